@@ -1,0 +1,84 @@
+# Needs make and Python >= 3.11; everything else goes into .venv. `make` alone prints the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+PYTHON_BIN := $(BIN)/python
+READY := .venv/.ready
+READY_DEV := .venv/.ready-dev
+# Arguments for one run: make test ARGS='-k journal', make test JOBS=4, make run ARGS='--port 50051'
+ARGS ?=
+JOBS ?=
+
+CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
+
+.PHONY: help setup run test check $(CHECKS) generate docs bench release-proto lock clean
+
+help: ## print the targets · 列出全部命令
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv from the pinned, hashed requirements · 安装运行环境
+
+$(READY): requirements.txt pyproject.toml tools/venv tools/find_python
+	tools/venv requirements.txt
+	@touch $@
+
+# After READY, not beside it: with make -j both would write the same .venv.
+$(READY_DEV): requirements-dev.txt $(READY)
+	tools/venv requirements-dev.txt
+	@touch $@
+
+run: $(READY) ## start the demonstration: all services in one process · 启动演示
+	$(PYTHON_BIN) -m app.demo $(ARGS)
+
+test: $(READY_DEV) ## run every test that needs no engine · 运行测试
+	$(PYTHON_BIN) -m pytest -m 'not live' $(if $(JOBS),-n $(JOBS)) $(ARGS)
+
+check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
+
+check-lint: $(READY_DEV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+check-types: $(READY_DEV)
+	$(BIN)/mypy
+
+check-imports: $(READY_DEV)
+	PYTHONPATH=.:sdk $(BIN)/lint-imports
+
+check-proto: $(READY_DEV)
+	$(BIN)/buf lint
+
+check-breaking: $(READY_DEV)
+	tools/breaking_check
+
+check-generated: $(READY_DEV)
+	$(PYTHON_BIN) tools/generate.py --check
+
+check-docs: $(READY_DEV)
+	$(PYTHON_BIN) -m app.docs --check
+
+check-alerts:
+	tools/promtool_check
+
+generate: $(READY_DEV) ## write sdk/ from proto/ · 由接口契约重新生成代码
+	$(PYTHON_BIN) tools/generate.py
+	# hook: the first migration of a service that has none
+
+docs: $(READY_DEV) ## write the printed pages of docs/ (lifecycles, settings, metrics) · 重新生成文档
+	$(PYTHON_BIN) -m app.docs
+
+bench: $(READY_DEV) ## measure against the goals in docs · 性能测试
+	$(PYTHON_BIN) -m bench $(ARGS)
+
+release-proto: $(READY_DEV) ## make the present contract the released one (BREAKING=1: even if it breaks) · 发布接口契约
+	$(if $(BREAKING),,if [ -f proto/released.binpb ]; then tools/breaking_check; fi)
+	$(BIN)/buf build --path proto/luoshu --exclude-source-info --output proto/released.binpb
+
+lock: $(READY) ## pin the requirements again (UPGRADE=--upgrade: newer versions) · 锁定依赖版本
+	UPGRADE='$(UPGRADE)' tools/lock
+
+clean: ## remove everything that the targets above made, except data · 清理生成物
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

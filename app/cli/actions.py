@@ -1,0 +1,166 @@
+"""Every action of a lifecycle as a command: `luoshu recognize platforms/x --document-number …`.
+
+Nothing here knows an action: the contract's descriptors say which there are and what they ask for.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+
+from app.cli.failures import Failure
+from app.cli.kinds import instead, kind_of_name, registries
+from app.cli.output import DATE, INSTANT
+from app.cli.records import print_record
+from app.cli.session import Command, session
+from app.cli.values import assign
+from luoshu.client.contract import Kind, caller, request_of
+
+HELP = {
+    "etag": "The etag that was read; a stale one is refused.",
+    "request_id": "Makes the call repeatable; given where you give none.",
+    "validate_only": "Decide and answer; change nothing.",
+    "effective_date": "True from this business date on.",
+}
+DEPTH = 2
+"""Messages within messages become options down to here; deeper ones are given as JSON."""
+
+
+def normal(word: str) -> str:
+    """Return `start-construction` for `start_construction` and `StartConstruction` too."""
+    from luoshu.client.contract import kebab
+
+    return kebab(word) if not word.islower() and "-" not in word else word.replace("_", "-")
+
+
+def action_command(word: str) -> click.Command | None:
+    """Return the command of an action, or None where no kind of record has such a one."""
+    action = normal(word)
+    having = [kind for kind in registries().values() if action in kind.actions]
+    return ActionCommand(action, having) if having else None
+
+
+def unknown(ctx: click.Context, args: list[str]) -> Failure:
+    """Return the complaint about a word that is no command: told by the record, if one is named."""
+    from app.cli import COMMANDS
+
+    named = next((arg for arg in args[1:] if "/" in arg and not arg.startswith("-")), "")
+    if named:
+        return _not_an_action(args[0], kind_of_name(named))
+    actions = {action for kind in registries().values() for action in kind.actions}
+    known = instead(normal(args[0]), [*COMMANDS, *sorted(actions)])
+    return Failure(f"no command {args[0]!r}; {known}", f"没有命令 {args[0]!r}；请看 luoshu --help")
+
+
+def _not_an_action(word: str, kind: Kind) -> Failure:
+    known = ", ".join(kind.actions) or "none"
+    return Failure(
+        f"{kind.collection} have no action {word!r}; {instead(normal(word), kind.actions)}",
+        f"{kind.collection} 没有动作 {word!r}；可用：{known}",
+    )
+
+
+class ActionCommand(Command):
+    """One action. Its options follow from the record that is named: each kind asks for its own."""
+
+    def __init__(self, action: str, having: list[Kind]) -> None:
+        names = ", ".join(kind.collection for kind in having)
+        super().__init__(
+            action,
+            params=[click.Argument(["record"], metavar="NAME")],
+            help=f"{action}: an action of {names}. Name a record to see its options.",
+            callback=self._act,
+        )
+        self.having = having
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the record first: what else may be said depends on it."""
+        named = next((arg for arg in args if _is_name(arg)), "")
+        kind = kind_of_name(named) if named else self._only()
+        if kind is not None:
+            ctx.meta["luoshu.kind"] = kind
+            self.params = [self.params[0], *options(request_of(self._method(kind)))]
+        return super().parse_args(ctx, args)
+
+    def _only(self) -> Kind | None:
+        return self.having[0] if len(self.having) == 1 else None
+
+    def _method(self, kind: Kind) -> MethodDescriptor:
+        assert self.name is not None  # noqa: S101 - given by __init__
+        if self.name not in kind.actions:
+            raise _not_an_action(self.name, kind)
+        return kind.actions[self.name]
+
+    def _act(self, record: str, **given: Any) -> None:
+        ctx = click.get_current_context()
+        method = self._method(kind_of_name(record))
+        request: Any = request_of(method)()
+        request.name = record
+        fill(request, given)
+        print_record(ctx, caller(session(ctx).client.channel, method)(request))
+
+
+def _is_name(arg: str) -> bool:
+    return not arg.startswith("-") and arg.split("/", 1)[0] in registries() and "/" in arg
+
+
+def options(request: type[Message]) -> list[click.Parameter]:
+    """Return an option for every field of an action's request but the record's name."""
+    found: list[click.Parameter] = []
+    for path, field in leaves(request.DESCRIPTOR):
+        if path == "name":
+            continue
+        flag = "--" + path.replace(".", "-").replace("_", "-")
+        found.append(click.Option([flag, _key(path)], **_type(field)))
+    return found
+
+
+def leaves(
+    record: Any, prefix: str = "", depth: int = DEPTH
+) -> Iterator[tuple[str, FieldDescriptor]]:
+    """Yield (path, field) of what a word of the command line can set."""
+    for field in record.fields:
+        path = f"{prefix}{field.name}"
+        inner = field.message_type
+        if inner is None or field.is_repeated or inner.full_name in (DATE, INSTANT) or not depth:
+            yield path, field
+        else:
+            yield from leaves(inner, f"{path}.", depth - 1)
+
+
+def _key(path: str) -> str:
+    return path.replace(".", "__")
+
+
+def _type(field: FieldDescriptor) -> dict[str, Any]:
+    """Return what click has to know of an option: conversion is done later, by the field's type."""
+    about: dict[str, Any] = {"help": HELP.get(field.name, ""), "multiple": field.is_repeated}
+    if field.type == FieldDescriptor.TYPE_BOOL and not field.is_repeated:
+        return {"is_flag": True, "default": None, "help": about["help"]}
+    if field.enum_type is not None:
+        choices: Any = field.enum_type
+        prefix = str(choices.values_by_number[0].name).removesuffix("UNSPECIFIED")
+        names = [v.name.removeprefix(prefix).lower() for v in choices.values if v.number]
+        return about | {"metavar": "|".join(names)}
+    if field.message_type is not None:
+        dated = field.message_type.full_name == DATE
+        return about | {"metavar": "DAY" if dated else "JSON"}
+    if field.name.endswith("_fen"):
+        return about | {"metavar": "AMOUNT", "help": "Fen, or with its unit: 12.5万元, 300元."}
+    return about | {"metavar": "NUMBER" if "INT" in _name(field) else "TEXT"}
+
+
+def _name(field: FieldDescriptor) -> str:
+    names = {FieldDescriptor.TYPE_INT32: "INT32", FieldDescriptor.TYPE_INT64: "INT64"}
+    return names.get(field.type, "")
+
+
+def fill(request: Message, given: Mapping[str, Any]) -> None:
+    """Write what the options say into the request. Raises Failure."""
+    for key, value in given.items():
+        path = key.replace("__", ".")
+        for word in value if isinstance(value, tuple) else [value]:
+            if word is not None:
+                assign(request, path, str(word))

@@ -1,0 +1,31 @@
+"""Commands of whoever runs the services: serve, migrate, settings."""
+
+import click
+
+from app.cli.session import Command
+
+
+@click.command(cls=Command)
+@click.argument("services", nargs=-1)
+def serve(services: tuple[str, ...]) -> None:
+    """Run services in this process: all of them, or those that are named."""
+    from app.serve import main
+
+    main(services)
+
+
+@click.command(cls=Command)
+@click.argument("service", required=False)
+def migrate(service: str | None) -> None:
+    """Bring the databases of all services, or of one, up to date, and make its topic."""
+    from app.migrate import main
+
+    main(service)
+
+
+@click.command(cls=Command)
+def settings() -> None:
+    """Print every setting: its name, its value, where it came from and what it means."""
+    from app.settings import print_all
+
+    print_all()

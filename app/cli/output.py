@@ -1,0 +1,139 @@
+"""Records and tables on paper: aligned on a terminal, tab-separated in a pipe, JSON when asked."""
+
+import datetime
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; where nobody watches, as tab-separated lines under the headings."""
+    if not sys.stdout.isatty():
+        for row in (headings, *rows):
+            click.echo("\t".join(_one_line(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        drawn.add_column(heading, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_escaped(cell) for cell in row))
+    Console(highlight=False).print(drawn)
+
+
+def _escaped(cell: str) -> str:
+    """Return a cell in which brackets are text and no character steers the terminal."""
+    from rich.markup import escape
+
+    return escape("".join(c if c.isprintable() or c == "\n" else "�" for c in cell))
+
+
+def _one_line(cell: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in cell).split())
+
+
+def as_json(message: Message) -> str:
+    """Return a message as one line of JSON, fields named as in filters."""
+    content = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return json.dumps(content, ensure_ascii=False)
+
+
+def indented(message: Message) -> str:
+    """Return a message as JSON on several lines."""
+    content = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def show(message: Message) -> None:
+    """Print one record: a line a field, nested fields by their path."""
+    table(["field", "value"], list(lines(message)))
+
+
+def lines(message: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every field that is set."""
+    for field, value in message.ListFields():
+        path = f"{prefix}{field.name}"
+        items = enumerate(value) if field.is_repeated else [(None, value)]
+        if field.is_repeated and not field.message_type:
+            yield path, ", ".join(text(field, item) for item in value)
+            continue
+        for index, item in items:
+            at = path if index is None else f"{path}[{index}]"
+            if field.message_type is None or field.message_type.full_name in (DATE, INSTANT):
+                yield at, text(field, item)
+            else:
+                yield from lines(item, f"{at}.")
+
+
+def text(field: FieldDescriptor, value: Any) -> str:
+    """Return a value as people read it: local time, enum names in short, amounts in 万元."""
+    if field.message_type is not None:
+        return day(value) if field.message_type.full_name == DATE else moment(value)
+    if field.enum_type is not None:
+        return choice(field, value)
+    if field.name.endswith("_fen"):
+        return amount(value)
+    return str(value)
+
+
+def day(value: Any) -> str:
+    """Return `2026-01-05`; empty where there is no date."""
+    return f"{value.year:04}-{value.month:02}-{value.day:02}" if value.year else ""
+
+
+def moment(value: Any) -> str:
+    """Return an instant as Asia/Shanghai's clock shows it; empty where there is none."""
+    if not value.seconds and not value.nanos:
+        return ""
+    utc = value.ToDatetime(datetime.UTC)
+    return str(utc.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def amount(hundredths: int) -> str:
+    """Return `199,999.52 (20.00 万)`: whole units with two decimals, exactly, and ten thousands rounded down."""
+    sign, rest = ("-" if hundredths < 0 else ""), abs(hundredths)
+    exact = f"{sign}{rest // 100:,}.{rest % 100:02}"
+    if rest < 1_000_000:
+        return exact
+    ten_thousands = rest // 10_000
+    return f"{exact} ({sign}{ten_thousands // 100:,}.{ten_thousands % 100:02} 万)"
+
+
+def choice(field: FieldDescriptor, number: int) -> str:
+    """Return an enum's value in short, with its Chinese name where there is one."""
+    choices: Any = field.enum_type
+    value = choices.values_by_number.get(number)
+    if value is None:
+        return str(number)
+    prefix = str(choices.values_by_number[0].name).removesuffix("UNSPECIFIED")
+    chinese = _chinese_names().get(choices.full_name, {}).get(value.name, "")
+    return " ".join(filter(None, (value.name.removeprefix(prefix), chinese)))
+
+
+@cache
+def _chinese_names() -> Mapping[str, Mapping[str, str]]:
+    """Return the Chinese names of enum values by the enum, as the import templates have them."""
+    from app.importing.fields import field_at
+    from app.importing.headers import templates
+    from luoshu.client.contract import kinds
+
+    names: dict[str, Mapping[str, str]] = {}
+    for collection, template in templates().items():
+        kind = kinds().get(collection)
+        for path, choices in template.choices.items() if kind else ():
+            enum: Any = field_at(kind.record.DESCRIPTOR, path).enum_type if kind else None
+            names[enum.full_name] = {name: zh for zh, name in choices.items()}
+    return names

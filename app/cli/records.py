@@ -1,0 +1,267 @@
+"""Commands on records: list, get, create, update, history."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from app.cli.failures import REFUSED_ROWS, Failure
+from app.cli.kinds import demand, kind_of, kind_of_name, registries
+from app.cli.output import as_json, choice, day, indented, moment, show, table
+from app.cli.session import Command, session
+from app.cli.values import assign, moment_of, pair
+from luoshu.client import pages
+from luoshu.client.contract import Kind, caller, request_of
+from luoshu.client.pages import records_field
+
+TIMES = ("read_time", "valid_time")
+
+
+def resources(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a kind of record."""
+    return [name for name in registries() if name.startswith(incomplete)]
+
+
+def function(ctx: click.Context, kind: Kind, method: str) -> tuple[Callable[..., Any], Any]:
+    """Return a call over the session's connection, and an empty request for it. Raises Failure."""
+    demand(kind, method)
+    found = kind.method(method)
+    return caller(session(ctx).client.channel, found), request_of(found)()
+
+
+def print_record(ctx: click.Context, record: Message) -> None:
+    """Print one record as the session wants it."""
+    if session(ctx).output == "json":
+        click.echo(indented(record))
+    else:
+        show(record)
+
+
+def _set_times(request: Any, **words: str | None) -> None:
+    for name, word in words.items():
+        if word:
+            getattr(request, name).CopyFrom(moment_of(word))
+
+
+@click.command("list", cls=Command)
+@click.argument("resource", shell_complete=resources)
+@click.option("--filter", "condition", default="", help="AIP-160, such as: state = STATE_DRAFT")
+@click.option("--order-by", default="", help="Such as: create_time desc, name")
+@click.option("--page-size", default=0, type=click.IntRange(0, 1000), help="Rows a page.")
+@click.option("--page-token", default="", help="Go on where a page ended.")
+@click.option("--all", "every", is_flag=True, help="Every page.")
+@click.option("--read-time", metavar="WHEN", help="As it was known then: a day or an instant.")
+@click.option("--valid-time", metavar="WHEN", help="As it was true then: a day or an instant.")
+@click.pass_context
+def list_records(
+    ctx: click.Context,
+    resource: str,
+    condition: str,
+    order_by: str,
+    page_size: int,
+    page_token: str,
+    every: bool,
+    read_time: str | None,
+    valid_time: str | None,
+) -> None:
+    """List records of a kind: platforms, breakthroughs, applications, …"""
+    kind = kind_of(resource)
+    call, request = function(ctx, kind, f"List{kind.plural}")
+    fields = {"filter": condition, "order_by": order_by}
+    fields |= {"page_size": page_size or 1000 * every, "page_token": page_token}
+    for name, value in fields.items():
+        if value:
+            _set_plain(request, name, value)
+    _set_times(request, read_time=read_time, valid_time=valid_time)
+    found = pages(call, request) if every else iter([call(request)])
+    _print_pages(ctx, found, every)
+
+
+def _set_plain(request: Any, name: str, value: Any) -> None:
+    if name not in request.DESCRIPTOR.fields_by_name:
+        option = name.replace("_", "-")
+        raise Failure(f"--{option} cannot be used here", f"此处不支持 --{option}")
+    setattr(request, name, value)
+
+
+def _print_pages(ctx: click.Context, found: Iterator[Any], every: bool) -> None:
+    records: list[Message] = []
+    token = ""
+    for page in found:
+        records.extend(getattr(page, records_field(type(page))))
+        token = page.next_page_token
+    if session(ctx).output == "json":
+        click.echo("[" + ",\n ".join(as_json(record) for record in records) + "]")
+    else:
+        print_table(records)
+    if token and not every:
+        click.echo(f"more · 还有更多：--all, --page-token {token}", err=True)
+
+
+def print_table(records: Sequence[Any]) -> None:
+    """Print records of one kind as a table: what tells them apart, and where they stand."""
+    columns = [c for c in COLUMNS if not records or c in records[0].DESCRIPTOR.fields_by_name]
+    table(columns, [[_cell(record, column) for column in columns] for record in records])
+
+
+COLUMNS = ("name", "title", "state", "lead_department", "effective_date", "revision", "update_time")
+
+
+def _cell(record: Any, column: str) -> str:
+    value = getattr(record, column)
+    if column == "state":
+        return choice(record.DESCRIPTOR.fields_by_name["state"], value)
+    if column == "update_time":
+        return moment(value)
+    return day(value) if column == "effective_date" else str(value)
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.option("--read-time", metavar="WHEN", help="As it was known then: a day or an instant.")
+@click.option("--valid-time", metavar="WHEN", help="As it was true then: a day or an instant.")
+@click.option("--revision", type=click.IntRange(min=1), help="One revision.")
+@click.pass_context
+def get(
+    ctx: click.Context,
+    name: str,
+    read_time: str | None,
+    valid_time: str | None,
+    revision: int | None,
+) -> None:
+    """Show one record, as it is or as it was."""
+    kind = kind_of_name(name)
+    call, request = function(ctx, kind, f"Get{kind.noun}")
+    request.name = name
+    _set_times(request, read_time=read_time, valid_time=valid_time)
+    if revision:
+        _set_plain(request, "revision", revision)
+    print_record(ctx, call(request))
+
+
+def writing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every change has."""
+    for option in (
+        click.option("--effective-date", metavar="DAY", help="True from this business date on."),
+        click.option("--validate-only", is_flag=True, help="Decide and answer; change nothing."),
+        click.option("--request-id", help="Makes the call repeatable; given where you give none."),
+    ):
+        command = option(command)
+    return command
+
+
+def set_writing(request: Any, options: dict[str, Any]) -> None:
+    """Write what those options say."""
+    for name, value in options.items():
+        if value:
+            assign(request, name, str(value))
+
+
+@click.command(cls=Command)
+@click.argument("resource", shell_complete=resources)
+@click.option("--field", "fields", multiple=True, metavar="FIELD=VALUE", help="May stand often.")
+@click.option("--json", "file", type=click.Path(), metavar="FILE", help="The record; -: standard input.")
+@click.option("--id", "record_id", default="", help="The last part of the name.")
+@writing
+@click.pass_context
+def create(
+    ctx: click.Context,
+    resource: str,
+    fields: tuple[str, ...],
+    file: str | None,
+    record_id: str,
+    **options: Any,
+) -> None:
+    """Register a record as a draft."""
+    kind = kind_of(resource)
+    call, request = function(ctx, kind, f"Create{kind.noun}")
+    record = getattr(request, kind.noun.lower())
+    record.SetInParent()
+    _fill(record, file, fields)
+    setattr(request, f"{kind.noun.lower()}_id", record_id)
+    set_writing(request, options)
+    print_record(ctx, call(request))
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.option("--field", "fields", multiple=True, metavar="FIELD=VALUE", help="May stand often.")
+@click.option("--json", "file", type=click.Path(), metavar="FILE", help="Fields; -: standard input.")
+@click.option("--etag", default="", help="The etag that was read; a stale one is refused.")
+@writing
+@click.pass_context
+def update(
+    ctx: click.Context,
+    name: str,
+    fields: tuple[str, ...],
+    file: str | None,
+    etag: str,
+    **options: Any,
+) -> None:
+    """Edit fields of a record; an empty value clears a field."""
+    kind = kind_of_name(name)
+    call, request = function(ctx, kind, f"Update{kind.noun}")
+    record = getattr(request, kind.noun.lower())
+    _fill(record, file, [text for text in fields if pair(text)[1]])
+    paths = {f.name for f, _ in record.ListFields()} | {pair(text)[0].split(".")[0] for text in fields}
+    record.name, record.etag = name, etag
+    request.update_mask.paths.extend(sorted(paths))
+    set_writing(request, options)
+    print_record(ctx, call(request))
+
+
+def _fill(record: Message, file: str | None, fields: Sequence[str]) -> None:
+    if file:
+        content = click.get_text_stream("stdin").read() if file == "-" else _read(file)
+        try:
+            json_format.ParseDict(json.loads(content), record)
+        except (ValueError, json_format.ParseError) as error:
+            raise Failure(
+                f"{file} holds no such record: {error}",
+                f"{file} 的内容不是这种记录：{error}",
+                REFUSED_ROWS,
+            ) from None
+    for text in fields:
+        assign(record, *pair(text))
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"cannot read {file}: {error}", f"无法读取 {file}：{error}") from None
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_context
+def history(ctx: click.Context, name: str) -> None:
+    """Show a record's changes, the newest first."""
+    kind = kind_of_name(name)
+    call, request = function(ctx, kind, f"List{kind.noun}Revisions")
+    request.name, request.page_size = name, 1000
+    events = [event for page in pages(call, request) for event in page.revisions]
+    if session(ctx).output == "json":
+        click.echo("[" + ",\n ".join(as_json(event) for event in events) + "]")
+        return
+    print_changes(event.change for event in events)
+
+
+CHANGE = ("revision", "committed", "true from", "action", "from", "to", "actor", "department", "reason")
+
+
+def print_changes(changes: Iterator[Any]) -> None:
+    """Print changes as a table."""
+    table(CHANGE, [change_cells(change) for change in changes])
+
+
+def change_cells(change: Any) -> list[str]:
+    """Return a change's cells, in the order of `CHANGE`."""
+    states = [s.removeprefix("STATE_") for s in (change.from_state, change.to_state)]
+    times = [moment(change.commit_time), day(change.effective_date)]
+    who = [change.actor, change.department, change.reason]
+    return [str(change.revision), *times, change.action, *states, *who]

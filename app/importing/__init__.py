@@ -1,0 +1,1 @@
+"""Files of other systems into rows of an import: read, map, send, report."""

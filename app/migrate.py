@@ -1,0 +1,88 @@
+"""The databases' schemas: Alembic, one environment, a folder of versions a service."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from app.catalogue import NAMES, registry
+from app.settings import ROOT, Settings, load
+from kernel import database
+from kernel.tables import tables_of
+
+FOLDER = ROOT / "migrations"
+
+
+class SchemaBehind(RuntimeError):
+    """A database is not at the newest schema; the text says what would mend it."""
+
+
+def metadata_of(service: str) -> sa.MetaData:
+    """Return the tables that a service's database should have."""
+    journaled = registry(service)
+    if journaled is not None:
+        return tables_of(journaled).metadata
+    if service == "audit":
+        from services.audit.store import metadata as audit_tables
+
+        return audit_tables
+    from services.reports.store import metadata as report_tables
+
+    return report_tables
+
+
+def config_of(service: str, connection: sa.Connection | None = None) -> Config:
+    """Return Alembic's configuration for one service."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(versions_of(service)))
+    config.attributes.update(connection=connection, metadata=metadata_of(service))
+    return config
+
+
+def versions_of(service: str) -> Path:
+    return FOLDER / service
+
+
+def upgrade(service: str, url: str) -> None:
+    """Bring a database to the newest schema; nothing happens where it is there already."""
+    with _engine(url).begin() as connection:
+        command.upgrade(config_of(service, connection), "head")
+
+
+def is_newest(service: str, url: str) -> bool:
+    with _engine(url).connect() as connection:
+        current = MigrationContext.configure(connection).get_current_heads()
+    return set(current) == set(ScriptDirectory.from_config(config_of(service)).get_heads())
+
+
+def ready(service: str, url: str) -> None:
+    """Upgrade an SQLite file; of a server's database demand that somebody has. Raises SchemaBehind."""
+    if is_newest(service, url):
+        return
+    if not database.is_sqlite(url):
+        raise SchemaBehind(
+            f"{service}: the database is not at the newest schema; run: luoshu migrate {service} / "
+            f"{service} 的数据库结构不是最新；请运行：luoshu migrate {service}"
+        )
+    upgrade(service, url)
+
+
+def _engine(url: str) -> Any:
+    if database.is_sqlite(url):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return database.writing(url)
+
+
+def main(services: Sequence[str] = (), settings: Settings | None = None) -> None:
+    """Upgrade the databases of the services named, or of all."""
+    settings = settings or load(NAMES)
+    for service in services or NAMES:
+        upgrade(service, settings.database(service))
+        print(f"{service}: at the newest schema / 已是最新结构")

@@ -1,0 +1,70 @@
+"""The other services, as one of them sees them: in this process, or at their address."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+
+from app.catalogue import homes
+from app.settings import Settings
+from kernel.case import Reference, Role
+from kernel.errors import OwnerSilent
+from kernel.room import Room
+from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
+
+DEADLINE = 3.0  # seconds that an owner has to answer
+IDENTITY = (("luoshu-actor", "luoshu"), ("luoshu-department", "SYSTEM"), ("luoshu-roles", str(Role.SYSTEM)))
+
+
+class Others:
+    """Asks owners about their records, and reads their journals."""
+
+    def __init__(self, settings: Settings, rooms: Mapping[str, Room]) -> None:
+        self._settings, self._rooms = settings, rooms
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    async def ask(self, name: str) -> Reference | None:
+        """Return what the owner of a record says of it; None: there is none. Raises OwnerSilent."""
+        home = homes().get(name.split("/", 1)[0])
+        if home is None:
+            return None
+        body = await self._body(home.service.name, home, name)
+        if body is None:
+            return None
+        record = home.resource.record.FromString(body)
+        state = home.resource.lifecycle.state_name(record.state)
+        return Reference(name, state, getattr(record, home.resource.title))
+
+    async def _body(self, owner: str, home: Any, name: str) -> bytes | None:
+        if owner in self._rooms:
+            found = await self._rooms[owner].find(name)
+            return found.record if found else None
+        method = home.service.contract.methods_by_name[f"Get{home.resource.noun}"]
+        request = GetMessageClass(method.input_type)(name=name)  # type: ignore[call-arg]
+        call = self._channel(owner).unary_unary(f"/{home.service.contract.full_name}/{method.name}")
+        try:
+            return bytes(await call(request.SerializeToString(), timeout=DEADLINE, metadata=IDENTITY))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise OwnerSilent(
+                f"{owner} must be asked about {name} and does not answer; try again",
+                f"需向 {owner} 核实 {name}，但其未响应；请稍后重试",
+            ) from None
+
+    async def journal(self, source: str, after: int) -> AsyncIterator[list[journal_pb2.JournalEntry]]:
+        """Tell the journal of a service at its address, for as long as it answers."""
+        stub = journal_pb2_grpc.JournalServiceStub(self._channel(source))
+        request = journal_pb2.ReadJournalRequest(source=source, after_position=after, follow=True)
+        async for entry in stub.ReadJournal(request, metadata=IDENTITY):
+            yield [entry]
+
+    def _channel(self, service: str) -> grpc.aio.Channel:
+        if service not in self._channels:
+            self._channels[service] = grpc.aio.insecure_channel(self._settings.address(service))
+        return self._channels[service]
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()

@@ -1,0 +1,59 @@
+"""The services that only read journals: their database, their sink, their servicer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from app.catalogue import REGISTRIES
+from app.secrets import audit_key, kept
+from app.settings import Settings
+from kernel import database
+from kernel.consumer import Sink
+from kernel.pack import Pack
+
+SOURCES = tuple(service.name for service in REGISTRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A service without a journal, ready to serve and to follow."""
+
+    contract: ServiceDescriptor
+    servicer: Any
+    sink: Sink
+    close: Callable[[], None]
+
+
+def audit(settings: Settings) -> Reader:
+    from luoshu.audit.v1 import audit_pb2
+    from services.audit.consumer import AuditSink
+    from services.audit.note import generate, parse_signer
+    from services.audit.servicer import AuditServicer
+
+    url = settings.database("audit")
+    writing, reading = database.writing(url), database.reading(url)
+    text = kept(audit_key(settings), lambda: generate(settings["AUDIT_ORIGIN"]).encoded())
+    signer = parse_signer(text)
+    return Reader(
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
+        AuditServicer(reading, signer),
+        AuditSink(writing, signer, SOURCES),
+        lambda: (writing.dispose(), reading.dispose())[0],
+    )
+
+
+def reports(settings: Settings, pack: Pack) -> Reader:
+    from luoshu.reports.v1 import reports_pb2
+    from services.reports.consumer import ReportsSink
+    from services.reports.servicer import ReportsServicer
+
+    url = settings.database("reports")
+    writing, reading = database.writing(url), database.reading(url)
+    return Reader(
+        reports_pb2.DESCRIPTOR.services_by_name["ReportService"],
+        ReportsServicer(reading, pack),
+        ReportsSink(writing, pack, SOURCES),
+        lambda: (writing.dispose(), reading.dispose())[0],
+    )

@@ -1,0 +1,241 @@
+"""A process that serves: the composition root. All services by default, or the ones named."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import uvloop
+from google.protobuf.timestamp_pb2 import Timestamp
+from prometheus_client import start_http_server
+
+from app import logs, migrate
+from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES, registry
+from app.others import Others
+from app.secrets import secret_of
+from app.settings import Settings, SettingsError, load
+from app.upkeep import Upkeep
+from kernel import metrics, rpc
+from kernel.consumer import Follower, RoomSink
+from kernel.decide import Clock
+from kernel.identity import Identity, is_loopback
+from kernel.journal import JournalServicer, entries_of
+from kernel.pack import Pack
+from kernel.pack import load as load_pack
+from kernel.registry import Service
+from kernel.room import Circumstances, Room
+from kernel.servicer import behaviours
+from luoshu.journal.v1 import journal_pb2
+
+log = structlog.get_logger(__name__)
+
+GRACE = 5.0  # seconds that calls under way get when the process is told to stop
+
+
+def now() -> Timestamp:
+    stamp = Timestamp()
+    stamp.GetCurrentTime()
+    return stamp
+
+
+@dataclass(slots=True)
+class Process:
+    """What runs in this process. `names`: the services; `clock`: the time, so that a test can move it."""
+
+    settings: Settings
+    names: tuple[str, ...]
+    clock: Clock = now
+    most: int = 256
+    rooms: dict[str, Room] = field(default_factory=dict)
+    followers: list[Follower] = field(default_factory=list)
+    upkeep: Upkeep | None = None
+    port: int = 0
+    _server: Any = None
+    _health: Any = None
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _others: Others | None = None
+    _closing: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def listen(self) -> str:
+        alone = len(self.names) == 1
+        return self.settings.listen(self.names[0]) if alone else self.settings["LISTEN"]
+
+    @property
+    def metrics_listen(self) -> str:
+        alone = len(self.names) == 1
+        return self.settings.metrics_listen(self.names[0]) if alone else self.settings["METRICS_LISTEN"]
+
+    async def start(self) -> None:
+        """Bring everything up; when it returns, the address answers."""
+        pack = load_pack(self.settings.pack)
+        for name in self.names:
+            migrate.ready(name, self.settings.database(name))
+        self._others = Others(self.settings, self.rooms)
+        gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
+        self._server = rpc.server()
+        for contract, code in self._contracts(pack):
+            methods, its_edges = rpc.handlers(gate, contract, code)
+            rpc.serve(self._server, contract, methods)
+            edges += its_edges
+        self._add_health_and_reflection()
+        self.port = self._server.add_insecure_port(self.listen)
+        await self._server.start()
+        for edge in edges:
+            edge.warm()
+        self._start_tasks()
+        await self._set_health(serving=True)
+
+    def _identity(self) -> Identity:
+        loopback = is_loopback(self.listen)
+        if self.settings.believes_anywhere:
+            log.warning("development_identity", listen=self.listen, text="callers are believed without proof / 未经证明即相信调用方身份")
+        metrics.DEVELOPMENT.set(int(self.settings.believes_anywhere))
+        return Identity(believes=loopback or self.settings.believes_anywhere)
+
+    def _contracts(self, pack: Pack) -> list[tuple[Any, dict[str, rpc.Behaviour]]]:
+        contracts: list[tuple[Any, dict[str, rpc.Behaviour]]] = []
+        for service in REGISTRIES:
+            if service.name in self.names:
+                room = self._open(service, pack)
+                contracts.append((service.contract, behaviours(room, {})))
+        if self.rooms:
+            journal = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
+            contracts.append((journal, own_rpcs(JournalServicer(self.rooms))))
+        contracts += [self._reader(name, pack) for name in READERS if name in self.names]
+        for name, reactions in FOLLOWING.items():
+            if name in self.names:
+                sink = RoomSink(self.rooms[name], name, reactions, asyncio.get_running_loop())
+                self._follow(sink)
+        return contracts
+
+    def _open(self, service: Service, pack: Pack) -> Room:
+        assert self._others is not None
+        room = Room(
+            service,
+            Circumstances(
+                url=self.settings.database(service.name),
+                secret=secret_of(self.settings, service.name),
+                pack=pack,
+                clock=self.clock,
+                ask=self._others.ask,
+                most=self.most,
+            ),
+        )
+        self.rooms[service.name] = room
+        return room
+
+    def _reader(self, name: str, pack: Pack) -> tuple[Any, dict[str, rpc.Behaviour]]:
+        from app import readers
+
+        reader = readers.audit(self.settings) if name == "audit" else readers.reports(self.settings, pack)
+        self._closing.append(reader.close)
+        self._follow(reader.sink)
+        return reader.contract, own_rpcs(reader.servicer)
+
+    def _follow(self, sink: Any) -> None:
+        turn = asyncio.Lock()
+        for source in sink.sources:
+            self.followers.append(Follower(sink, source, self._journal(source), turn))
+
+    def _journal(self, source: str) -> Any:
+        """A source's journal: of this process where it is here, else read from its address."""
+
+        def tell(after: int) -> AsyncIterator[Any]:
+            if source in self.rooms:
+                return entries_of(self.rooms[source], after, follow=True)
+            assert self._others is not None
+            return self._others.journal(source, after)
+
+        return tell
+
+    def _add_health_and_reflection(self) -> None:
+        from grpc_health.v1 import health, health_pb2_grpc
+        from grpc_reflection.v1alpha import reflection
+
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        served = [s.contract.full_name for s in REGISTRIES if s.name in self.names]
+        served += ["luoshu.journal.v1.JournalService"] if self.rooms else []
+        served += [READER_CONTRACTS[name] for name in READERS if name in self.names]
+        names = [*served, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
+
+    async def _set_health(self, *, serving: bool) -> None:
+        from grpc_health.v1 import health_pb2
+
+        answer = health_pb2.HealthCheckResponse
+        await self._health.set("", answer.SERVING if serving else answer.NOT_SERVING)
+
+    def _start_tasks(self) -> None:
+        self.upkeep = Upkeep(self.rooms, self.followers, self.clock)
+        runs = [follower.run() for follower in self.followers]
+        self._tasks = [asyncio.create_task(run) for run in (*runs, self.upkeep.run())]
+
+    async def stop(self) -> None:
+        """Take no new calls, let those under way end, then leave."""
+        await self._set_health(serving=False)
+        for room in self.rooms.values():
+            room.tide.end()
+        await self._server.stop(GRACE)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for room in self.rooms.values():
+            await asyncio.to_thread(room.close)
+        for close in self._closing:
+            close()
+        if self._others is not None:
+            await self._others.close()
+
+
+READER_CONTRACTS = {
+    "audit": "luoshu.audit.v1.AuditService",
+    "reports": "luoshu.reports.v1.ReportService",
+}
+
+
+def own_rpcs(servicer: Any) -> dict[str, rpc.Behaviour]:
+    """Return a servicer's methods that are named as RPCs are."""
+    return {name: getattr(servicer, name) for name in dir(servicer) if name[0].isupper()}
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the services to run. Raises SettingsError for one that there is not."""
+    for name in names:
+        if name not in NAMES:
+            known = ", ".join(NAMES)
+            raise SettingsError(f"no service {name}; there are: {known} / 没有服务 {name}；可用：{known}")
+    return tuple(names) or NAMES
+
+
+async def run(settings: Settings, names: tuple[str, ...]) -> None:
+    """Serve until the process is told to stop."""
+    process = Process(settings, names)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    host, port = process.metrics_listen.rsplit(":", 1)
+    server, _ = start_http_server(int(port), host, metrics.REGISTRY)
+    await process.start()
+    gc.collect()
+    gc.freeze()
+    log.info("serving", services=list(names), listen=process.listen, metrics=process.metrics_listen)
+    await stop.wait()
+    log.info("stopping")
+    await process.stop()
+    server.shutdown()
+
+
+def main(services: Sequence[str] = ()) -> None:
+    """Serve the services named, or all of them, until SIGTERM or Ctrl-C."""
+    settings = load(NAMES)
+    logs.configure(settings["LOG_LEVEL"], settings["LOG_FORMAT"])
+    for name in settings.unknown:
+        log.warning("unknown_setting", name=name)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(run(settings, chosen(services)))

@@ -1,0 +1,146 @@
+"""The settings: one table, one file, environment variables above it.
+
+`LUOSHU_CONFIG` names a TOML file whose keys are the settings' names without the prefix, in lower case (`data_dir = "…"`). A variable
+of the environment wins over the file, the file over the default.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "LUOSHU_"
+SERVICES = ("platforms", "technologies", "funding", "coordination", "audit", "reports")
+FIRST_PORT, FIRST_METRICS_PORT = 50051, 9464
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the text says what would work, in both languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name without the prefix, its default, what it is for in both languages."""
+
+    name: str
+    default: str
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A setting's value and where it came from: `default`, the file's path, or `environment`."""
+
+    setting: Setting
+    value: str
+    source: str
+
+
+def table(services: tuple[str, ...] = SERVICES) -> tuple[Setting, ...]:
+    """Return every setting there is, in the order in which they are printed."""
+    return (*_GENERAL, *(s for n, service in enumerate(services) for s in _of_service(n, service)))
+
+
+_GENERAL = (
+    Setting("CONFIG", "", "TOML file with settings", "设置文件（TOML）"),
+    Setting("DATA_DIR", "luoshu-data", "folder of the databases and keys", "数据库与密钥所在目录"),
+    Setting("PACK", str(Path("packs") / "henan"), "folder of the policy pack", "政策包目录"),
+    Setting("LISTEN", f"127.0.0.1:{FIRST_PORT}", "gRPC address of all services in one process", "单进程 gRPC 地址"),
+    Setting("METRICS_LISTEN", f"127.0.0.1:{FIRST_METRICS_PORT}", "metrics address of that process", "单进程指标地址"),
+    Setting("SECRET_FILE", "", "file of the 32-byte secret; empty: <DATA_DIR>/secret", "主密钥文件；留空为数据目录下 secret"),
+    Setting("AUDIT_KEY_FILE", "", "signing key of the log; empty: <DATA_DIR>/audit.key", "审计日志签名密钥；留空为数据目录下 audit.key"),
+    Setting("AUDIT_ORIGIN", "luoshu.henan/log", "origin line of the log's checkpoints", "审计日志检查点的来源名"),
+    Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：在任何地址上相信调用方自报的身份"),
+    Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别"),
+    Setting("LOG_FORMAT", "auto", "json, console, or auto: console on a terminal", "日志格式"),
+)  # fmt: skip
+
+
+def _of_service(number: int, service: str) -> tuple[Setting, ...]:
+    upper, listen = service.upper(), f"127.0.0.1:{FIRST_PORT + number}"
+    metrics = f"127.0.0.1:{FIRST_METRICS_PORT + number}"
+    return (
+        Setting(f"{upper}_DATABASE", "", f"database of {service}; empty: SQLite in DATA_DIR", f"{service} 的数据库；留空用数据目录下的 SQLite"),
+        Setting(f"{upper}_LISTEN", listen, f"gRPC address of {service} alone", f"{service} 单独运行时的 gRPC 地址"),
+        Setting(f"{upper}_METRICS_LISTEN", metrics, f"metrics address of {service} alone", f"{service} 单独运行时的指标地址"),
+        Setting(f"{upper}_ADDRESS", "", f"where others find {service}; empty: its LISTEN", f"其他服务访问 {service} 的地址；留空同 LISTEN"),
+    )  # fmt: skip
+
+
+class Settings:
+    """Every setting with its value. `environment`: as `os.environ`; `services`: the names that settings exist for."""
+
+    def __init__(
+        self, environment: Mapping[str, str], services: tuple[str, ...] = SERVICES
+    ) -> None:
+        known = table(services)
+        path = environment.get(f"{PREFIX}CONFIG", "")
+        file = _read(path, {setting.name.lower() for setting in known})
+        self.values = {s.name: _value(s, environment, file, path) for s in known}
+        unknown = sorted(n for n in environment if n.startswith(PREFIX) and n[len(PREFIX) :] not in self.values and n not in CLIENT)
+        self.unknown = tuple(unknown)
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name].value
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self["DATA_DIR"]).absolute()
+
+    @property
+    def pack(self) -> Path:
+        """The pack's folder; a relative one is looked for here, then beside the code."""
+        here = Path(self["PACK"])
+        return here if here.is_absolute() or here.exists() else ROOT / here
+
+    def database(self, service: str) -> str:
+        url = self[f"{service.upper()}_DATABASE"]
+        return url or f"sqlite:///{self.data_dir / service}.sqlite3"
+
+    def listen(self, service: str) -> str:
+        return self[f"{service.upper()}_LISTEN"]
+
+    def metrics_listen(self, service: str) -> str:
+        return self[f"{service.upper()}_METRICS_LISTEN"]
+
+    def address(self, service: str) -> str:
+        return self[f"{service.upper()}_ADDRESS"] or self.listen(service)
+
+    @property
+    def believes_anywhere(self) -> bool:
+        return self["DEVELOPMENT_IDENTITY"] == "on"
+
+
+CLIENT = frozenset({"LUOSHU_ADDRESS", "LUOSHU_AS", "LUOSHU_ROLES", "LUOSHU_COMPLETE", "LUOSHU_LANGUAGE"})
+"""Variables that only the command reads."""
+
+
+def load(services: tuple[str, ...] = SERVICES) -> Settings:
+    """Return the settings of this process. Raises SettingsError."""
+    return Settings(os.environ, services)
+
+
+def _read(path: str, known: set[str]) -> dict[str, str]:
+    if not path:
+        return {}
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML ({error}) / 无法按 TOML 读取") from None
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise SettingsError(
+            f"{path}: no setting {unknown[0]}; `luoshu settings` prints them / 没有设置项 {unknown[0]}；可用 `luoshu settings` 查看"
+        )
+    return {name: str(value) for name, value in content.items()}
+
+
+def _value(setting: Setting, environment: Mapping[str, str], file: dict[str, str], path: str) -> Value:
+    if PREFIX + setting.name in environment:
+        return Value(setting, environment[PREFIX + setting.name], "environment")
+    if setting.name.lower() in file:
+        return Value(setting, file[setting.name.lower()], path)
+    return Value(setting, setting.default, "default")

@@ -1,0 +1,1 @@
+"""What must be the same in every service; knows none of them."""

@@ -1,0 +1,86 @@
+"""What a rule of a domain may know and ask besides its record and its command."""
+
+import datetime
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from kernel.pack import Pack
+
+
+class Role(StrEnum):
+    """Roles of DOMAIN: who acts. The last three exclude one another; `system` is the services themselves."""
+
+    APPLICANT = "applicant"
+    RECOMMENDER = "recommender"
+    CASE_OFFICER = "case_officer"
+    EXPERT_REVIEWER = "expert_reviewer"
+    APPROVER = "approver"
+    FINANCE_OFFICER = "finance_officer"
+    AUDITOR = "auditor"
+    IMPORTER = "importer"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+    SYSTEM_ADMINISTRATOR = "system_administrator"
+    SECURITY_ADMINISTRATOR = "security_administrator"
+    AUDIT_ADMINISTRATOR = "audit_administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: an account, the department or unit that it acts for, and the roles that it holds."""
+
+    actor: str
+    department: str
+    roles: frozenset[str]
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What another service's events, or its owner, said of a record."""
+
+    name: str
+    state: str
+    title: str
+
+
+class Case(Protocol):
+    """The circumstances of one decision. Everything read through it is read under the journal's head lock."""
+
+    @property
+    def caller(self) -> Caller: ...
+
+    @property
+    def today(self) -> datetime.date:
+        """Business date of the decision, Asia/Shanghai."""
+        ...
+
+    @property
+    def effective(self) -> datetime.date:
+        """From which business date on the change is true; never after `today`."""
+        ...
+
+    @property
+    def importing(self) -> bool:
+        """A historical row enters: what the source lacks is not demanded."""
+        ...
+
+    @property
+    def pack(self) -> Pack: ...
+
+    def get(self, name: str) -> Any:
+        """Return another record of the same service, to read. Raises NotFound."""
+        ...
+
+    def change(self, name: str) -> Any:
+        """Return another record of the same service, to change together with this one. Raises NotFound."""
+        ...
+
+    def number(self, series: str) -> int:
+        """Return the next number of a series: 1, 2, 3, … without gaps, given only to what is accepted."""
+        ...
+
+    def reference(self, name: str) -> Reference:
+        """Return what is known of another service's record. Raises NotFound."""
+        ...

@@ -1,0 +1,104 @@
+"""A record's fields as columns: how a value leaves the message, what SQL keeps, what a filter compares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from kernel.database import TEXT, WHOLE
+from kernel.registry import Column, Resource
+
+COMMON = (
+    Column("state"),
+    Column("create_time", sorted=True),
+    Column("update_time", sorted=True),
+    Column("effective_date"),
+    Column("lead_department"),
+    Column("owner_unit"),
+    Column("author"),
+)
+"""What every record may be searched by."""
+
+INTEGERS = {
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column. `kind`: text, words, integer, enum, boolean, date or time; `value`: message → what SQL keeps (never None)."""
+
+    path: str
+    kind: str
+    value: Callable[[Any], Any]
+    sorted: bool
+    enum: EnumDescriptor | None = None
+
+    @property
+    def column(self) -> str:
+        return self.path.replace(".", "_")
+
+    @property
+    def type(self) -> sa.types.TypeEngine[Any]:
+        return TEXT if self.kind in ("text", "words", "date") else WHOLE
+
+
+@lru_cache(maxsize=64)
+def fields_of(resource: Resource) -> tuple[Field, ...]:
+    """Return the columns of a resource, the common ones first. Raises TypeError: a field that cannot be a column."""
+    return tuple(_field(resource, column) for column in (*COMMON, *resource.columns))
+
+
+def _field(resource: Resource, column: Column) -> Field:
+    descriptor = resource.record.DESCRIPTOR
+    *outer, last = column.path.split(".")
+    for step in outer:
+        descriptor = descriptor.fields_by_name[step].message_type
+    field = descriptor.fields_by_name[last]
+    kind, convert = _kind(field, column.path)
+    get = attrgetter(column.path)
+    return Field(
+        column.path, kind, lambda record: convert(get(record)), column.sorted, field.enum_type
+    )
+
+
+def _kind(field: FieldDescriptor, path: str) -> tuple[str, Callable[[Any], Any]]:
+    if field.is_repeated and field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return "words", words
+    if field.is_repeated:
+        raise TypeError(f"{path}: a repeated {field.type} cannot be a column")
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return "text", str
+    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+        return "enum", int
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return "boolean", int
+    if field.cpp_type in INTEGERS:
+        return "integer", int
+    if field.message_type and field.message_type.full_name == "google.type.Date":
+        return "date", iso
+    if field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
+        return "time", microseconds
+    raise TypeError(f"{path}: its type cannot be a column")
+
+
+def words(values: Any) -> str:
+    """Return ` one two `: each value between blanks, so that a whole value is found by a substring."""
+    return f" {' '.join(values)} " if values else ""
+
+
+def iso(date: Any) -> str:
+    """Return `2026-01-05`, which sorts as the dates do; empty when unset."""
+    return f"{date.year:04d}-{date.month:02d}-{date.day:02d}" if date.year else ""
+
+
+def microseconds(timestamp: Any) -> int:
+    """Return microseconds since 1970 UTC."""
+    return int(timestamp.seconds * 1_000_000 + timestamp.nanos // 1000)

@@ -1,0 +1,179 @@
+"""Following other services' journals: a cursor that lives with its effects."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+import structlog
+
+from kernel import metrics
+from kernel.case import Caller, Role
+from kernel.decide import Command
+from kernel.errors import DomainError, OwnerSilent, Overloaded, TooLate, Unsettled
+from kernel.room import Room
+from kernel.writer import Displaced, Work
+from luoshu.journal.v1.journal_pb2 import JournalEntry
+
+log = structlog.get_logger(__name__)
+
+SHARD = 0
+"""The only shard that a source has so far; cursors are keyed by it from the start."""
+PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds after a failure; doubles
+TRANSIENT = (Unsettled, Overloaded, OwnerSilent, TooLate)
+
+
+class Gap(Exception):
+    """Positions were skipped: what lies between has to be read from the source's journal."""
+
+    def __init__(self, source: str, expected: int, got: int) -> None:
+        super().__init__(f"{source}: expected position {expected}, got {got}")
+        self.source, self.expected, self.got = source, expected, got
+
+
+class Sink(Protocol):
+    """What a consumer does with entries. All calls come from one thread at a time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sources(self) -> tuple[str, ...]: ...
+
+    def cursors(self) -> Mapping[tuple[str, int], int]:
+        """Return (source, shard) -> last position applied; what is absent stands at 0."""
+        ...
+
+    def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
+        """Apply entries and move the cursor in one transaction.
+
+        Raises:
+            Gap: the first entry that is not yet applied does not follow the cursor.
+        """
+        ...
+
+
+def fresh(source: str, cursor: int, entries: Sequence[JournalEntry]) -> list[JournalEntry]:
+    """Return the entries above the cursor, dense from cursor + 1. Raises Gap."""
+    ahead = [entry for entry in entries if entry.position > cursor]
+    for expected, entry in enumerate(ahead, start=cursor + 1):
+        if entry.position != expected:
+            raise Gap(source, expected, entry.position)
+    return ahead
+
+
+Journal = Callable[[int], AsyncIterator[list[JournalEntry]]]
+"""Tells a source's journal from a position on, for as long as it runs."""
+Head = Callable[[], Awaitable[int]]
+
+
+@dataclass(slots=True)
+class Follower:
+    """One consumer following one source, for ever: an error is logged, waited out and tried again."""
+
+    sink: Sink
+    source: str
+    journal: Journal
+    turn: asyncio.Lock
+
+    async def run(self) -> None:
+        pause = PAUSE
+        while True:
+            try:
+                await self._follow()
+                pause = PAUSE
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                metrics.STALLED.labels(self.sink.name, self.source).set(1)
+                where = error.__traceback__
+                log.warning(
+                    "consumer_stalled", consumer=self.sink.name, source=self.source,
+                    error=type(error).__name__, line=where.tb_lineno if where else 0, pause=pause,
+                )  # fmt: skip
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _follow(self) -> None:
+        cursors = await asyncio.to_thread(self.sink.cursors)
+        cursor = cursors.get((self.source, SHARD), 0)
+        async for entries in self.journal(cursor):
+            async with self.turn:  # a sink is used by one at a time
+                await asyncio.to_thread(self.sink.apply, self.source, entries)
+            metrics.STALLED.labels(self.sink.name, self.source).set(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What an entry means to a service: commands for its own records, and what to remember of the source's record.
+
+    `known`: (name, state, title, position) of the record that the entry tells of.
+    """
+
+    commands: tuple[Command, ...] = ()
+    known: tuple[tuple[str, str, str, int], ...] = ()
+
+
+React = Callable[[JournalEntry], Reaction]
+
+
+@dataclass(slots=True)
+class RoomSink:
+    """A consumer that is itself a service with a journal: its effects are commands, its cursor is in their transaction."""
+
+    room: Room
+    name: str
+    reactions: Mapping[str, React]
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self.reactions)
+
+    def cursors(self) -> Mapping[tuple[str, int], int]:
+        return asyncio.run_coroutine_threadsafe(
+            self.room.read(self.room.store.cursors), self.loop
+        ).result()
+
+    def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
+        cursor = self.cursors().get((source, SHARD), 0)
+        ahead = fresh(source, cursor, entries)
+        if ahead:
+            asyncio.run_coroutine_threadsafe(self._apply(source, cursor, ahead), self.loop).result()
+
+    async def _apply(self, source: str, cursor: int, entries: Sequence[JournalEntry]) -> None:
+        react = self.reactions[source]
+        reactions = [react(entry) for entry in entries]
+        commands = tuple(command for reaction in reactions for command in reaction.commands)
+        known = [row for reaction in reactions for row in reaction.known]
+        last = entries[-1].position
+
+        def effects(tx: sa.Connection) -> None:
+            store = self.room.store
+            if store.cursors(tx).get((source, SHARD), 0) != cursor:
+                raise Displaced(source)
+            store.put_known(tx, known)
+            store.put_cursor(tx, source, SHARD, last)
+
+        outcomes = await self.room.write(Work(commands, effects=effects))
+        for command, outcome in zip(commands, outcomes, strict=True):
+            self._judge(command, outcome)
+
+    def _judge(self, command: Command, outcome: Any) -> None:
+        """A refusal is final: the record has moved on. Anything else must be tried again."""
+        if isinstance(outcome, DomainError) and not isinstance(outcome, TRANSIENT):
+            log.warning(
+                "reaction_refused", consumer=self.name, action=command.action, record=command.name, code=outcome.code
+            )
+        elif isinstance(outcome, Exception):
+            raise outcome
+
+
+def command_of(
+    consumer: str, entry: JournalEntry, action: str, name: str, request: Any, given: Any = None
+) -> Command:
+    """Return the command that an entry leads to; its request id follows from the entry, so that it is done once."""
+    request_id = f"{consumer}~{entry.source}~{entry.position}~{action}"
+    caller = Caller(consumer, "SYSTEM", frozenset({Role.SYSTEM}))
+    return Command(action, name, request, request_id, request_id.encode(), caller, given=given)

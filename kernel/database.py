@@ -1,0 +1,125 @@
+"""The two databases, and the few things in which they differ."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "case_sensitive_like=ON",
+    "cache_size=-16384",
+    "wal_autocheckpoint=4000",
+)
+POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
+
+WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A whole number; on SQLite it may then be the row's own number."""
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text that both databases compare byte by byte."""
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+def writing(url: str) -> sa.Engine:
+    """Return an engine whose transactions hold SQLite's write lock from their first statement."""
+    if is_sqlite(url):
+        return _sqlite(url, "BEGIN IMMEDIATE")
+    return _postgres(url, connect_args={"options": POSTGRES_OPTIONS})
+
+
+def reading(url: str) -> sa.Engine:
+    """Return an engine for reads; on SQLite a transaction of it sees one state throughout."""
+    if is_sqlite(url):
+        return _sqlite(url, "BEGIN")
+    return _postgres(url, isolation_level="AUTOCOMMIT")
+
+
+def is_sqlite(url: str) -> bool:
+    return url.startswith("sqlite")
+
+
+def is_postgres(engine: sa.Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+def _postgres(url: str, **more: Any) -> sa.Engine:
+    from kernel import arrays  # psycopg is not loaded where SQLite is all there is
+
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = sa.create_engine(url, hide_parameters=True, **more)
+    sa.event.listen(engine, "connect", lambda connection, _: arrays.register(connection.adapters))
+    return engine
+
+
+def _sqlite(url: str, begin: str) -> sa.Engine:
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is the deferred one
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def one_of(column: sa.ColumnElement[Any], *, postgres: bool) -> sa.ColumnElement[bool]:
+    """Return `column IN (…)` whose SQL is the same text for any number of values: see `many`."""
+    if postgres:
+        from kernel.arrays import Array
+
+        return column == sa.func.any(sa.bindparam("many", type_=Array(sa.Text())))
+    values = sa.func.json_each(sa.bindparam("many", type_=sa.Text)).table_valued("value")
+    return column.in_(sa.select(values.c.value))
+
+
+def many(values: Iterable[str], *, postgres: bool) -> dict[str, Any]:
+    """Return the parameter of `one_of`."""
+    return {"many": list(values) if postgres else json.dumps(list(values))}
+
+
+class Put:
+    """Inserts rows of one table, many with one statement; `replace`: by primary key instead of failing."""
+
+    def __init__(self, table: sa.Table, *, postgres: bool, replace: bool = False) -> None:
+        self._table, self._postgres = table, postgres
+        insert = self._from_arrays() if postgres else sqlite_insert(table)
+        if replace:
+            insert = insert.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns), set_=dict(insert.excluded)
+            )
+        self._statement = insert
+        self._text = "" if postgres else str(insert.compile(dialect=sqlite_dialect()))
+
+    def _from_arrays(self) -> Any:
+        from kernel.arrays import Array
+
+        names = self._table.c.keys()
+        binds = [sa.bindparam(f"many_{c.name}", type_=Array(c.type)) for c in self._table.c]
+        columns = [sa.column(c.name, c.type) for c in self._table.c]
+        unnested = sa.func.unnest(*binds).table_valued(*columns).render_derived()
+        return pg_insert(self._table).from_select(names, sa.select(unnested))
+
+    def __call__(self, tx: sa.Connection, rows: Rows) -> None:
+        """Write rows, each a tuple in the order of the table's columns."""
+        if not rows:
+            return
+        if self._postgres:
+            columns = zip(*rows, strict=True)
+            names = (f"many_{c.name}" for c in self._table.c)
+            tx.execute(self._statement, dict(zip(names, columns, strict=True)))
+        else:
+            tx.exec_driver_sql(self._text, list(rows))  # no dictionary a row

@@ -1,0 +1,95 @@
+"""What queued while the last answer was being made is answered together, by one thread."""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kernel.errors import Overloaded
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+LINGER = 0.001  # seconds; only after a group of several, so that a lone caller never waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Generic[Q, A]):
+    question: Q
+    answer: "asyncio.Future[A]"
+
+
+class Gatherer(Generic[Q, A]):
+    """`work` takes many questions and returns as many answers, each a value or an exception.
+
+    `most`: questions answered together. `waiting`: how many may queue before one is refused. `after`: called in the loop
+    when answers are there. Made in a running event loop, to which it belongs.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Q]], Sequence[A | Exception]],
+        *,
+        name: str,
+        most: int = 256,
+        waiting: int = 4096,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._work, self._most, self._waiting, self._after = work, most, waiting, after
+        self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def ask(self, question: Q) -> A:
+        """Return the answer, or raise it when it is an exception. Raises Overloaded."""
+        if self._queue.qsize() >= self._waiting:
+            raise Overloaded(
+                "too many requests are queued; try again in a second", "排队请求过多，请一秒后重试"
+            )
+        answer: asyncio.Future[A] = self._loop.create_future()
+        self._queue.put(Waiting(question, answer))
+        return await answer
+
+    def close(self) -> None:
+        """Answer what is queued, then end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        several = False
+        while (first := self._queue.get()) is not None:
+            if several:
+                time.sleep(LINGER)  # gives the interpreter to the loop, which has more to hand over
+            group = self._grouped(first)
+            several = len(group) > 1
+            answers = self._answers([waiting.question for waiting in group])
+            self._loop.call_soon_threadsafe(self._settle, group, answers)
+
+    def _grouped(self, first: Waiting[Q, A]) -> list[Waiting[Q, A]]:
+        group = [first]
+        while len(group) < self._most and not self._queue.empty():
+            waiting = self._queue.get()
+            if waiting is None:
+                self._queue.put(None)  # for the loop in `_run` to see
+                break
+            group.append(waiting)
+        return group
+
+    def _answers(self, questions: list[Q]) -> Sequence[A | Exception]:
+        try:
+            return self._work(questions)
+        except Exception as error:  # the thread must outlive what it was asked
+            return [error] * len(questions)
+
+    def _settle(self, group: list[Waiting[Q, A]], answers: Sequence[A | Exception]) -> None:
+        for waiting, answer in zip(group, answers, strict=True):
+            if waiting.answer.done():  # the caller has gone
+                continue
+            if isinstance(answer, Exception):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)
+        self._after()

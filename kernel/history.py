@@ -1,0 +1,101 @@
+"""Reads of the past from the journal: as it was known, as it was true, revision by revision.
+
+Of the revisions known at the read time and true by the valid date, the record is the one with the greatest (effective date,
+revision): so a historical row that comes late does not displace a later truth.
+"""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from kernel.columns import microseconds
+from kernel.dates import business_date
+from kernel.database import many, one_of
+from kernel.tables import Tables
+
+ALWAYS = 2**62
+EVER = "9999-12-31"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Two times: what was known at `read` (µs since 1970 UTC) of what was true on `valid` (ISO business date)."""
+
+    read: int = ALWAYS
+    valid: str = EVER
+
+    @property
+    def is_now(self) -> bool:
+        return self.read == ALWAYS and self.valid == EVER
+
+
+def moment_of(request: Any) -> Moment:
+    """Return the moment that a request's `read_time` and `valid_time` mean."""
+    read = microseconds(request.read_time) if request.HasField("read_time") else ALWAYS
+    valid = EVER
+    if request.HasField("valid_time"):
+        valid = _business_date(request.valid_time).isoformat()
+    return Moment(read, valid)
+
+
+def _business_date(timestamp: Timestamp) -> datetime.date:
+    return business_date(timestamp)
+
+
+class History:
+    """Statements over a service's journal."""
+
+    def __init__(self, tables: Tables, *, postgres: bool) -> None:
+        self._journal, self._postgres = tables.journal, postgres
+
+    def as_of(self, tx: sa.Connection, names: Iterable[str], moment: Moment) -> dict[str, bytes]:
+        """Return name → event of the revision that counted at the moment, for records that had one."""
+        journal = self._journal
+        ranked = (
+            sa.select(
+                journal.c.record,
+                journal.c.event,
+                sa.func.row_number()
+                .over(
+                    partition_by=journal.c.record,
+                    order_by=(journal.c.effective_date.desc(), journal.c.revision.desc()),
+                )
+                .label("rank"),
+            )
+            .where(
+                one_of(journal.c.record, postgres=self._postgres),
+                journal.c.commit_time <= moment.read,
+                journal.c.effective_date <= moment.valid,
+            )
+            .subquery()
+        )
+        rows = tx.execute(
+            sa.select(ranked.c.record, ranked.c.event).where(ranked.c.rank == 1),
+            many(names, postgres=self._postgres),
+        )
+        return {name: event for name, event in rows}
+
+    def revision(self, tx: sa.Connection, name: str, revision: int) -> bytes | None:
+        """Return one revision's event."""
+        journal = self._journal
+        found: bytes | None = tx.execute(
+            sa.select(journal.c.event).where(journal.c.record == name, journal.c.revision == revision)
+        ).scalar()
+        return found
+
+    def revisions(
+        self, tx: sa.Connection, name: str, before: int, count: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """Return at most `count` (revision, event) below `before`, newest first."""
+        journal = self._journal
+        rows = tx.execute(
+            sa.select(journal.c.revision, journal.c.event)
+            .where(journal.c.record == name, journal.c.revision < before)
+            .order_by(journal.c.revision.desc())
+            .limit(count)
+        )
+        return [(revision, event) for revision, event in rows]

@@ -1,0 +1,125 @@
+"""A lifecycle is a table: from, action, to, who may. Nothing else moves a record."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from kernel.case import Case, Role
+from kernel.errors import Refused
+
+Rule = Callable[[Any, Any, Case], int | None]
+"""(copy of the record, the action's own request, case) -> the target state when the table leaves several open, else None."""
+Check = Callable[[Any, Case], None]
+
+
+class Of(StrEnum):
+    """How the caller's department must stand to the record."""
+
+    OWNER = "owner"
+    LEAD = "lead"
+    CONCERNED = "concerned"
+    ANY = "any"
+
+
+OF_ROLE = {
+    Role.APPLICANT: Of.OWNER,
+    Role.RECOMMENDER: Of.CONCERNED,
+    Role.SYSTEM: Of.ANY,
+    Role.IMPORTER: Of.ANY,
+}
+"""How a role's holder must stand to the record where a move does not say; every other role: the lead department."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One line of the table.
+
+    `source`: one state or several. `target`: one state, or several of which the rule returns one. `by`: the roles that may.
+    `of`: how the caller's department stands to the record (by role where empty). `four_eyes`: not by the record's author.
+    `within`: working days that the step may take, for the printed table; 0 where nothing is set.
+    """
+
+    source: int | tuple[int, ...]
+    action: Rule
+    target: int | tuple[int, ...]
+    by: tuple[Role, ...]
+    of: Of | None = None
+    four_eyes: bool = False
+    within: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.action.__name__
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        return self.source if isinstance(self.source, tuple) else (self.source,)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        return self.target if isinstance(self.target, tuple) else (self.target,)
+
+    def relation(self, role: Role) -> Of:
+        return self.of or OF_ROLE.get(role, Of.LEAD)
+
+
+def update(record: Any, command: Any, case: Case) -> None:
+    """Stand in a table where a record may be edited; `kernel.edit` applies the mask and the domain's check follows."""
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """A record's whole life.
+
+    `check` runs on a new, an edited and an imported record: it raises Invalid, and fills what follows from the pack (such as
+    `lead_department`). `states`: the record's State enum. `public`: states in which everybody may see the record.
+    """
+
+    states: Any
+    initial: int
+    check: Check
+    create_by: tuple[Role, ...]
+    public: frozenset[int]
+    moves: tuple[Move, ...]
+
+    @cached_property
+    def actions(self) -> dict[str, Rule]:
+        return {move.name: move.action for move in self.moves}
+
+    @cached_property
+    def _lines(self) -> dict[tuple[int, str], Move]:
+        lines: dict[tuple[int, str], Move] = {}
+        for move in self.moves:
+            for source in move.sources:
+                if (source, move.name) in lines:
+                    raise TypeError(f"two lines for {move.name} from {self.state_name(source)}")
+                lines[source, move.name] = move
+        return lines
+
+    def state_name(self, state: int) -> str:
+        return str(self.states.Name(state))
+
+    def of_state(self, state: int) -> Iterable[Move]:
+        return (move for (source, _), move in self._lines.items() if source == state)
+
+    def line(self, state: int, action: str) -> Move:
+        """Return the table's line. Raises Refused, naming the actions that the state allows."""
+        move = self._lines.get((state, action))
+        if move is None:
+            name = self.state_name(state)
+            allowed = ", ".join(m.name for m in self.of_state(state)) or "nothing"
+            raise Refused(
+                f"cannot {action} while {name}; allowed: {allowed}",
+                f"当前状态 {name} 不能执行 {action}；可执行：{'无' if allowed == 'nothing' else allowed}",
+            )
+        return move
+
+    def target(self, move: Move, chosen: int | None) -> int:
+        """Return the state that a move leads to. Raises TypeError where rule and table disagree."""
+        if chosen is None and len(move.targets) == 1:
+            return move.targets[0]
+        if chosen not in move.targets:
+            raise TypeError(f"{move.name} chose {chosen}; the table has {move.targets}")
+        return chosen

@@ -1,0 +1,80 @@
+"""The metrics of a process: each declared once, its help says what a rise means."""
+
+from functools import lru_cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+CALL = ("grpc_type", "grpc_service", "grpc_method")
+
+STARTED = Counter(
+    "grpc_server_started", "Calls begun; far above handled: calls hang.", CALL, registry=REGISTRY
+)
+HANDLED = Counter(
+    "grpc_server_handled",
+    "Calls answered, by status; INTERNAL or UNAVAILABLE rising: see the log of the same time.",
+    (*CALL, "grpc_code"),
+    registry=REGISTRY,
+)
+HANDLING = Histogram(
+    "grpc_server_handling_seconds",
+    "Time from a call's message to its answer; a rise: the database or the queue before it.",
+    CALL,
+    buckets=SECONDS,
+    registry=REGISTRY,
+)
+POSITION = Gauge(
+    "luoshu_journal_position",
+    "Last position of a service's journal; flat under load: nothing is committed.",
+    ("source",),
+    registry=REGISTRY,
+)
+LAG = Gauge(
+    "luoshu_consumer_lag_events",
+    "Events that a consumer has not applied yet; a rise: it is slow, stalled or stopped.",
+    ("consumer", "source"),
+    registry=REGISTRY,
+)
+STALLED = Gauge(
+    "luoshu_consumer_stalled",
+    "1 while a consumer cannot go on: a gap in its source, or an event that it cannot apply.",
+    ("consumer", "source"),
+    registry=REGISTRY,
+)
+BATCH = Histogram(
+    "luoshu_batch_size_commands",
+    "Commands that one commit carried; a rise: commits are slow or callers many.",
+    ("source",),
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+    registry=REGISTRY,
+)
+OVERDUE = Gauge(
+    "luoshu_deadline_overdue_count",
+    "Opinions of joint reviews that are past their due date; a rise: departments do not answer.",
+    registry=REGISTRY,
+)
+REFUSED = Counter(
+    "luoshu_requests_refused",
+    "Requests refused before they were decided, by reason; a rise: overload, or an identity that is missing.",
+    ("reason",),
+    registry=REGISTRY,
+)
+DEVELOPMENT = Gauge(
+    "luoshu_development_identity",
+    "1 where callers are believed without proof on an address that others reach; never in production.",
+    registry=REGISTRY,
+)
+WATCHERS = Gauge(
+    "luoshu_watchers_count", "Open Watch streams, by collection.", ("collection",), registry=REGISTRY
+)
+
+
+@lru_cache(maxsize=64)
+def journal_position(source: str) -> Gauge:
+    return POSITION.labels(source)
+
+
+@lru_cache(maxsize=64)
+def batch_size(source: str) -> Histogram:
+    return BATCH.labels(source)

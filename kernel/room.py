@@ -1,0 +1,161 @@
+"""A service at work: its database, its writer and reader, and what wakes those who wait for its journal."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from kernel import database
+from kernel.case import Reference
+from kernel.commands import Commands
+from kernel.decide import Clock, Command, Outcome, Settled
+from kernel.errors import DomainError, UnknownReference
+from kernel.gather import Gatherer
+from kernel.lists import Lists
+from kernel.pack import Pack
+from kernel.pages import Tokens
+from kernel.personal import Vault, commitments, reveal, unseal
+from kernel.registry import Service
+from kernel.store import Found, Store, Told
+from kernel.tide import Tide
+from kernel.writer import Work, Writer
+
+T = TypeVar("T")
+Ask = Callable[[str], Awaitable[Reference | None]]
+"""Asks the owner of a record of another service; None: it has none. Raises OwnerSilent."""
+
+TAIL = 500  # journal lines read at a time
+REFERENCES = 64  # references of one request that may have to be asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a service needs from outside. `url`: SQLAlchemy's, of its database. `secret`: 32 bytes, never in a database."""
+
+    url: str
+    secret: bytes
+    pack: Pack
+    clock: Clock
+    ask: Ask
+    most: int = 256
+
+
+class Room:
+    """Made in the event loop that serves it; the schema must be there."""
+
+    def __init__(self, service: Service, circumstances: Circumstances) -> None:
+        c = circumstances
+        self.service, self.pack, self._ask = service, c.pack, c.ask
+        self._writing, self._reading = database.writing(c.url), database.reading(c.url)
+        self.store, self.vault = Store(service, self._writing), Vault(c.secret)
+        self.tide, self.tokens, self.commands = Tide(), Tokens(c.secret), Commands(c.secret)
+        self.lists = Lists(self.store, self.tokens)
+        self.writer = Writer(self.store, self._writing, c.pack, self.vault, c.clock)
+        self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
+            self.writer.write, name=f"{service.name}-writer", most=c.most, after=self.tide.rise
+        )
+        self._reads: Gatherer[str, Found | None] = Gatherer(
+            self._find, name=f"{service.name}-reader"
+        )
+
+    async def write(self, work: Work) -> list[Outcome]:
+        """Return the outcome of each command. References that no event told of are asked for, outside of the transaction."""
+        outcomes = await self._writes.ask(work)
+        for _ in range(REFERENCES):
+            unknown = {o.name for o in outcomes if isinstance(o, UnknownReference)}
+            asked = [r for r in [await self._ask(name) for name in sorted(unknown)] if r]
+            if not asked:
+                return outcomes
+            outcomes = await self._again(work, outcomes, tuple(asked))
+            work = _knowing(work, tuple(asked))
+        return outcomes
+
+    async def _again(
+        self, work: Work, outcomes: list[Outcome], asked: tuple[Reference, ...]
+    ) -> list[Outcome]:
+        """Decide again what an unknown reference stopped; the rest is done."""
+        open_ = [work.atomic or isinstance(outcome, UnknownReference) for outcome in outcomes]
+        commands = _knowing(work, asked).commands
+        again = tuple(c for c, o in zip(commands, open_, strict=True) if o)
+        answers = iter(await self._writes.ask(Work(again, work.atomic)))
+        return [next(answers) if o else old for o, old in zip(open_, outcomes, strict=True)]
+
+    async def settle(self, command: Command) -> Settled:
+        """Return one command's outcome, or raise it."""
+        (outcome,) = await self.write(Work((command,)))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def find(self, name: str) -> Found | None:
+        """Return one record as it stands; asked together with the other reads of the moment."""
+        return await self._reads.ask(name)
+
+    def _find(self, names: Sequence[str]) -> list[Found | None | Exception]:
+        with self._reading.connect() as tx:
+            found = self.store.found(tx, set(names))
+        return [found.get(name) for name in names]
+
+    async def read(self, question: Callable[..., T], *args: Any) -> T:
+        """Run `question(connection, *args)` in one read transaction, in a thread."""
+
+        def now() -> T:
+            with self._reading.connect() as tx:
+                return question(tx, *args)
+
+        return await asyncio.to_thread(now)
+
+    async def tell(self, after: int, *, follow: bool) -> AsyncIterator[list[Told]]:
+        """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
+        while not self.tide.ended:
+            turn = self.tide.turn()
+            lines = await self.read(self.store.told, after, TAIL)
+            if lines:
+                after = lines[-1].position
+                yield lines
+            elif not follow:
+                return
+            else:
+                await self.tide.wait(turn)
+
+    async def show_persons(self, records: Sequence[Any]) -> None:
+        """Put personal values where commitments stand; what was erased stays a commitment."""
+        marks = [mark for record in records for mark in commitments(record)]
+        if not marks:
+            return
+        values = await self.read(self._values, marks)
+        for record in records:
+            reveal(record, values)
+
+    def _values(self, tx: sa.Connection, marks: list[str]) -> dict[str, str]:
+        return {
+            sealed.commitment: unseal(self.vault.unwrap(key), sealed.commitment, sealed.value)
+            for sealed, key in self.store.personal(tx, marks)
+        }
+
+    async def tick(self) -> None:
+        """Tell the day in the journal, if nothing told it yet."""
+        await self._writes.ask(Work(tick=True))
+
+    def close(self) -> None:
+        """Answer what is queued, then leave the database."""
+        self._writes.close()
+        self._reads.close()
+        self._writing.dispose()
+        self._reading.dispose()
+
+
+def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:
+    commands = tuple(replace(c, asked=(*c.asked, *asked)) for c in work.commands)
+    return Work(commands, work.atomic)
+
+
+def refusal(outcome: Outcome) -> DomainError | None:
+    """Return a refusal; a crash is raised. None: it was accepted."""
+    if isinstance(outcome, DomainError):
+        return outcome
+    if isinstance(outcome, Exception):
+        raise outcome
+    return None

@@ -1,0 +1,257 @@
+"""What every registry answers alike, and how its contract's RPCs find their code."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from google.protobuf.message_factory import GetMessageClass
+
+from kernel import metrics
+from kernel.case import Caller, Role
+from kernel.decide import Settled
+from kernel.errors import DomainError, Invalid, NotFound, Problem, Violated
+from kernel.history import History, Moment, moment_of
+from kernel.lists import question_of
+from kernel.pages import size_of
+from kernel.registry import Resource
+from kernel.rights import allowed, demand_role, may_see, may_see_persons, sees_all, standing_of
+from kernel.room import Room, refusal
+from kernel.rpc import Behaviour, Rows
+from kernel.writer import Work
+from luoshu.journal.v1 import journal_pb2
+
+NEWEST = 2**62
+
+
+class Servicer:
+    """The common RPCs of one resource, and its lifecycle's actions."""
+
+    def __init__(self, room: Room, resource: Resource) -> None:
+        self._room, self._resource = room, resource
+        self._history = History(room.store.tables, postgres=room.store.postgres)
+
+    def behaviours(self) -> dict[str, Behaviour]:
+        """Return the code of each RPC of the resource that the contract has."""
+        noun, plural = self._resource.noun, self._resource.plural
+        common: dict[str, Behaviour] = {
+            f"Create{noun}": self.create,
+            f"Get{noun}": self.get,
+            f"List{plural}": self.list_,
+            f"Update{noun}": self.update,
+            f"BatchCreate{plural}": self.batch_create,
+            f"Import{plural}": self.import_,
+            f"Watch{plural}": self.watch,
+            f"List{noun}Revisions": self.revisions,
+        }
+        contract = {method.name for method in self._room.service.contract.methods}
+        actions = {
+            rpc_name(action, noun): partial(self.act, action)
+            for action in self._resource.lifecycle.actions
+            if action != "update"
+        }
+        return {name: code for name, code in common.items() if name in contract} | actions
+
+    # Changing.
+
+    async def create(self, request: Any, caller: Caller) -> Any:
+        command = self._room.commands.create(self._resource, request, caller)
+        return await self._shown(await self._room.settle(command), caller)
+
+    async def update(self, request: Any, caller: Caller) -> Any:
+        command = self._room.commands.update(self._resource, request, caller)
+        return await self._shown(await self._room.settle(command), caller)
+
+    async def act(self, action: str, request: Any, caller: Caller) -> Any:
+        command = self._room.commands.act(action, request, caller)
+        return await self._shown(await self._room.settle(command), caller)
+
+    async def batch_create(self, request: Any, caller: Caller) -> Any:
+        """All or nothing: the first refusal, told with its index, is the whole request's."""
+        base = request.request_id or self._room.commands.create(
+            self._resource, request.requests[0], caller
+        ).request_id
+        commands = []
+        for index, item in enumerate(request.requests):
+            item.request_id, item.validate_only = "", request.validate_only
+            commands.append(
+                self._room.commands.create(self._resource, item, caller, f"{base}~{index}")
+            )
+        outcomes = await self._room.write(Work(tuple(commands), atomic=True))
+        for outcome in outcomes:
+            wrong = refusal(outcome)
+            if wrong:
+                raise wrong
+        answer = self._answer(f"BatchCreate{self._resource.plural}")
+        records = [self._record(outcome.record) for outcome in outcomes]  # type: ignore[union-attr]
+        getattr(answer, self._resource.collection).extend(await self._dressed(records, caller))
+        return answer
+
+    async def import_(self, messages: AsyncIterator[Rows], caller: Caller) -> AsyncIterator[Any]:
+        """One answer a row, in the order of the rows; one message's rows are one piece of work."""
+        demand_role(caller, (Role.IMPORTER,), "import")
+        async for request, wrong in messages:
+            answer = self._answer(f"Import{self._resource.plural}")
+            answer.results.extend(await self._import(request, wrong, caller))
+            yield answer
+
+    async def _import(
+        self, request: Any, wrong: Mapping[int, Sequence[Problem]], caller: Caller
+    ) -> list[Any]:
+        outcomes: dict[int, Any] = {index: Violated(found) for index, found in wrong.items()}
+        commands = {}
+        for index, row in enumerate(request.rows):
+            if index in wrong:
+                continue
+            try:
+                commands[index] = self._room.commands.row(
+                    self._resource, request.source, row, caller, request.validate_only
+                )
+            except DomainError as refused:
+                outcomes[index] = refused
+        if commands:
+            settled = await self._room.write(Work(tuple(commands.values())))
+            outcomes |= dict(zip(commands, settled, strict=True))
+        return [_result(row, outcomes[index]) for index, row in enumerate(request.rows)]
+
+    # Reading.
+
+    async def get(self, request: Any, caller: Caller) -> Any:
+        found = await self._room.find(request.name)
+        if found is None or not may_see(caller, found.readers, bool(found.public)):
+            raise self._missing(request.name)
+        moment = moment_of(request)
+        if request.revision and not moment.is_now:
+            raise Invalid(
+                "revision: give a revision or times, not both", "revision：版本号与时点只能给出其一", field="revision"
+            )
+        if request.revision or not moment.is_now:
+            return await self._past(request, moment, caller)
+        (record,) = await self._dressed([self._record(found.record)], caller)
+        return record
+
+    async def _past(self, request: Any, moment: Moment, caller: Caller) -> Any:
+        name = request.name
+        if request.revision:
+            event = await self._room.read(self._history.revision, name, request.revision)
+        else:
+            event = (await self._room.read(self._history.as_of, [name], moment)).get(name)
+        if event is None:
+            raise self._missing(name, " at that revision or time", "（该版本或时点）")
+        return await self._unmasked([self._of_event(event)], caller)
+
+    async def list_(self, request: Any, caller: Caller) -> Any:
+        question = question_of(self._resource, request, caller, self._room.tokens)
+        page = await self._room.read(self._room.lists.page, question)
+        answer = self._answer(f"List{self._resource.plural}")
+        answer.position, answer.next_page_token = page.position, page.token
+        show = self._dressed if question.moment.is_now else self._persons
+        getattr(answer, self._resource.collection).extend(await show(page.records, caller))
+        return answer
+
+    async def revisions(self, request: Any, caller: Caller) -> Any:
+        found = await self._room.find(request.name)
+        if found is None or not may_see(caller, found.readers, bool(found.public)):
+            raise self._missing(request.name)
+        tokens, asked, size = self._room.tokens, f"revisions|{request.name}", size_of(request.page_size)
+        before = tokens.read(request.page_token, asked)["before"] if request.page_token else NEWEST
+        rows = await self._room.read(self._history.revisions, request.name, before, size + 1)
+        answer = self._answer(f"List{self._resource.noun}Revisions")
+        events = [self._room.service.event.FromString(event) for _, event in rows[:size]]
+        await self._persons([getattr(e, self._resource.singular) for e in events], caller)
+        answer.revisions.extend(events)
+        if len(rows) > size:
+            answer.next_page_token = tokens.make(asked, {"before": rows[size - 1][0]})
+        return answer
+
+    async def watch(self, request: Any, caller: Caller) -> AsyncIterator[bytes]:
+        """Each change once, in order: the journal's own bytes."""
+        collection, everything = self._resource.collection, sees_all(caller)
+        with metrics.WATCHERS.labels(collection).track_inprogress():
+            async for lines in self._room.tell(request.after_position, follow=True):
+                for line in lines:
+                    if line.collection != collection or request.name not in ("", line.record):
+                        continue
+                    if everything or may_see(caller, line.readers, bool(line.public)):
+                        yield line.event
+
+    # Answers.
+
+    async def _shown(self, settled: Settled, caller: Caller) -> Any:
+        (record,) = await self._dressed([self._record(settled.record)], caller)
+        return record
+
+    async def _dressed(self, records: list[Any], caller: Caller) -> list[Any]:
+        """Add what the caller may do, and show the persons that it may see."""
+        lifecycle = self._resource.lifecycle
+        for record in records:
+            record.allowed_actions.extend(allowed(caller, lifecycle, standing_of(record, lifecycle)))
+        return await self._persons(records, caller)
+
+    async def _persons(self, records: list[Any], caller: Caller) -> list[Any]:
+        lifecycle = self._resource.lifecycle
+        await self._room.show_persons(
+            [r for r in records if may_see_persons(caller, standing_of(r, lifecycle))]
+        )
+        return records
+
+    async def _unmasked(self, records: list[Any], caller: Caller) -> Any:
+        return (await self._persons(records, caller))[0]
+
+    def _record(self, body: bytes) -> Any:
+        return self._resource.record.FromString(body)
+
+    def _of_event(self, event: bytes) -> Any:
+        return getattr(self._room.service.event.FromString(event), self._resource.singular)
+
+    def _answer(self, rpc: str) -> Any:
+        method = self._room.service.contract.methods_by_name[rpc]
+        return GetMessageClass(method.output_type)()
+
+    def _missing(self, name: str, en: str = "", zh: str = "") -> NotFound:
+        return NotFound(
+            f"no {name}{en}, or none that you may see; list {self._resource.collection} to see what there is",
+            f"没有 {name}{zh}，或无权查看；请先查询列表",
+        )
+
+
+def behaviours(room: Room, own: Mapping[str, Behaviour]) -> dict[str, Behaviour]:
+    """Return the code of every RPC of a service's contract; `own`: RPCs that only this service has.
+
+    Raises:
+        TypeError: an RPC has no code, or a lifecycle's action has no RPC.
+    """
+    found = dict(own)
+    for resource in room.service.resources:
+        found |= Servicer(room, resource).behaviours()
+    contract = {method.name for method in room.service.contract.methods}
+    if contract ^ found.keys():
+        full_name = room.service.contract.full_name
+        raise TypeError(
+            f"{full_name}: RPCs without code {sorted(contract - found.keys())}, "
+            f"actions without RPC {sorted(found.keys() - contract)}"
+        )
+    return found
+
+
+def rpc_name(action: str, noun: str) -> str:
+    """`request_completion`, `Platform` → `RequestCompletionPlatform`; a noun that stands in the name already stays alone."""
+    return "".join(word.title() for word in action.split("_")) + noun
+
+
+def _result(row: Any, outcome: Any) -> Any:
+    wrong = refusal(outcome)
+    if wrong is not None:
+        refused = journal_pb2.IMPORT_OUTCOME_REFUSED
+        problems = [
+            journal_pb2.Problem(field=p.field, code=p.code, text_en=p.en, text_zh=p.zh)
+            for p in wrong.problems
+        ]
+        return journal_pb2.ImportResult(line=row.line, outcome=refused, problems=problems)
+    became = (
+        journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
+        if outcome.repeated
+        else journal_pb2.IMPORT_OUTCOME_ENTERED
+    )
+    return journal_pb2.ImportResult(
+        line=row.line, outcome=became, name=outcome.name, revision=outcome.revision
+    )

@@ -1,0 +1,213 @@
+"""Where a service's records and its journal live: statements, no rules."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from kernel.case import Reference
+from kernel.database import Put, is_postgres, many, one_of
+from kernel.decide import Batch, Held, Settled
+from kernel.personal import Sealed
+from kernel.registry import Service
+from kernel.rights import standing_of
+from kernel.tables import Tables, tables_of
+
+
+class Found(NamedTuple):
+    """A record as a read finds it."""
+
+    record: bytes
+    readers: str
+    public: int
+
+
+class Told(NamedTuple):
+    """A line of the journal as a reader gets it."""
+
+    position: int
+    collection: str
+    record: str
+    readers: str
+    public: int
+    event: bytes
+
+
+class Store:
+    """The statements of one service, made once. Nothing here opens or ends a transaction."""
+
+    def __init__(self, service: Service, engine: sa.Engine) -> None:
+        self.service, self.postgres = service, is_postgres(engine)
+        self.tables: Tables = tables_of(service)
+        tables, postgres = self.tables, self.postgres
+        self._put_journal = Put(tables.journal, postgres=postgres)
+        self._put_records = {c: Put(t, postgres=postgres, replace=True) for c, t in tables.records.items()}
+        self._put_number = Put(tables.number, postgres=postgres, replace=True)
+        self._put_known = Put(tables.known, postgres=postgres, replace=True)
+        self._put_cursor = Put(tables.cursor, postgres=postgres, replace=True)
+        self._put_subject = Put(tables.subject, postgres=postgres)
+        self._put_personal = Put(tables.personal, postgres=postgres, replace=True)
+        head = tables.head
+        # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
+        self._lock = sa.select(head.c.position, head.c.commit_time).with_for_update()
+        self._head = sa.select(head.c.position)
+        self._move_head = sa.update(head).values(
+            position=sa.bindparam("to"), commit_time=sa.bindparam("at")
+        )
+        self._held = {c: self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action) for c, t in tables.records.items()}
+        self._found = {c: self._by_name(t, t.c.record, t.c.readers, t.c.public) for c, t in tables.records.items()}
+        self._seen = self._seen_statement()
+        self._tail = self._tail_statement()
+
+    def _by_name(self, table: sa.Table, *columns: sa.Column[Any]) -> sa.Select[Any]:
+        return sa.select(table.c.name, *columns).where(one_of(table.c.name, postgres=self.postgres))
+
+    def _seen_statement(self) -> sa.Select[Any]:
+        journal = self.tables.journal
+        return sa.select(
+            journal.c.request_id, journal.c.collection, journal.c.fingerprint, journal.c.event
+        ).where(one_of(journal.c.request_id, postgres=self.postgres))
+
+    def _tail_statement(self) -> sa.Select[Any]:
+        journal = self.tables.journal
+        return (
+            sa.select(*(journal.c[field] for field in Told._fields))
+            .where(journal.c.position > sa.bindparam("after"))
+            .order_by(journal.c.position)
+            .limit(sa.bindparam("count"))
+        )
+
+    # Writing, under the head's lock.
+
+    def lock(self, tx: sa.Connection) -> tuple[int, int]:
+        """Return (last position, its commit time in µs); until the commit nobody else can move them."""
+        position, commit_time = tx.execute(self._lock).one()
+        return int(position), int(commit_time)
+
+    def held(self, tx: sa.Connection, names: Iterable[str]) -> dict[str, Held | None]:
+        """Return what is known of the names; those that do not exist are there with None."""
+        wanted = set(names)
+        held: dict[str, Held | None] = dict.fromkeys(wanted)
+        for collection, group in _by_collection(wanted).items():
+            resource = self.service.by_collection[collection]
+            found = tx.execute(self._held[collection], many(group, postgres=self.postgres))
+            for name, body, revisions, position, action in found:
+                held[name] = Held(resource.record.FromString(body), revisions, position, action)
+        return held
+
+    def seen(self, tx: sa.Connection, request_ids: Iterable[str]) -> dict[str, Settled]:
+        """Return the first answers to request ids that were used before."""
+        found = tx.execute(self._seen, many(request_ids, postgres=self.postgres))
+        known = self.service.by_collection
+        return {row.request_id: self._settled(row) for row in found if row.collection in known}
+
+    def _settled(self, row: Any) -> Settled:
+        resource = self.service.by_collection[row.collection]
+        record = getattr(self.service.event.FromString(row.event), resource.singular)
+        return Settled(
+            record.name,
+            record.SerializeToString(),
+            record.revision,
+            standing_of(record, resource.lifecycle),
+            row.fingerprint,
+        )
+
+    def save(self, tx: sa.Connection, batch: Batch, commit_time: int) -> None:
+        """Write what a batch decided, the head last."""
+        if not batch.journal:
+            return
+        for collection, rows in batch.rows.items():
+            self._put_records[collection](tx, list(rows.values()))
+        self._put_journal(tx, batch.journal)
+        self._put_number(tx, list(batch.drawn.items()))
+        self._put_subject(tx, list(batch.new_keys.items()))
+        self._put_personal(tx, list(batch.sealed.values()))
+        tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
+
+    def put_known(self, tx: sa.Connection, known: Sequence[tuple[str, str, str, int]]) -> None:
+        """Keep (name, state, title, position) of other services' records."""
+        self._put_known(tx, list({row[0]: row for row in known}.values()))
+
+    def put_cursor(self, tx: sa.Connection, source: str, shard: int, position: int) -> None:
+        self._put_cursor(tx, [(source, shard, position)])
+
+    # Reading.
+
+    def head(self, tx: sa.Connection) -> int:
+        return int(tx.execute(self._head).scalar_one())
+
+    def found(self, tx: sa.Connection, names: Iterable[str]) -> dict[str, Found]:
+        """Return name → record, for those that exist."""
+        return {
+            name: Found(record, readers, public)
+            for collection, group in _by_collection(names).items()
+            for name, record, readers, public in tx.execute(
+                self._found[collection], many(group, postgres=self.postgres)
+            )
+        }
+
+    def told(self, tx: sa.Connection, after: int, count: int) -> list[Told]:
+        """Return at most `count` journal lines above a position."""
+        return [Told(*row) for row in tx.execute(self._tail, {"after": after, "count": count})]
+
+    def cursors(self, tx: sa.Connection) -> dict[tuple[str, int], int]:
+        cursor = self.tables.cursor
+        rows = tx.execute(sa.select(cursor.c.source, cursor.c.shard, cursor.c.position))
+        return {(source, shard): position for source, shard, position in rows}
+
+    def last_number(self, tx: sa.Connection, series: str) -> int:
+        number = self.tables.number
+        found = tx.execute(sa.select(number.c.last).where(number.c.series == series)).scalar()
+        return int(found or 0)
+
+    def reference(self, tx: sa.Connection, name: str) -> Reference | None:
+        known = self.tables.known
+        row = tx.execute(
+            sa.select(known.c.name, known.c.state, known.c.title).where(known.c.name == name)
+        ).first()
+        return None if row is None else Reference(*row)
+
+    def subject_key(self, tx: sa.Connection, subject: str) -> bytes | None:
+        table = self.tables.subject
+        found: bytes | None = tx.execute(
+            sa.select(table.c.key).where(table.c.subject == subject)
+        ).scalar()
+        return found
+
+    def personal(self, tx: sa.Connection, marks: Iterable[str]) -> list[tuple[Sealed, bytes]]:
+        """Return the values behind commitments, each with its subject's wrapped key."""
+        value, subject = self.tables.personal, self.tables.subject
+        statement = (
+            sa.select(*value.c, subject.c.key)
+            .join(subject, subject.c.subject == value.c.subject)
+            .where(one_of(value.c.commitment, postgres=self.postgres))
+        )
+        rows = tx.execute(statement, many(marks, postgres=self.postgres))
+        return [(Sealed(mark, who, sealed), key) for mark, who, sealed, key in rows]
+
+
+class TransactionLoader:
+    """Reads what a decision still needs, in the transaction that decides."""
+
+    def __init__(self, store: Store, tx: sa.Connection) -> None:
+        self._store, self._tx = store, tx
+
+    def record(self, name: str) -> Held | None:
+        return self._store.held(self._tx, [name])[name]
+
+    def last_number(self, series: str) -> int:
+        return self._store.last_number(self._tx, series)
+
+    def reference(self, name: str) -> Reference | None:
+        return self._store.reference(self._tx, name)
+
+    def subject_key(self, subject: str) -> bytes | None:
+        return self._store.subject_key(self._tx, subject)
+
+
+def _by_collection(names: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.split("/", 1)[0], []).append(name)
+    return groups
+

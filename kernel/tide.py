@@ -1,0 +1,33 @@
+"""Wakes those who wait at the end of a journal when it has grown."""
+
+import asyncio
+
+PAUSE = 0.2  # seconds until another process's writes are looked for
+
+
+class Tide:
+    """Belongs to one event loop. `ended`: the process is stopping; whoever waits should leave."""
+
+    def __init__(self, pause: float = PAUSE) -> None:
+        self._pause, self._waiters = pause, set[asyncio.Future[None]]()
+        self.ended = False
+
+    def rise(self) -> None:
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def end(self) -> None:
+        self.ended = True
+        self.rise()
+
+    def turn(self) -> "asyncio.Future[None]":
+        """Return what the next rise completes. Take it before reading, wait after: none is missed."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        return waiter
+
+    async def wait(self, turn: "asyncio.Future[None]") -> None:
+        await asyncio.wait((turn,), timeout=self._pause)
+        self._waiters.discard(turn)

@@ -1,0 +1,132 @@
+"""Many commands, one transaction: lock, read, decide each, write, commit."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from kernel import metrics
+from kernel.columns import microseconds
+from kernel.decide import Batch, Clock, Command, Outcome, decide_all, decide_together, names_of
+from kernel.errors import Unsettled
+from kernel.pack import Pack
+from kernel.personal import Vault
+from kernel.store import Store, TransactionLoader
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 5
+PAUSE = 0.02  # seconds before a second attempt; doubles
+Effects = Callable[[sa.Connection], None]
+
+
+class Displaced(Exception):
+    """Another instance of the same consumer has moved the cursor in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, cursor and all.
+
+    `tick`: tell the day, if the journal has no event of it yet.
+    """
+
+    commands: tuple[Command, ...] = ()
+    atomic: bool = False
+    tick: bool = False
+    effects: Effects | None = None
+
+
+@dataclass(slots=True)
+class Writer:
+    """Used by one thread. `pack`: gives the policy of the day; `clock`: the time in UTC."""
+
+    store: Store
+    engine: sa.Engine
+    pack: Pack
+    vault: Vault
+    clock: Clock
+    position: int = field(default=0, init=False)
+
+    def write(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:
+        """Return each work's outcomes. Works that one row spoils are done again one by one."""
+        try:
+            return list(self._settled(works))
+        except (sa.exc.DataError, sa.exc.IntegrityError, Displaced) as error:
+            if len(works) == 1:
+                return [error]
+            return [self.write([work])[0] for work in works]
+        except sa.exc.DBAPIError as error:  # the database's own trouble: one by one would add to it
+            log.warning("write_unsettled", error=type(error.orig).__name__, works=len(works))
+            return [_unsettled() for _ in works]
+
+    def _settled(self, works: Sequence[Work]) -> Sequence[list[Outcome]]:
+        """Commit, again when the database asks for it: a serialisation failure or a lock's timeout before anything was done."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._commit(works)
+            except sa.exc.OperationalError as error:
+                if attempt == ATTEMPTS - 1 or not _again(error):
+                    raise
+                time.sleep(PAUSE * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _commit(self, works: Sequence[Work]) -> list[list[Outcome]]:
+        with self.engine.connect() as tx:
+            batch, outcomes = self._batch(tx, works), list[list[Outcome]]()
+            for work in works:
+                if work.tick:
+                    batch.tick()
+                decide = decide_together if work.atomic else _each
+                batch, decided = decide(batch, work.commands)
+                outcomes.append(decided)
+            self.store.save(tx, batch, microseconds(batch.now))
+            for work in works:
+                if work.effects:
+                    work.effects(tx)
+            tx.commit()
+        self.position = batch.position
+        metrics.journal_position(self.store.service.name).set(batch.position)
+        metrics.batch_size(self.store.service.name).observe(sum(len(w.commands) for w in works))
+        return outcomes
+
+    def _batch(self, tx: sa.Connection, works: Sequence[Work]) -> Batch:
+        position, last = self.store.lock(tx)  # first: what is read next is then the newest
+        commands = [command for work in works for command in work.commands]
+        return Batch(
+            service=self.store.service,
+            pack=self.pack,
+            vault=self.vault,
+            loader=TransactionLoader(self.store, tx),
+            now=_not_before(self.clock(), last),
+            last=last,
+            position=position,
+            records=self.store.held(tx, names_of(commands)),
+            seen=self.store.seen(tx, (c.request_id for c in commands)) if commands else {},
+        )
+
+
+def _each(batch: Batch, commands: Sequence[Command]) -> tuple[Batch, list[Outcome]]:
+    return batch, decide_all(batch, commands)
+
+
+def _not_before(now: Timestamp, last: int) -> Timestamp:
+    """A clock that went back does not take the journal with it."""
+    stamp = Timestamp()
+    stamp.FromMicroseconds(max(microseconds(now), last))
+    return stamp
+
+
+def _again(error: sa.exc.OperationalError) -> bool:
+    state = getattr(error.orig, "sqlstate", "") or ""
+    return state in ("40001", "40P01") or "database is locked" in str(error.orig)
+
+
+def _unsettled() -> Unsettled:
+    return Unsettled(
+        "the database did not answer, so the outcome is unknown; repeat with the same request_id",
+        "数据库未响应，结果未知；请用同一 request_id 重试",
+    )

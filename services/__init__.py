@@ -1,0 +1,1 @@
+"""The registries and the services that follow their events."""

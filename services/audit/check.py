@@ -1,0 +1,59 @@
+"""Checks the log where it lies, in its own tables."""
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from services.audit import store
+from services.audit.merkle import EMPTY_ROOT
+from services.audit.note import Malformed, parse, parse_checkpoint
+from services.audit.report import Finding, Kind, Report
+from services.audit.verify import Progress, verify_log
+
+
+def verify_stored(
+    connection: sa.Connection,
+    verifier_key: str,
+    *,
+    kept: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Verify entries, search columns, hashes and every checkpoint of a database, in use or not.
+
+    `kept`: checkpoints that somebody else kept; without one a log that was cut back to an older
+    state is not told from an old one.
+
+    Raises:
+        Malformed: the verifier key is no key.
+    """
+    size, signed = store.sizes(connection)
+    rows = store.checkpoints(connection, until=signed)
+    notes = [*kept, *(note for _, note in rows)]
+    if not notes:
+        findings = (Finding(Kind.SURPLUS, 0, size - 1),) if size else ()
+        return Report(0, EMPTY_ROOT, findings)
+    report = verify_log(
+        store.read_entries(connection, until=size),
+        notes[-1],
+        verifier_key,
+        earlier=notes[:-1],
+        nodes=store.NodeReader(connection),
+        progress=progress,
+    )
+    return Report(report.size, report.root, (*report.findings, *_misplaced(rows)))
+
+
+def _misplaced(rows: Iterable[tuple[int, str]]) -> list[Finding]:
+    """A checkpoint is looked up by its size: it must be the size that it states."""
+    return [
+        Finding(Kind.CHECKPOINT, detail=f"stored under size {size}")
+        for size, note in rows
+        if _stated(note) not in (size, None)
+    ]
+
+
+def _stated(note: str) -> int | None:
+    try:
+        return parse_checkpoint(parse(note)[0]).size
+    except Malformed:  # told already
+        return None

@@ -1,0 +1,247 @@
+"""C2SP signed notes (c2sp.org/signed-note) and checkpoints (c2sp.org/tlog-checkpoint), Ed25519.
+
+A note is a text that ends with a newline, an empty line, and signature lines
+`— name base64(key hash + signature)`. Keys are written as Go's `golang.org/x/mod/sumdb/note`
+writes them: `name+hash+key` to verify, `PRIVATE+KEY+name+hash+key` to sign.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+ED25519 = b"\x01"
+"""Algorithm byte of a plain Ed25519 key."""
+KEY_BYTES = 32
+HASH_BYTES = 4
+MAX_SIGNATURES = 100
+PRIVATE = "PRIVATE+KEY+"
+
+_NAME = re.compile(r"[^\s+]+")
+_SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
+
+
+class Malformed(ValueError):
+    """The text is no note, no checkpoint or no key."""
+
+
+class Forged(ValueError):
+    """The note does not carry a good signature by the key that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A name with its Ed25519 public key (32 bytes)."""
+
+    name: str
+    public: bytes
+
+    @property
+    def key_hash(self) -> bytes:
+        """First 4 bytes of SHA-256 of the name, a newline, the algorithm and the public key."""
+        return _key_hash(self.name, self.public)
+
+    def encoded(self) -> str:
+        """Return the key as departments publish it."""
+        return _encode(self.name, self.key_hash, self.public)
+
+    def accepts(self, message: bytes, signature: bytes) -> bool:
+        """Tell whether the key made the signature."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A name with its Ed25519 secret key (32 bytes of seed), which no text form shows."""
+
+    name: str
+    seed: bytes = field(repr=False)
+
+    @property
+    def verifier(self) -> Verifier:
+        return Verifier(self.name, self._key().public_key().public_bytes_raw())
+
+    def encoded(self) -> str:
+        """Return the secret key as it is kept in a file."""
+        return PRIVATE + _encode(self.name, self.verifier.key_hash, self.seed)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature (64 bytes)."""
+        return self._key().sign(message)
+
+    def _key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log states: its origin, its number of entries and their root hash (32 bytes)."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def text(self) -> str:
+        """Return the body of the note, which is what is signed."""
+        return f"{self.origin}\n{self.size}\n{_to_base64(self.root)}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line of a note."""
+
+    name: str
+    key_hash: bytes
+    signature: bytes
+
+
+def generate(name: str) -> Signer:
+    """Make a new key from the system's randomness. Raises Malformed for a name that cannot be."""
+    return Signer(_checked_name(name), Ed25519PrivateKey.generate().private_bytes_raw())
+
+
+def parse_signer(text: str) -> Signer:
+    """Read `PRIVATE+KEY+name+hash+key`. Raises Malformed, which does not repeat the text."""
+    if not text.startswith(PRIVATE):
+        raise Malformed("a signer key begins with PRIVATE+KEY+")
+    name, key_hash, seed = _decode(text.removeprefix(PRIVATE))
+    signer = Signer(name, seed)
+    _check_hash(key_hash, signer.verifier)
+    return signer
+
+
+def parse_verifier(text: str) -> Verifier:
+    """Read `name+hash+key`. Raises Malformed."""
+    name, key_hash, public = _decode(text)
+    verifier = Verifier(name, public)
+    _check_hash(key_hash, verifier)
+    return verifier
+
+
+def sign(text: str, signer: Signer) -> str:
+    """Return the note: the text with the signer's line. Raises Malformed for such a text."""
+    _check_text(text)
+    signature = _to_base64(signer.verifier.key_hash + signer.sign(text.encode()))
+    return f"{text}\n— {signer.name} {signature}\n"
+
+
+def verify(note: str, verifier: Verifier) -> str:
+    """Return the note's text when the key signed it; lines of other keys are passed over.
+
+    Raises:
+        Malformed: it is no note.
+        Forged: the key's signature is missing or wrong.
+    """
+    text, signatures = parse(note)
+    mine = [s for s in signatures if (s.name, s.key_hash) == (verifier.name, verifier.key_hash)]
+    if not mine:
+        raise Forged(f"the note is not signed by {verifier.name}+{verifier.key_hash.hex()}")
+    if not all(verifier.accepts(text.encode(), line.signature) for line in mine):
+        raise Forged(f"the signature of {verifier.name} does not fit the note")
+    return text
+
+
+def parse(note: str) -> tuple[str, list[Signature]]:
+    """Split a note into its text and its signatures, none of them verified. Raises Malformed."""
+    text, separator, lines = note.rpartition("\n\n")
+    if not separator or not lines.endswith("\n"):
+        raise Malformed("a note is a text, an empty line and signature lines")
+    text += "\n"
+    _check_text(text)
+    _check_text(lines)
+    signatures = [_signature(line) for line in lines[:-1].split("\n")]
+    if len(signatures) > MAX_SIGNATURES:
+        raise Malformed(f"a note has at most {MAX_SIGNATURES} signatures")
+    return text, signatures
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """Read a checkpoint from a note's text; extension lines are passed over. Raises Malformed."""
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
+        raise Malformed("a checkpoint has an origin, a size and a root hash, each on a line")
+    origin, size, root = lines[:3]
+    if not _SIZE.fullmatch(size):
+        raise Malformed("a checkpoint's size is a decimal number without leading zeros")
+    return Checkpoint(origin, int(size), _from_base64(root, 32))
+
+
+def sign_checkpoint(size: int, root: bytes, signer: Signer) -> str:
+    """Return the signed checkpoint; the log's origin is the name of its key."""
+    return sign(Checkpoint(signer.name, size, root).text(), signer)
+
+
+def verify_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
+    """Return what the log stated. Raises Malformed, Forged (also for another log's origin)."""
+    checkpoint = parse_checkpoint(verify(note, verifier))
+    if checkpoint.origin != verifier.name:
+        raise Forged(f"the checkpoint is of {checkpoint.origin}, not of {verifier.name}")
+    return checkpoint
+
+
+def _signature(line: str) -> Signature:
+    match = _SIGNATURE.fullmatch(line)
+    if match is None:
+        raise Malformed("a signature line is: — name base64")
+    raw = _from_base64(match[2])
+    if len(raw) <= HASH_BYTES:
+        raise Malformed("a signature is longer than its key hash")
+    return Signature(match[1], raw[:HASH_BYTES], raw[HASH_BYTES:])
+
+
+def _key_hash(name: str, public: bytes) -> bytes:
+    return sha256(f"{name}\n".encode() + ED25519 + public).digest()[:HASH_BYTES]
+
+
+def _check_hash(key_hash: str, verifier: Verifier) -> None:
+    if key_hash != verifier.key_hash.hex():
+        raise Malformed("the key's hash does not fit the key: it was cut or altered")
+
+
+def _encode(name: str, key_hash: bytes, key: bytes) -> str:
+    return f"{_checked_name(name)}+{key_hash.hex()}+{_to_base64(ED25519 + key)}"
+
+
+def _decode(text: str) -> tuple[str, str, bytes]:
+    name, _, rest = text.partition("+")
+    key_hash, _, encoded = rest.partition("+")
+    key = _from_base64(encoded, KEY_BYTES + 1)
+    if not key.startswith(ED25519):
+        raise Malformed("the key is not an Ed25519 key")
+    return _checked_name(name), key_hash, key[1:]
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or _CONTROL.search(name):
+        raise Malformed("a key's name is not empty and has neither white space nor plus signs")
+    return name
+
+
+def _check_text(text: str) -> None:
+    if not text.endswith("\n") or _CONTROL.search(text):
+        raise Malformed("a note's text ends with a newline and has no other control characters")
+
+
+def _to_base64(raw: bytes) -> str:
+    return b64encode(raw).decode()
+
+
+def _from_base64(text: str, length: int | None = None) -> bytes:
+    """Decode strictly: one text for one value, so that no altered bit goes unseen."""
+    try:
+        raw = b64decode(text, validate=True)
+    except (Base64Error, ValueError):
+        raise Malformed("not base64") from None
+    if _to_base64(raw) != text or (length is not None and len(raw) != length):
+        raise Malformed("not base64 of the right length")
+    return raw

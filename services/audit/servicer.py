@@ -1,0 +1,148 @@
+"""The audit on the wire: search, proofs, checkpoints."""
+# ruff: noqa: N802 - a method is named as its RPC
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from kernel.case import Caller, Role
+from kernel.errors import Denied, Invalid, NotFound
+from luoshu.audit.v1 import audit_pb2 as pb
+from services.audit import merkle, search, store
+from services.audit.domain import LogEntry
+from services.audit.note import Signer
+
+T = TypeVar("T")
+
+
+class AuditServicer:
+    """Answers from the audit's database; it writes nothing."""
+
+    def __init__(self, engine: sa.Engine, signer: Signer) -> None:
+        self._engine = engine
+        self._verifier_key = signer.verifier.encoded()
+
+    async def ListEntries(
+        self, request: pb.ListEntriesRequest, caller: Caller
+    ) -> pb.ListEntriesResponse:
+        """Raises Denied, Invalid (token, times)."""
+        _require(caller, Role.AUDITOR)
+        return await self._read(lambda connection: search.page(connection, request))
+
+    async def GetEntry(self, request: pb.GetEntryRequest, caller: Caller) -> pb.Entry:
+        """Raises Denied, NotFound."""
+        _require(caller, Role.AUDITOR)
+        index = int(request.name.removeprefix("entries/"))
+        one = await self._read(lambda c: _entry(c, store.entry.c.index == index, request.name))
+        return search.to_entry(one, with_event=True)
+
+    async def GetInclusionProof(
+        self, request: pb.GetInclusionProofRequest, caller: Caller
+    ) -> pb.InclusionProof:
+        """Raises Denied, NotFound (the entry), Invalid (the size)."""
+        _require(caller, Role.AUDITOR)
+        return await self._read(lambda connection: _inclusion(connection, request))
+
+    async def GetConsistencyProof(
+        self, request: pb.GetConsistencyProofRequest, caller: Caller
+    ) -> pb.ConsistencyProof:
+        """Raises Denied, Invalid (a size)."""
+        _require(caller, Role.AUDITOR)
+        return await self._read(lambda connection: _consistency(connection, request))
+
+    async def GetCheckpoint(
+        self, request: pb.GetCheckpointRequest, caller: Caller
+    ) -> pb.Checkpoint:
+        """Raises Denied, NotFound."""
+        _require(caller, Role.AUDITOR, Role.OPERATOR)
+        row = await self._read(lambda connection: _checkpoint(connection, request.size))
+        answer = pb.Checkpoint(size=row.size, note=row.text, verifier_key=self._verifier_key)
+        answer.sign_time.FromMicroseconds(row.time)
+        return answer
+
+    async def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(run)
+
+
+def _require(caller: Caller, *roles: Role) -> None:
+    if caller.roles.isdisjoint(roles):
+        names = ", ".join(roles)
+        raise Denied(f"this needs one of the roles: {names}", f"需要以下角色之一：{names}")
+
+
+def _entry(connection: sa.Connection, where: sa.ColumnElement[bool], name: str) -> LogEntry:
+    row = connection.execute(sa.select(store.entry).where(where)).one_or_none()
+    if row is None:
+        raise NotFound(f"{name} is not in the log, or not yet", f"日志中没有（或尚未收到）{name}")
+    return store.log_entry(row)
+
+
+def _wanted(request: pb.GetInclusionProofRequest) -> tuple[sa.ColumnElement[bool], str]:
+    columns = store.entry.c
+    if request.WhichOneof("entry") != "journal_position":
+        return columns.index == request.index, f"entries/{request.index}"
+    place = request.journal_position
+    where = sa.and_(
+        columns.source == place.source,
+        columns.shard == place.shard,
+        columns.position == place.position,
+    )
+    return where, f"{place.source}/{place.shard}/{place.position}"
+
+
+def _inclusion(
+    connection: sa.Connection, request: pb.GetInclusionProofRequest
+) -> pb.InclusionProof:
+    entry = _entry(connection, *_wanted(request))
+    size = _size(connection, request.tree_size, "tree_size", least=entry.index + 1)
+    signed = store.checkpoint_at(connection, size)
+    return pb.InclusionProof(
+        index=entry.index,
+        tree_size=size,
+        leaf_hash=entry.leaf_hash,
+        hashes=store.with_nodes(
+            connection, lambda nodes: merkle.inclusion_proof(entry.index, size, nodes)
+        ),
+        checkpoint=signed.text if signed else "",
+    )
+
+
+def _consistency(
+    connection: sa.Connection, request: pb.GetConsistencyProofRequest
+) -> pb.ConsistencyProof:
+    last = _size(connection, request.last, "last", least=1)
+    first = _size(connection, request.first, "first", least=1, most=last)
+    proof = store.with_nodes(connection, lambda nodes: merkle.consistency_proof(first, last, nodes))
+    return pb.ConsistencyProof(first=first, last=last, hashes=proof)
+
+
+def _size(
+    connection: sa.Connection, asked: int, field: str, *, least: int, most: int | None = None
+) -> int:
+    """Return the tree's size that is meant: the latest checkpoint's for 0."""
+    latest = store.latest_checkpoint(connection)
+    most = most if most is not None else latest.size if latest else 0
+    size = asked or most
+    if not least <= size <= most:
+        raise Invalid(
+            f"size {size} will not do; it can be {least} to {most}",
+            f"长度 {size} 不可用；可取 {least} 至 {most}",
+            field=field,
+        )
+    return size
+
+
+def _checkpoint(connection: sa.Connection, size: int) -> sa.Row[Any]:
+    row = store.checkpoint_at(connection, size) if size else store.latest_checkpoint(connection)
+    if row is None:
+        raise NotFound(
+            f"no checkpoint of size {size}" if size else "nothing is in the log yet",
+            f"没有长度为 {size} 的检查点" if size else "日志中尚无条目",
+        )
+    return row

@@ -1,0 +1,191 @@
+"""The audit's tables, and reading them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from kernel.database import WHOLE
+from services.audit.domain import Columns, LogEntry
+from services.audit.merkle import Nodes
+
+T = TypeVar("T")
+
+CHUNK = 1000
+"""Rows that a reader of the whole log holds at a time."""
+
+metadata = sa.MetaData()
+
+
+def _whole(name: str, *, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, WHOLE, primary_key=key, autoincrement=False, nullable=False)
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=key, nullable=False)
+
+
+def _bytes(name: str) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary, nullable=False)
+
+
+entry = sa.Table(
+    "entry",
+    metadata,
+    _whole("index", key=True),  # place in the log: dense, from 0
+    _text("source"),
+    _whole("shard"),
+    _whole("position"),
+    _bytes("event"),  # the journal's exact bytes
+    _bytes("leaf_hash"),
+    _text("record"),  # from here on: for search only, empty where the event does not tell
+    _text("action"),
+    _text("actor"),
+    _text("department"),
+    _whole("commit_time"),  # microseconds since 1970 (UTC)
+    _text("business_date"),  # ISO 8601, Asia/Shanghai
+    sa.UniqueConstraint("source", "shard", "position"),
+    sa.Index("entry_record", "record", "index"),
+    sa.Index("entry_action", "action", "index"),
+    sa.Index("entry_actor", "actor", "index"),
+    sa.Index("entry_department", "department", "index"),
+    sa.Index("entry_commit_time", "commit_time"),
+)
+"""One row a leaf."""
+
+node = sa.Table(
+    "node",
+    metadata,
+    _whole("level", key=True),
+    _whole("index", key=True),
+    _bytes("hash"),
+    sqlite_with_rowid=False,
+)
+"""Hashes of complete subtrees: see `services.audit.merkle`."""
+
+checkpoint = sa.Table(
+    "checkpoint",
+    metadata,
+    _whole("size", key=True),
+    _text("text"),  # the signed note
+    _whole("time"),  # microseconds since 1970 (UTC)
+)
+"""One row an applied batch."""
+
+cursor = sa.Table(
+    "cursor",
+    metadata,
+    _text("source", key=True),
+    _whole("shard", key=True),
+    _whole("position"),  # last one applied
+)
+"""How far each journal is in the log."""
+
+
+def tree_size(connection: sa.Connection) -> int:
+    """Return the number of entries."""
+    last: int | None = connection.scalar(sa.select(sa.func.max(entry.c.index)))
+    return 0 if last is None else last + 1
+
+
+def latest_checkpoint(connection: sa.Connection) -> sa.Row[Any] | None:
+    """Return (size, text, time) of the largest; None while the log is empty."""
+    newest = sa.select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
+    return connection.execute(newest).one_or_none()
+
+
+def checkpoint_at(connection: sa.Connection, size: int) -> sa.Row[Any] | None:
+    """Return (size, text, time) of the checkpoint of exactly that size, if one was signed."""
+    return connection.execute(sa.select(checkpoint).where(checkpoint.c.size == size)).one_or_none()
+
+
+def checkpoints(connection: sa.Connection, until: int | None = None) -> list[tuple[int, str]]:
+    """Return (size, note) of every checkpoint, or of those up to a size, the smallest first."""
+    rows = sa.select(checkpoint.c.size, checkpoint.c.text).order_by(checkpoint.c.size)
+    if until is not None:
+        rows = rows.where(checkpoint.c.size <= until)
+    return [(size, text) for size, text in connection.execute(rows)]
+
+
+def sizes(connection: sa.Connection) -> tuple[int, int]:
+    """Return the number of entries and the latest checkpoint's size, both of one moment."""
+    last = sa.select(sa.func.max(entry.c.index)).scalar_subquery()
+    signed = sa.select(sa.func.max(checkpoint.c.size)).scalar_subquery()
+    both = sa.select(sa.func.coalesce(last, -1), sa.func.coalesce(signed, 0))
+    index, size = connection.execute(both).one()
+    return index + 1, size
+
+
+def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T]) -> T:
+    """Run work on the stored nodes with one query for all that it reads.
+
+    Which nodes it reads must not depend on their hashes: it runs twice, first to tell its places.
+
+    Raises:
+        KeyError: the table lacks a node.
+    """
+    places: list[tuple[int, int]] = []
+
+    def remember(level: int, index: int) -> bytes:
+        places.append((level, index))
+        return b""
+
+    work(remember)
+    found = _hashes(connection, places)
+    return work(lambda level, index: found[level, index])
+
+
+def _hashes(
+    connection: sa.Connection, places: list[tuple[int, int]]
+) -> dict[tuple[int, int], bytes]:
+    if not places:
+        return {}
+    here = sa.tuple_(node.c.level, node.c.index).in_(places)
+    rows = connection.execute(sa.select(node.c.level, node.c.index, node.c.hash).where(here))
+    return {(level, index): digest for level, index, digest in rows}
+
+
+def read_entries(
+    connection: sa.Connection, *, source: str | None = None, until: int | None = None
+) -> Iterator[LogEntry]:
+    """Yield the entries, of one journal or all, of a size or all, in the order of the log."""
+    after = -1
+    page = sa.select(entry).where(entry.c.index > sa.bindparam("after"))
+    if source is not None:
+        page = page.where(entry.c.source == source)
+    if until is not None:
+        page = page.where(entry.c.index < until)
+    page = page.order_by(entry.c.index).limit(CHUNK)
+    while entries := [log_entry(row) for row in connection.execute(page, {"after": after})]:
+        yield from entries
+        after = entries[-1].index
+
+
+def log_entry(row: Iterable[Any]) -> LogEntry:
+    """Return a row of `entry` as what it is."""
+    index, source, shard, position, event, leaf_hash, *columns = row
+    return LogEntry(index, source, position, event, shard, leaf_hash, Columns(*columns))
+
+
+class NodeReader:
+    """Looks nodes up for a reader that goes through the log once: a query a thousand nodes.
+
+    A node that the table lacks is empty.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._held: dict[int, tuple[int, dict[int, bytes]]] = {}
+
+    def __call__(self, level: int, index: int) -> bytes:
+        start, held = self._held.get(level, (-CHUNK, {}))
+        if not start <= index < start + CHUNK:
+            held = self._load(level, index)
+            self._held[level] = (index, held)
+        return held.get(index, b"")
+
+    def _load(self, level: int, start: int) -> dict[int, bytes]:
+        rows = sa.select(node.c.index, node.c.hash).where(
+            node.c.level == level, node.c.index >= start, node.c.index < start + CHUNK
+        )
+        return dict(map(tuple, self._connection.execute(rows)))

@@ -1,0 +1,1 @@
+"""Joint reviews between departments (会签), opened and ended by events."""

@@ -1,0 +1,24 @@
+"""What joint reviews are searched by."""
+
+from kernel.registry import Column, Resource, Service
+from luoshu.coordination.v1 import coordination_pb2 as pb
+from services.coordination.domain import LIFECYCLE
+
+COORDINATION = Service(
+    name="coordination",
+    contract=pb.DESCRIPTOR.services_by_name["CoordinationService"],
+    event=pb.CoordinationEvent,
+    resources=(
+        Resource(
+            record=pb.Review,
+            lifecycle=LIFECYCLE,
+            columns=(
+                Column("application"),
+                Column("title"),
+                Column("due_date", sorted=True),
+                Column("outcome"),
+                Column("concerned_departments"),
+            ),
+        ),
+    ),
+)

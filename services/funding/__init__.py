@@ -1,0 +1,1 @@
+"""Public money for research: programmes, calls, and applications up to the last payment."""

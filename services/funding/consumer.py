@@ -1,0 +1,60 @@
+"""What other services' events mean to funding: records that may be referred to, and joint reviews that have ended."""
+
+from typing import Any
+
+from kernel.consumer import Reaction, command_of
+from luoshu.coordination.v1 import coordination_pb2 as coordination
+from luoshu.funding.v1 import funding_pb2 as pb
+from luoshu.journal.v1.journal_pb2 import JournalEntry
+from luoshu.platforms.v1 import platforms_pb2 as platforms
+from luoshu.technologies.v1 import technologies_pb2 as technologies
+
+OUTCOMES = {
+    coordination.OUTCOME_AGREED: pb.JOINT_REVIEW_OUTCOME_AGREED,
+    coordination.OUTCOME_OBJECTED: pb.JOINT_REVIEW_OUTCOME_OBJECTED,
+}
+
+
+def on_platforms(entry: JournalEntry) -> Reaction:
+    """Remember the platform."""
+    event = platforms.PlatformsEvent.FromString(entry.event)
+    return _remembered(entry, event, event.platform) if event.HasField("platform") else Reaction()
+
+
+def on_technologies(entry: JournalEntry) -> Reaction:
+    """Remember the breakthrough."""
+    event = technologies.TechnologiesEvent.FromString(entry.event)
+    return (
+        _remembered(entry, event, event.breakthrough)
+        if event.HasField("breakthrough")
+        else Reaction()
+    )
+
+
+def on_coordination(entry: JournalEntry) -> Reaction:
+    """Move an application on when its joint review has ended."""
+    event = coordination.CoordinationEvent.FromString(entry.event)
+    if event.change.to_state != "STATE_CONCLUDED":
+        return Reaction()
+    review = event.review
+    request = pb.ConcludeJointReviewApplicationRequest(
+        review=review.name, outcome=OUTCOMES[review.outcome], conditions=_conditions(review)
+    )
+    return Reaction(
+        (command_of("funding", entry, "conclude_joint_review", review.application, request),)
+    )
+
+
+def _remembered(entry: JournalEntry, event: Any, record: Any) -> Reaction:
+    known = (record.name, event.change.to_state, record.title, entry.position)
+    return Reaction(known=(known,))
+
+
+def _conditions(review: coordination.Review) -> str:
+    lines = [
+        f"{opinion.department}: {text}"
+        for opinion in review.opinions
+        for text in (*opinion.conditions, opinion.text)
+        if text
+    ]
+    return "\n".join(lines)[:2000]

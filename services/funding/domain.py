@@ -1,0 +1,185 @@
+"""The lives of programmes, calls and applications: one move a line, in the order of living."""
+
+from kernel.case import Role
+from kernel.lifecycle import Lifecycle, Move, update
+from services.funding import (
+    application,
+    award,
+    call,
+    change,
+    ending,
+    programme,
+    review,
+    submission,
+)
+from services.funding.rules import A, C, P
+
+OFFICER = (Role.CASE_OFFICER,)
+APPROVER = (Role.APPROVER,)
+OFFICE = (Role.CASE_OFFICER, Role.APPROVER)
+APPLICANT = (Role.APPLICANT,)
+RECOMMENDER = (Role.RECOMMENDER,)
+FINANCE = (Role.FINANCE_OFFICER,)
+EXPERTS = (Role.EXPERT_REVIEWER, Role.CASE_OFFICER)
+
+PROGRAMME = Lifecycle(
+    states=P,
+    initial=P.STATE_DRAFT,
+    check=programme.check,
+    create_by=OFFICER,
+    public=frozenset({P.STATE_ACTIVE, P.STATE_SUSPENDED, P.STATE_CLOSED}),
+    moves=(
+        Move(P.STATE_DRAFT, update, P.STATE_DRAFT, OFFICER),
+        Move(P.STATE_DRAFT, programme.activate, P.STATE_ACTIVE, APPROVER, four_eyes=True),
+        Move(P.STATE_ACTIVE, programme.set_ceiling, P.STATE_ACTIVE, APPROVER, four_eyes=True),
+        Move(P.STATE_SUSPENDED, programme.set_ceiling, P.STATE_SUSPENDED, APPROVER, four_eyes=True),
+        Move(P.STATE_ACTIVE, programme.suspend, P.STATE_SUSPENDED, APPROVER),
+        Move(P.STATE_SUSPENDED, programme.resume, P.STATE_ACTIVE, APPROVER),
+        Move((P.STATE_ACTIVE, P.STATE_SUSPENDED), programme.close, P.STATE_CLOSED, APPROVER),
+    ),
+)
+
+CALL = Lifecycle(
+    states=C,
+    initial=C.STATE_DRAFT,
+    check=call.check,
+    create_by=OFFICER,
+    public=frozenset({C.STATE_PUBLISHED, C.STATE_CLOSED, C.STATE_CANCELLED}),
+    moves=(
+        Move(C.STATE_DRAFT, update, C.STATE_DRAFT, OFFICER),
+        Move(C.STATE_DRAFT, call.publish, C.STATE_PUBLISHED, OFFICE),
+        Move(C.STATE_PUBLISHED, call.extend, C.STATE_PUBLISHED, OFFICE),
+        Move(C.STATE_PUBLISHED, call.close, C.STATE_CLOSED, OFFICE),
+        Move(C.STATE_PUBLISHED, call.cancel, C.STATE_CANCELLED, OFFICE),
+    ),
+)
+
+UNDER_REVIEW = (
+    A.STATE_ACCEPTED,
+    A.STATE_FORMALLY_CHECKED,
+    A.STATE_DUPLICATES_CHECKED,
+    A.STATE_EXPERT_REVIEWED,
+    A.STATE_JOINTLY_REVIEWED,
+    A.STATE_IN_PUBLIC_NOTICE,
+)
+"""Taken and not decided. A joint review under way is concluded first: others work on it."""
+RETRACTABLE = (
+    A.STATE_DRAFT,
+    A.STATE_SUBMITTED,
+    A.STATE_RETURNED,
+    A.STATE_RECOMMENDED,
+    *UNDER_REVIEW[:-1],
+)
+RUNNING = (
+    A.STATE_APPROVED,
+    A.STATE_CONTRACTED,
+    A.STATE_IN_PROGRESS,
+    A.STATE_IN_ACCEPTANCE,
+    A.STATE_ACCEPTANCE_FAILED,
+)
+"""Awarded, and the work is neither accepted nor ended."""
+JUDGED = (A.STATE_COMPLETED, A.STATE_ACCEPTANCE_FAILED)
+ENDED = (A.STATE_COMPLETED, A.STATE_EVALUATED, A.STATE_CLOSED, A.STATE_TERMINATED)
+
+# What is in public notice or awarded is published: everybody may see it.
+PUBLIC = frozenset({A.STATE_IN_PUBLIC_NOTICE, *RUNNING, *ENDED, A.STATE_REVOKED})
+
+APPLYING = (
+    Move(A.STATE_DRAFT, update, A.STATE_DRAFT, APPLICANT),
+    Move(A.STATE_RETURNED, update, A.STATE_RETURNED, APPLICANT),
+    Move((A.STATE_DRAFT, A.STATE_RETURNED), submission.submit, A.STATE_SUBMITTED, APPLICANT),
+    Move(RETRACTABLE, submission.withdraw, A.STATE_WITHDRAWN, APPLICANT),
+    Move(A.STATE_SUBMITTED, submission.recommend, A.STATE_RECOMMENDED, RECOMMENDER),
+    Move(A.STATE_SUBMITTED, submission.request_completion, A.STATE_RETURNED, RECOMMENDER),
+    # 5 working days to accept or ask for what is missing: Administrative Licensing Law, article 32.
+    Move(A.STATE_RECOMMENDED, submission.accept, A.STATE_ACCEPTED, OFFICER, within=5),
+    Move(
+        (A.STATE_RECOMMENDED, *UNDER_REVIEW),
+        submission.request_completion,
+        A.STATE_RETURNED,
+        OFFICER,
+    ),
+    Move((A.STATE_RECOMMENDED, A.STATE_RETURNED), submission.refuse, A.STATE_REFUSED, OFFICER),
+)
+
+REVIEW = (
+    Move(
+        A.STATE_ACCEPTED,
+        review.check_form,
+        (A.STATE_FORMALLY_CHECKED, A.STATE_REJECTED),
+        OFFICER,
+    ),
+    Move(
+        A.STATE_FORMALLY_CHECKED,
+        review.check_duplicates,
+        (A.STATE_DUPLICATES_CHECKED, A.STATE_REJECTED),
+        OFFICER,
+    ),
+    Move(
+        A.STATE_DUPLICATES_CHECKED,
+        review.record_expert_review,
+        (A.STATE_EXPERT_REVIEWED, A.STATE_REJECTED),
+        EXPERTS,
+    ),
+    Move(A.STATE_EXPERT_REVIEWED, review.open_joint_review, A.STATE_IN_JOINT_REVIEW, OFFICER),
+    Move(
+        A.STATE_IN_JOINT_REVIEW,
+        review.conclude_joint_review,
+        (A.STATE_JOINTLY_REVIEWED, A.STATE_EXPERT_REVIEWED),
+        (Role.SYSTEM,),
+    ),
+    Move(
+        (A.STATE_EXPERT_REVIEWED, A.STATE_JOINTLY_REVIEWED),
+        review.publish_notice,
+        A.STATE_IN_PUBLIC_NOTICE,
+        OFFICER,
+    ),
+    Move(A.STATE_IN_PUBLIC_NOTICE, review.record_objection, A.STATE_IN_PUBLIC_NOTICE, OFFICER),
+    Move(A.STATE_IN_PUBLIC_NOTICE, review.resolve_objection, A.STATE_IN_PUBLIC_NOTICE, OFFICER),
+    Move(UNDER_REVIEW, review.reject, A.STATE_REJECTED, OFFICER),
+)
+
+WORK = (
+    Move(A.STATE_IN_PUBLIC_NOTICE, award.approve, A.STATE_APPROVED, APPROVER, four_eyes=True),
+    Move(A.STATE_APPROVED, award.sign_contract, A.STATE_CONTRACTED, OFFICER),
+    Move(A.STATE_CONTRACTED, award.start, A.STATE_IN_PROGRESS, OFFICER),
+    Move(
+        (A.STATE_CONTRACTED, A.STATE_IN_PROGRESS),
+        award.pay_instalment,
+        A.STATE_IN_PROGRESS,
+        FINANCE,
+    ),
+    Move(A.STATE_IN_PROGRESS, award.record_mid_term, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_IN_PROGRESS, change.change_person, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_IN_PROGRESS, change.change_unit, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_IN_PROGRESS, change.change_end_date, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_IN_PROGRESS, change.change_budget, A.STATE_IN_PROGRESS, OFFICER),
+)
+
+END = (
+    Move(
+        (A.STATE_IN_PROGRESS, A.STATE_ACCEPTANCE_FAILED),
+        ending.submit_for_acceptance,
+        A.STATE_IN_ACCEPTANCE,
+        APPLICANT,
+    ),
+    Move(A.STATE_IN_ACCEPTANCE, ending.conclude_acceptance, JUDGED, OFFICER),
+    # The last instalment is often due after the acceptance or the evaluation.
+    Move(A.STATE_COMPLETED, award.pay_instalment, A.STATE_COMPLETED, FINANCE),
+    Move(JUDGED, ending.evaluate, A.STATE_EVALUATED, OFFICER),
+    Move(A.STATE_EVALUATED, award.pay_instalment, A.STATE_EVALUATED, FINANCE),
+    Move(A.STATE_EVALUATED, ending.close, A.STATE_CLOSED, OFFICER),
+    Move(RUNNING, ending.terminate, A.STATE_TERMINATED, APPROVER, four_eyes=True),
+    Move((*RUNNING, *ENDED), ending.revoke, A.STATE_REVOKED, APPROVER, four_eyes=True),
+    Move(A.STATE_TERMINATED, ending.recover, A.STATE_TERMINATED, FINANCE),
+    Move(A.STATE_REVOKED, ending.recover, A.STATE_REVOKED, FINANCE),
+)
+
+APPLICATION = Lifecycle(
+    states=A,
+    initial=A.STATE_DRAFT,
+    check=application.check,
+    create_by=APPLICANT,
+    public=PUBLIC,
+    moves=(*APPLYING, *REVIEW, *WORK, *END),
+)

@@ -1,0 +1,1 @@
+"""R&D and innovation platforms, from the first draft to their end."""

@@ -1,0 +1,233 @@
+"""A platform's life: what is checked on entry, and the table of moves. Pure: no clock, no I/O."""
+
+from kernel.case import Case, Role
+from kernel.errors import Invalid
+from kernel.lifecycle import Lifecycle, Move, update
+from luoshu.platforms.v1 import platforms_pb2 as pb
+from services.platforms.application import (
+    accept,
+    complete,
+    fail_formal_check,
+    pass_formal_check,
+    recommend,
+    refuse,
+    request_completion,
+    return_to_applicant,
+    submit,
+    withdraw,
+)
+from services.platforms.change import (
+    change_supporting_unit,
+    classify,
+    close,
+    merge,
+    rename,
+    revoke,
+    split,
+    upgrade,
+)
+from services.platforms.decision import approve, nurture, put_on_file, recognize
+from services.platforms.operation import (
+    complete_rectification,
+    evaluate,
+    extend_construction,
+    pass_acceptance,
+    start_construction,
+    start_operation,
+)
+from services.platforms.review import (
+    conclude_joint_review,
+    open_joint_review,
+    publish_notice,
+    record_expert_review,
+    record_objection,
+    record_site_visit,
+    reject,
+    resolve_objection,
+)
+from services.platforms.rules import (
+    CANDIDATE,
+    ESTABLISHED,
+    UNCLASSIFIED,
+    S,
+    check_code,
+    link_history,
+)
+
+LEVELS = {
+    "provincial": pb.LEVEL_PROVINCIAL,
+    "national": pb.LEVEL_NATIONAL,
+    "unknown": pb.LEVEL_UNSPECIFIED,
+}
+
+
+def check(platform: pb.Platform, case: Case) -> None:
+    """Check what is new, edited or imported; fill what the pack says. Raises Invalid, NotFound."""
+    platform.title = platform.title.strip()
+    _check_title(platform)
+    _check_units(platform)
+    _check_kind(platform, case)
+    if case.importing:
+        link_history(platform, case)
+    else:
+        _check_place(platform, case)
+
+
+def _check_title(platform: pb.Platform) -> None:
+    if not platform.title:
+        raise Invalid(
+            "the title is blank; say what the platform is called",
+            "平台名称为空；请填写名称",
+            field="title",
+            reason="REQUIRED",
+        )
+
+
+def _check_units(platform: pb.Platform) -> None:
+    """A code may be lacking only where the source has another identifier."""
+    units = {"supporting_unit_code": platform.supporting_unit_code}
+    for index, unit in enumerate(platform.co_building_units):
+        units[f"co_building_units[{index}].code"] = unit.code
+    for field, code in units.items():
+        if code or not platform.origin.foreign_id:
+            check_code(code, field)
+
+
+def _check_kind(platform: pb.Platform, case: Case) -> None:
+    """The kind says who leads; an unclassified one comes only from elsewhere."""
+    unclassified = platform.kind == UNCLASSIFIED
+    if unclassified and not (case.importing or platform.origin.foreign_id):
+        raise Invalid(
+            "unclassified is for imports only; give a kind of the pack",
+            "“未分类”仅用于历史数据导入；请填写平台类型",
+            field="kind",
+            reason="KIND_FOR_IMPORTS",
+        )
+    if unclassified and UNCLASSIFIED not in case.pack.kinds:
+        return
+    # A kind may be younger, in the pack, than the history that is imported.
+    day = None if case.importing else case.effective
+    kind = case.pack.kind(platform.kind, day, field="kind")
+    platform.lead_department = kind.lead
+    platform.level = platform.level or LEVELS[kind.level]
+
+
+def _check_place(platform: pb.Platform, case: Case) -> None:
+    """Division and direction may wait for the submission, but not be wrong."""
+    if platform.division and platform.division not in case.pack.divisions:
+        raise Invalid(
+            f"{platform.division} is no division of the province; give a GB/T 2260 code",
+            f"{platform.division}不是本省行政区划代码；请按GB/T 2260填写，如410100",
+            field="division",
+            reason="DIVISION_UNKNOWN",
+        )
+    if platform.direction:
+        case.pack.directions.get(platform.direction, on=case.effective, field="direction")
+
+
+APPLICANT, OFFICER, APPROVER = (Role.APPLICANT,), (Role.CASE_OFFICER,), (Role.APPROVER,)
+APPLYING = (Role.APPLICANT, Role.CASE_OFFICER)
+EXPERTS = (Role.EXPERT_REVIEWER, Role.CASE_OFFICER)
+ENDABLE = (S.STATE_NURTURED, *ESTABLISHED)
+SET_UP = (S.STATE_RECOGNIZED, S.STATE_APPROVED, S.STATE_PUT_ON_FILE)
+EVALUATED = (S.STATE_OPERATING, S.STATE_IN_RECTIFICATION)
+REVISITED = (S.STATE_ACCEPTED, S.STATE_FORMALLY_CHECKED, S.STATE_EXPERT_REVIEWED)
+ASKED = (S.STATE_ACCEPTED, S.STATE_FORMALLY_CHECKED, S.STATE_EXPERT_REVIEWED, S.STATE_SITE_VISITED)
+ARRIVED = (S.STATE_SUBMITTED, S.STATE_RECOMMENDED)
+NOTICED = (*CANDIDATE, S.STATE_IN_PUBLIC_NOTICE)
+RETRACTABLE = (
+    S.STATE_DRAFT,
+    S.STATE_SUBMITTED,
+    S.STATE_RETURNED,
+    S.STATE_RECOMMENDED,
+    S.STATE_COMPLETION_REQUESTED,
+    *CANDIDATE,
+    S.STATE_IN_JOINT_REVIEW,
+)
+
+# One move a line, in the order that a platform lives. Kinds skip steps: the moves past a step are
+# here, and the action's rule refuses where the kind demands the step. 5 working days:
+# Administrative Licensing Law, article 32.
+MOVES = (
+    Move(S.STATE_DRAFT, update, S.STATE_DRAFT, by=APPLYING),
+    Move(S.STATE_RETURNED, update, S.STATE_RETURNED, by=APPLYING),
+    Move(S.STATE_COMPLETION_REQUESTED, update, S.STATE_COMPLETION_REQUESTED, by=APPLICANT),
+    Move((S.STATE_DRAFT, S.STATE_RETURNED), submit, S.STATE_SUBMITTED, by=APPLYING),
+    Move(S.STATE_SUBMITTED, recommend, S.STATE_RECOMMENDED, by=(Role.RECOMMENDER,)),
+    Move(S.STATE_SUBMITTED, return_to_applicant, S.STATE_RETURNED, by=(Role.RECOMMENDER,)),
+    Move(ARRIVED, accept, S.STATE_ACCEPTED, by=OFFICER, within=5),
+    Move((*ARRIVED, S.STATE_COMPLETION_REQUESTED), refuse, S.STATE_REFUSED, by=OFFICER, within=5),
+    Move(
+        (*ARRIVED, S.STATE_ACCEPTED, S.STATE_COMPLETION_REQUESTED),
+        request_completion,
+        S.STATE_COMPLETION_REQUESTED,
+        by=OFFICER,
+        within=5,
+    ),
+    Move(S.STATE_COMPLETION_REQUESTED, complete, ARRIVED, by=APPLICANT),
+    Move(RETRACTABLE, withdraw, S.STATE_WITHDRAWN, by=APPLICANT),
+    Move(S.STATE_ACCEPTED, pass_formal_check, S.STATE_FORMALLY_CHECKED, by=OFFICER),
+    Move(S.STATE_ACCEPTED, fail_formal_check, S.STATE_REJECTED, by=OFFICER),
+    Move(
+        (S.STATE_ACCEPTED, S.STATE_FORMALLY_CHECKED, S.STATE_NURTURED),
+        record_expert_review,
+        (S.STATE_EXPERT_REVIEWED, S.STATE_REJECTED),
+        by=EXPERTS,
+    ),
+    Move(REVISITED, record_site_visit, (S.STATE_SITE_VISITED, S.STATE_REJECTED), by=EXPERTS),
+    Move(ASKED, open_joint_review, S.STATE_IN_JOINT_REVIEW, by=OFFICER),
+    Move(
+        S.STATE_IN_JOINT_REVIEW,
+        conclude_joint_review,
+        (S.STATE_JOINTLY_REVIEWED, S.STATE_REJECTED),
+        by=(Role.CASE_OFFICER, Role.SYSTEM),
+    ),
+    Move(CANDIDATE, publish_notice, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
+    Move(S.STATE_IN_PUBLIC_NOTICE, record_objection, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
+    Move(S.STATE_IN_PUBLIC_NOTICE, resolve_objection, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
+    Move(NOTICED, reject, S.STATE_REJECTED, by=APPROVER),
+    Move(NOTICED, nurture, S.STATE_NURTURED, by=APPROVER, four_eyes=True),
+    Move(NOTICED, recognize, S.STATE_RECOGNIZED, by=APPROVER, four_eyes=True),
+    Move(NOTICED, approve, S.STATE_APPROVED, by=APPROVER, four_eyes=True),
+    Move(NOTICED, put_on_file, S.STATE_PUT_ON_FILE, by=APPROVER, four_eyes=True),
+    Move(SET_UP, start_construction, S.STATE_UNDER_CONSTRUCTION, by=APPLYING),
+    Move(S.STATE_UNDER_CONSTRUCTION, extend_construction, S.STATE_UNDER_CONSTRUCTION, by=APPROVER),
+    Move(
+        S.STATE_UNDER_CONSTRUCTION, pass_acceptance, S.STATE_OPERATING, by=APPROVER, four_eyes=True
+    ),
+    Move(SET_UP, start_operation, S.STATE_OPERATING, by=OFFICER),
+    Move(
+        EVALUATED,
+        evaluate,
+        (S.STATE_OPERATING, S.STATE_IN_RECTIFICATION, S.STATE_REVOKED),
+        by=APPROVER,
+        four_eyes=True,
+    ),
+    Move(S.STATE_IN_RECTIFICATION, complete_rectification, S.STATE_OPERATING, by=OFFICER),
+    Move(ESTABLISHED, rename, ESTABLISHED, by=APPROVER),
+    Move(ESTABLISHED, change_supporting_unit, ESTABLISHED, by=APPROVER),
+    Move(ESTABLISHED, classify, ESTABLISHED, by=OFFICER),
+    Move(ESTABLISHED, upgrade, S.STATE_UPGRADED, by=APPROVER, four_eyes=True),
+    Move(ESTABLISHED, merge, S.STATE_MERGED, by=APPROVER, four_eyes=True),
+    Move(ESTABLISHED, split, S.STATE_SPLIT, by=APPROVER, four_eyes=True),
+    Move(ENDABLE, close, S.STATE_CLOSED, by=APPROVER),
+    Move(ENDABLE, revoke, S.STATE_REVOKED, by=APPROVER, four_eyes=True),
+)
+
+LIFECYCLE = Lifecycle(
+    states=pb.Platform.State,
+    initial=S.STATE_DRAFT,
+    check=check,
+    create_by=APPLYING,
+    public=frozenset(
+        {
+            *ENDABLE,
+            S.STATE_REVOKED,
+            S.STATE_UPGRADED,
+            S.STATE_MERGED,
+            S.STATE_SPLIT,
+            S.STATE_CLOSED,
+        }
+    ),
+    moves=MOVES,
+)

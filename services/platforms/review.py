@@ -1,0 +1,195 @@
+"""Experts, site, other departments, the public."""
+
+import datetime
+
+from kernel.case import Case
+from kernel.dates import ONE_DAY, Due, from_date, to_date
+from kernel.errors import Invalid, NotFound, Refused
+from kernel.pack import Kind, Notice
+from luoshu.platforms.v1 import platforms_pb2 as pb
+from services.platforms.rules import (
+    S,
+    day_after,
+    day_of,
+    demand_steps,
+    kind_of,
+    set_end,
+    skips,
+    today,
+)
+
+Opinion = pb.DepartmentOpinion
+
+
+def record_expert_review(
+    platform: pb.Platform, command: pb.RecordExpertReviewPlatformRequest, case: Case
+) -> int:
+    """Keep the experts' review; not passed ends the application. Raises Invalid, Refused."""
+    demand_steps(platform, "record_expert_review", ("formal_check",), case)
+    platform.expert_reviews.add(
+        score_hundredths=command.score_hundredths,
+        opinion=command.opinion,
+        experts_count=command.experts_count,
+        passed=command.passed,
+        review_date=from_date(day_of(command.review_date, "review_date", case)),
+    )
+    return _passed(platform, command.passed, S.STATE_EXPERT_REVIEWED, command.opinion, case)
+
+
+def record_site_visit(
+    platform: pb.Platform, command: pb.RecordSiteVisitPlatformRequest, case: Case
+) -> int:
+    """Keep the visit's findings; not passed ends the application. Raises Invalid, Refused."""
+    demand_steps(platform, "record_site_visit", ("formal_check", "expert_review"), case)
+    platform.site_visits.add(
+        findings=command.findings,
+        visitors_count=command.visitors_count,
+        passed=command.passed,
+        visit_date=from_date(day_of(command.visit_date, "visit_date", case)),
+    )
+    return _passed(platform, command.passed, S.STATE_SITE_VISITED, command.findings, case)
+
+
+def _passed(platform: pb.Platform, passed: bool, state: int, why: str, case: Case) -> int:
+    if not passed:
+        set_end(platform, case, why)
+    return state if passed else S.STATE_REJECTED
+
+
+def open_joint_review(
+    platform: pb.Platform, command: pb.OpenJointReviewPlatformRequest, case: Case
+) -> None:
+    """Ask the departments that the pack names for the kind. Raises Invalid, Refused."""
+    kind = kind_of(platform, case)
+    if skips(kind, "joint_review", case):
+        raise Refused(
+            f"{kind.en} has no joint review; allowed: publish_notice, or {kind.ending}",
+            f"{kind.zh}无需会签；可执行：publish_notice 或 {kind.ending}",
+            reason="STEP_SKIPPED",
+        )
+    demand_steps(platform, "open_joint_review", ("formal_check", "expert_review"), case)
+    departments = case.pack.joint_review(kind.id, case.effective)
+    due = _answers_due(kind, command, case)
+    platform.joint_review.CopyFrom(
+        pb.JointReview(departments=departments, start_date=today(case), due_date=from_date(due))
+    )
+    missing = [d for d in departments if d not in platform.concerned_departments]
+    platform.concerned_departments.extend(missing)
+
+
+def _answers_due(
+    kind: Kind, command: pb.OpenJointReviewPlatformRequest, case: Case
+) -> datetime.date:
+    """Return the day said, else the pack's number of working days after the change."""
+    if command.HasField("due_date"):
+        return day_after(command.due_date, case.effective, "due_date")
+    rule = case.pack.review_rule(kind.id, case.effective)
+    return case.pack.add_working_days(case.effective, rule.due_working_days).date
+
+
+def conclude_joint_review(
+    platform: pb.Platform, command: pb.ConcludeJointReviewPlatformRequest, case: Case
+) -> int:
+    """Keep the departments' answers; a refusal ends the application. Raises Invalid, NotFound."""
+    review = platform.joint_review
+    answered = [opinion.department for opinion in command.opinions]
+    if sorted(answered) != sorted(review.departments):
+        asked = ", ".join(review.departments)
+        raise Invalid(
+            f"answers of {', '.join(answered)}; give one answer each of {asked}",
+            f"已有{'、'.join(answered)}的意见；须逐一填写下列部门的意见：{asked}",
+            field="opinions",
+            reason="OPINIONS_INCOMPLETE",
+        )
+    if command.joint_review:
+        review.joint_review = case.reference(command.joint_review).name
+    del review.opinions[:]
+    review.opinions.extend(command.opinions)
+    review.conclusion_date.CopyFrom(today(case))
+    against = [o for o in command.opinions if o.verdict == Opinion.VERDICT_DISAGREES]
+    why = "；".join(f"{o.department}：{o.opinion}" for o in against)[:1000]
+    return _passed(platform, not against, S.STATE_JOINTLY_REVIEWED, why, case)
+
+
+def reject(platform: pb.Platform, command: pb.RejectPlatformRequest, case: Case) -> None:
+    """End an application that the review, or an objection, speaks against."""
+    set_end(platform, case, command.reason)
+
+
+def publish_notice(
+    platform: pb.Platform, command: pb.PublishNoticePlatformRequest, case: Case
+) -> None:
+    """Publish the notice; its last day follows from the pack's length. Raises Invalid, Refused."""
+    kind = kind_of(platform, case)
+    before = ("formal_check", "expert_review", "joint_review")
+    demand_steps(platform, "publish_notice", before, case)
+    start = day_after(command.start_date, case.effective - ONE_DAY, "start_date")
+    length = case.pack.notices.get(kind.notice, start)
+    end = _last_day(start, length, case)
+    platform.public_notice.CopyFrom(
+        pb.PublicNotice(
+            start_date=command.start_date,
+            end_date=from_date(end.date),
+            days=length.days,
+            working_days=length.unit == "working_days",
+            provisional=end.provisional,
+            document=command.document,
+        )
+    )
+
+
+def _last_day(start: datetime.date, length: Notice, case: Case) -> Due:
+    """Return the notice's last day; the first day does not count (Civil Code, article 201)."""
+    if length.unit == "working_days":
+        return case.pack.add_working_days(start, length.days)
+    return Due(start + ONE_DAY * length.days, False)
+
+
+def record_objection(
+    platform: pb.Platform, command: pb.RecordObjectionPlatformRequest, case: Case
+) -> None:
+    """Keep an objection that came within the notice. Raises Invalid."""
+    notice = platform.public_notice
+    day = day_of(command.receipt_date, "receipt_date", case)
+    start, end = to_date(notice.start_date), to_date(notice.end_date)
+    if start and end and not start <= day <= end:
+        raise Invalid(
+            f"{day} lies outside the notice; objections count from {start} to {end}",
+            f"{day}不在公示期内；异议须在{start}至{end}提出",
+            field="receipt_date",
+            reason="OUTSIDE_NOTICE",
+        )
+    notice.objections.add(
+        number=len(notice.objections) + 1,
+        objector=command.objector,
+        content=command.content,
+        receipt_date=from_date(day),
+    )
+
+
+def resolve_objection(
+    platform: pb.Platform, command: pb.ResolveObjectionPlatformRequest, case: Case
+) -> None:
+    """Decide an objection, once. Raises NotFound, Refused."""
+    objection = _objection(platform, command.objection_number)
+    if objection.resolved:
+        raise Refused(
+            f"objection {objection.number} was decided already; record a new objection",
+            f"第{objection.number}号异议已作出处理；如有新情况请另行登记",
+            reason="OBJECTION_RESOLVED",
+        )
+    objection.resolved, objection.upheld = True, command.upheld
+    objection.resolution = command.resolution
+    objection.resolution_date.CopyFrom(today(case))
+
+
+def _objection(platform: pb.Platform, number: int) -> pb.Objection:
+    for objection in platform.public_notice.objections:
+        if objection.number == number:
+            return objection
+    count = len(platform.public_notice.objections)
+    raise NotFound(
+        f"no objection {number}; the notice has {count}",
+        f"没有第{number}号异议；本次公示共有{count}件异议",
+        field="objection_number",
+    )

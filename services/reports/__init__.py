@@ -1,0 +1,1 @@
+"""Reports: facts kept per event, months that close by watermark, editions that never change."""

@@ -1,0 +1,1 @@
+"""Key core technologies: from the proposal over open bids to the breakthrough."""

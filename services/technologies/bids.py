@@ -1,0 +1,242 @@
+"""From the list over open bids (揭榜挂帅) to the units that undertake the work. Pure."""
+
+from collections.abc import Sequence
+
+from kernel.case import Case
+from kernel.dates import from_date, to_date
+from kernel.errors import Denied, Invalid, Refused
+from luoshu.technologies.v1 import technologies_pb2 as pb
+from services.technologies.rules import day, distinct, found, in_order, roomy, words
+
+Assignment = pb.Breakthrough.Assignment
+
+CONSORTIUM, PUBLISHERS = "consortium-units", "open-bid-publishers"
+"""Rules of the pack."""
+CONSORTIUM_UNITS = 3
+"""Where the pack has no such rule."""
+
+
+def enlist(record: pb.Breakthrough, command: pb.EnlistBreakthroughRequest, case: Case) -> None:
+    record.list_document_number = words(command.list_document_number, "list_document_number")
+
+
+def publish_for_bids(
+    record: pb.Breakthrough, command: pb.PublishForBidsBreakthroughRequest, case: Case
+) -> None:
+    _publishers(record, command.publishing_departments, case)
+    opens = to_date(command.bids_open_date, "bids_open_date") or case.effective
+    closes = day(command.bids_close_date, "bids_close_date")
+    in_order(opens, closes, "bids_close_date")
+    in_order(case.today, closes, "bids_close_date")
+    record.publishing_departments[:] = command.publishing_departments
+    record.bids_open_date.CopyFrom(from_date(opens))
+    record.bids_close_date.CopyFrom(from_date(closes))
+    record.bidding_round += 1
+    record.assignment = Assignment.ASSIGNMENT_OPEN_BIDS
+
+
+def _publishers(record: pb.Breakthrough, departments: Sequence[str], case: Case) -> None:
+    """Raise Invalid unless the departments are known, enough, and the lead one is among them."""
+    field = "publishing_departments"
+    for index, department in enumerate(departments):
+        case.pack.department(department, case.effective, f"{field}[{index}]")
+    if record.lead_department and record.lead_department not in departments:
+        raise Invalid(
+            f"the lead department {record.lead_department} is not among the publishers; add it",
+            f"发榜部门中缺少牵头部门 {record.lead_department}；请补充",
+            field=field,
+            reason="LEAD_NOT_AMONG",
+        )
+    least = _number(case, PUBLISHERS, 1)
+    if len(departments) < least:
+        raise Invalid(
+            f"open bids are published jointly by at least {least} departments, not "
+            f"{len(departments)}; add the others",
+            f"揭榜挂帅榜单须由至少 {least} 个部门联合发布，现有 {len(departments)} 个；请补充",
+            field=field,
+            reason="TOO_FEW_PUBLISHERS",
+        )
+
+
+def submit_bid(
+    record: pb.Breakthrough, command: pb.SubmitBidBreakthroughRequest, case: Case
+) -> None:
+    _window_open(record, case)
+    _first_bid(record, case)
+    distinct(command.units, "units")
+    _consortium(command.units, case)
+    roomy(record)
+    bid = record.bids.add(
+        id=f"b{len(record.bids) + 1}",
+        round=record.bidding_round,
+        units=command.units,
+        plan=words(command.plan, "plan"),
+        requested_fen=command.requested_fen,
+        submit_date=from_date(case.today),
+        bidder=case.caller.department,
+        author=case.caller.actor,
+    )
+    if command.HasField("leader"):
+        bid.leader.CopyFrom(command.leader)
+
+
+def _window_open(record: pb.Breakthrough, case: Case) -> None:
+    """Judged by today: a bid cannot be dated back into the window."""
+    opens, closes = to_date(record.bids_open_date), to_date(record.bids_close_date)
+    if opens and closes and opens <= case.today <= closes:
+        return
+    raise Refused(
+        f"bids are taken from {opens} to {closes}, both included; today is {case.today}",
+        f"揭榜申报期为 {opens} 至 {closes}（含首尾两日），今天是 {case.today}",
+        reason="OUTSIDE_THE_WINDOW",
+    )
+
+
+def _first_bid(record: pb.Breakthrough, case: Case) -> None:
+    for bid in _live(record):
+        if bid.bidder == case.caller.department:
+            raise Refused(
+                f"{bid.bidder} has bid already, as {bid.id}; withdraw that bid first",
+                f"{bid.bidder} 已提交揭榜申报 {bid.id}；请先撤回",
+                reason="BID_TWICE",
+            )
+
+
+def _consortium(units: Sequence[pb.Unit], case: Case) -> None:
+    least = _number(case, CONSORTIUM, CONSORTIUM_UNITS)
+    if len(units) < least:
+        raise Invalid(
+            f"a bid takes a consortium of at least {least} units, not {len(units)}; add the others",
+            f"揭榜须由至少 {least} 个单位组成联合体，现有 {len(units)} 个；请补充",
+            field="units",
+            reason="CONSORTIUM_TOO_SMALL",
+        )
+
+
+def withdraw_bid(
+    record: pb.Breakthrough, command: pb.WithdrawBidBreakthroughRequest, case: Case
+) -> None:
+    bid = _live_bid(record, command.bid)
+    if bid.bidder != case.caller.department:
+        raise Denied(
+            f"{bid.id} is a bid of another unit; only its bidder withdraws it",
+            f"{bid.id} 由其他单位申报；只能由该单位撤回",
+            reason="NOT_THE_BIDDER",
+        )
+    words(command.reason, "reason")
+    bid.withdrawn = True
+
+
+def close_bids(
+    record: pb.Breakthrough, command: pb.CloseBidsBreakthroughRequest, case: Case
+) -> None:
+    closes = to_date(record.bids_close_date)
+    if closes and case.today <= closes and not command.reason.strip():
+        raise Refused(
+            f"bids are taken until the end of {closes}, today is {case.today}; "
+            "wait, or give a reason for closing early",
+            f"申报期至 {closes} 当日结束，今天是 {case.today}；请等待，或说明提前截止的理由",
+            reason="WINDOW_STILL_OPEN",
+        )
+
+
+def score_bid(record: pb.Breakthrough, command: pb.ScoreBidBreakthroughRequest, case: Case) -> None:
+    bid = _live_bid(record, command.bid)
+    if case.caller.department in {bid.bidder, *(unit.code for unit in bid.units)}:
+        raise Denied(
+            f"{case.caller.department} takes part in {bid.id} and cannot judge it; "
+            "let an independent expert score it",
+            f"{case.caller.department} 是 {bid.id} 的参与单位，应当回避；请由独立专家评分",
+            reason="CONFLICT_OF_INTEREST",
+        )
+    bid.score, bid.opinion = command.score, command.opinion
+
+
+def select_bidder(
+    record: pb.Breakthrough, command: pb.SelectBidderBreakthroughRequest, case: Case
+) -> None:
+    bid = _live_bid(record, command.bid)
+    _selectable(bid, command, case)
+    _best_or_explained(record, bid, command)
+    bid.selected = True
+    _give(record, bid.units, command.budget_fen or bid.requested_fen, command.document_number)
+    if bid.HasField("leader"):
+        record.leader.CopyFrom(bid.leader)
+
+
+def _selectable(bid: pb.Bid, command: pb.SelectBidderBreakthroughRequest, case: Case) -> None:
+    if not bid.HasField("score"):
+        raise Refused(
+            f"{bid.id} is not scored; score it first",
+            f"{bid.id} 尚未评分；请先执行 score_bid",
+            reason="NOT_SCORED",
+        )
+    if case.caller.actor == bid.author:
+        raise Denied(
+            f"who handed in {bid.id} cannot select it; another account has to",
+            f"{bid.id} 的申报账号不能选定该申报；须由其他账号办理",
+            reason="FOUR_EYES",
+        )
+    if command.budget_fen > bid.requested_fen:
+        raise Invalid(
+            f"{bid.id} asks for {bid.requested_fen} fen; "
+            f"a budget of {command.budget_fen} is more than that",
+            f"{bid.id} 申请 {bid.requested_fen} 分；预算 {command.budget_fen} 分超出申请额",
+            field="budget_fen",
+            reason="MORE_THAN_REQUESTED",
+        )
+
+
+def _best_or_explained(
+    record: pb.Breakthrough, bid: pb.Bid, command: pb.SelectBidderBreakthroughRequest
+) -> None:
+    best = max(_live(record), key=lambda each: each.score)
+    if best.score > bid.score and not command.reason.strip():
+        raise Invalid(
+            f"{best.id} has a higher score than {bid.id}; "
+            "give the reason for choosing the lower one",
+            f"{best.id} 得分高于 {bid.id}；选定得分较低者须说明理由",
+            field="reason",
+            reason="REASON_REQUIRED",
+        )
+
+
+def relist(record: pb.Breakthrough, command: pb.RelistBreakthroughRequest, case: Case) -> None:
+    words(command.reason, "reason")
+    record.assignment = Assignment.ASSIGNMENT_UNSPECIFIED
+
+
+def commission(
+    record: pb.Breakthrough, command: pb.CommissionBreakthroughRequest, case: Case
+) -> None:
+    words(command.reason, "reason")
+    distinct(command.units, "units")
+    _give(record, command.units, command.budget_fen or record.budget_fen, command.document_number)
+    record.assignment = Assignment.ASSIGNMENT_COMMISSION
+    if command.HasField("leader"):
+        record.leader.CopyFrom(command.leader)
+
+
+def _give(
+    record: pb.Breakthrough, units: Sequence[pb.Unit], budget_fen: int, document: str
+) -> None:
+    record.undertaking_unit.CopyFrom(units[0])
+    record.consortium.clear()
+    record.consortium.extend(units)
+    record.budget_fen = budget_fen
+    record.assignment_document_number = document
+
+
+def _live(record: pb.Breakthrough) -> list[pb.Bid]:
+    """The bids of the round that is or was last open, less those that were withdrawn."""
+    return [b for b in record.bids if b.round == record.bidding_round and not b.withdrawn]
+
+
+def _live_bid(record: pb.Breakthrough, key: str) -> pb.Bid:
+    bid: pb.Bid = found(_live(record), key, ("bid in this round", "本轮揭榜申报"), "bid")
+    return bid
+
+
+def _number(case: Case, rule: str, otherwise: int) -> int:
+    """Return a rule's number as of the day, the usual one where the pack has no such rule."""
+    return case.pack.rule(rule, case.effective) if rule in case.pack.rules else otherwise
