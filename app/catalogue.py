@@ -10,6 +10,7 @@ from services.coordination.store import COORDINATION
 from services.funding import consumer as funding_consumer
 from services.funding.store import FUNDING
 from services.platforms.store import PLATFORMS
+from services.technologies import consumer as technologies_consumer
 from services.technologies.store import TECHNOLOGIES
 
 REGISTRIES: tuple[Service, ...] = (
@@ -21,6 +22,7 @@ REGISTRIES: tuple[Service, ...] = (
 """The services with a journal, in the order of their default ports; a new one is added at the end."""
 
 FOLLOWING: dict[str, dict[str, React]] = {
+    TECHNOLOGIES.name: {"platforms": technologies_consumer.on_platforms},
     FUNDING.name: {
         "platforms": funding_consumer.on_platforms,
         "technologies": funding_consumer.on_technologies,

@@ -11,7 +11,11 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 def configure(level: str, form: str) -> None:
     """Set up structlog. `form`: json, console, or auto (console on a terminal)."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer = (
+        structlog.dev.ConsoleRenderer()
+        if console
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -28,12 +28,12 @@ def metadata_of(service: str) -> sa.MetaData:
     if journaled is not None:
         return tables_of(journaled).metadata
     if service == "audit":
-        from services.audit.store import metadata as audit_tables
+        from services.audit import store as audit
 
-        return audit_tables
-    from services.reports.store import metadata as report_tables
+        return audit.metadata
+    from services.reports import store as reports
 
-    return report_tables
+    return reports.METADATA
 
 
 def config_of(service: str, connection: sa.Connection | None = None) -> Config:

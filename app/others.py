@@ -14,7 +14,11 @@ from kernel.room import Room
 from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
 
 DEADLINE = 3.0  # seconds that an owner has to answer
-IDENTITY = (("luoshu-actor", "luoshu"), ("luoshu-department", "SYSTEM"), ("luoshu-roles", str(Role.SYSTEM)))
+IDENTITY = (
+    ("luoshu-actor", "luoshu"),
+    ("luoshu-department", "SYSTEM"),
+    ("luoshu-roles", str(Role.SYSTEM)),
+)
 
 
 class Others:
@@ -41,10 +45,14 @@ class Others:
             found = await self._rooms[owner].find(name)
             return found.record if found else None
         method = home.service.contract.methods_by_name[f"Get{home.resource.noun}"]
-        request = GetMessageClass(method.input_type)(name=name)  # type: ignore[call-arg]
-        call = self._channel(owner).unary_unary(f"/{home.service.contract.full_name}/{method.name}")
+        request = GetMessageClass(method.input_type)(name=name)
+        call: Any = self._channel(owner).unary_unary(
+            f"/{home.service.contract.full_name}/{method.name}"
+        )
         try:
-            return bytes(await call(request.SerializeToString(), timeout=DEADLINE, metadata=IDENTITY))
+            return bytes(
+                await call(request.SerializeToString(), timeout=DEADLINE, metadata=IDENTITY)
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
@@ -53,7 +61,9 @@ class Others:
                 f"需向 {owner} 核实 {name}，但其未响应；请稍后重试",
             ) from None
 
-    async def journal(self, source: str, after: int) -> AsyncIterator[list[journal_pb2.JournalEntry]]:
+    async def journal(
+        self, source: str, after: int
+    ) -> AsyncIterator[list[journal_pb2.JournalEntry]]:
         """Tell the journal of a service at its address, for as long as it answers."""
         stub = journal_pb2_grpc.JournalServiceStub(self._channel(source))
         request = journal_pb2.ReadJournalRequest(source=source, after_position=after, follow=True)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
 from google.protobuf.descriptor import ServiceDescriptor
 
 from app.catalogue import REGISTRIES
@@ -26,6 +28,11 @@ class Reader:
     close: Callable[[], None]
 
 
+def _leave(*engines: sa.Engine) -> None:
+    for engine in engines:
+        engine.dispose()
+
+
 def audit(settings: Settings) -> Reader:
     from luoshu.audit.v1 import audit_pb2
     from services.audit.consumer import AuditSink
@@ -40,7 +47,7 @@ def audit(settings: Settings) -> Reader:
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         AuditServicer(reading, signer),
         AuditSink(writing, signer, SOURCES),
-        lambda: (writing.dispose(), reading.dispose())[0],
+        partial(_leave, writing, reading),
     )
 
 
@@ -55,5 +62,5 @@ def reports(settings: Settings, pack: Pack) -> Reader:
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"],
         ReportsServicer(reading, pack),
         ReportsSink(writing, pack, SOURCES),
-        lambda: (writing.dispose(), reading.dispose())[0],
+        partial(_leave, writing, reading),
     )

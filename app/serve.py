@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import start_http_server
 
 from app import logs, migrate
-from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES, registry
+from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES
 from app.others import Others
 from app.secrets import secret_of
 from app.settings import Settings, SettingsError, load
@@ -57,8 +58,12 @@ class Process:
     _server: Any = None
     _health: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _others: Others | None = None
+    _served: list[str] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
+    _others: Others = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._others = Others(self.settings, self.rooms)
 
     @property
     def listen(self) -> str:
@@ -68,18 +73,22 @@ class Process:
     @property
     def metrics_listen(self) -> str:
         alone = len(self.names) == 1
-        return self.settings.metrics_listen(self.names[0]) if alone else self.settings["METRICS_LISTEN"]
+        return (
+            self.settings.metrics_listen(self.names[0])
+            if alone
+            else self.settings["METRICS_LISTEN"]
+        )
 
     async def start(self) -> None:
         """Bring everything up; when it returns, the address answers."""
         pack = load_pack(self.settings.pack)
         for name in self.names:
             migrate.ready(name, self.settings.database(name))
-        self._others = Others(self.settings, self.rooms)
         gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
         self._server = rpc.server()
         for contract, code in self._contracts(pack):
             methods, its_edges = rpc.handlers(gate, contract, code)
+            self._served.append(contract.full_name)
             rpc.serve(self._server, contract, methods)
             edges += its_edges
         self._add_health_and_reflection()
@@ -93,7 +102,11 @@ class Process:
     def _identity(self) -> Identity:
         loopback = is_loopback(self.listen)
         if self.settings.believes_anywhere:
-            log.warning("development_identity", listen=self.listen, text="callers are believed without proof / 未经证明即相信调用方身份")
+            log.warning(
+                "development_identity",
+                listen=self.listen,
+                text="callers are believed without proof / 未经证明即相信调用方身份",
+            )
         metrics.DEVELOPMENT.set(int(self.settings.believes_anywhere))
         return Identity(believes=loopback or self.settings.believes_anywhere)
 
@@ -114,7 +127,6 @@ class Process:
         return contracts
 
     def _open(self, service: Service, pack: Pack) -> Room:
-        assert self._others is not None
         room = Room(
             service,
             Circumstances(
@@ -132,7 +144,11 @@ class Process:
     def _reader(self, name: str, pack: Pack) -> tuple[Any, dict[str, rpc.Behaviour]]:
         from app import readers
 
-        reader = readers.audit(self.settings) if name == "audit" else readers.reports(self.settings, pack)
+        reader = (
+            readers.audit(self.settings)
+            if name == "audit"
+            else readers.reports(self.settings, pack)
+        )
         self._closing.append(reader.close)
         self._follow(reader.sink)
         return reader.contract, own_rpcs(reader.servicer)
@@ -144,14 +160,9 @@ class Process:
 
     def _journal(self, source: str) -> Any:
         """A source's journal: of this process where it is here, else read from its address."""
-
-        def tell(after: int) -> AsyncIterator[Any]:
-            if source in self.rooms:
-                return entries_of(self.rooms[source], after, follow=True)
-            assert self._others is not None
-            return self._others.journal(source, after)
-
-        return tell
+        if source in self.rooms:
+            return partial(entries_of, self.rooms[source], follow=True)
+        return partial(self._others.journal, source)
 
     def _add_health_and_reflection(self) -> None:
         from grpc_health.v1 import health, health_pb2_grpc
@@ -159,17 +170,15 @@ class Process:
 
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        served = [s.contract.full_name for s in REGISTRIES if s.name in self.names]
-        served += ["luoshu.journal.v1.JournalService"] if self.rooms else []
-        served += [READER_CONTRACTS[name] for name in READERS if name in self.names]
-        names = [*served, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        names = [*self._served, health.SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
 
     async def _set_health(self, *, serving: bool) -> None:
         from grpc_health.v1 import health_pb2
 
         answer = health_pb2.HealthCheckResponse
-        await self._health.set("", answer.SERVING if serving else answer.NOT_SERVING)
+        for name in ("", *self._served):
+            await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)
 
     def _start_tasks(self) -> None:
         self.upkeep = Upkeep(self.rooms, self.followers, self.clock)
@@ -189,14 +198,7 @@ class Process:
             await asyncio.to_thread(room.close)
         for close in self._closing:
             close()
-        if self._others is not None:
-            await self._others.close()
-
-
-READER_CONTRACTS = {
-    "audit": "luoshu.audit.v1.AuditService",
-    "reports": "luoshu.reports.v1.ReportService",
-}
+        await self._others.close()
 
 
 def own_rpcs(servicer: Any) -> dict[str, rpc.Behaviour]:
@@ -209,7 +211,9 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in NAMES:
             known = ", ".join(NAMES)
-            raise SettingsError(f"no service {name}; there are: {known} / 没有服务 {name}；可用：{known}")
+            raise SettingsError(
+                f"no service {name}; there are: {known} / 没有服务 {name}；可用：{known}"
+            )
     return tuple(names) or NAMES
 
 

@@ -1,10 +1,11 @@
 """The settings: one table, one file, environment variables above it.
 
-`LUOSHU_CONFIG` names a TOML file whose keys are the settings' names without the prefix, in lower case (`data_dir = "…"`). A variable
-of the environment wins over the file, the file over the default.
+`LUOSHU_CONFIG` names a TOML file whose keys are the settings' names without the prefix, in lower case
+(`data_dir = "…"`). A variable of the environment wins over the file, the file over the default.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,9 +52,9 @@ _GENERAL = (
     Setting("LISTEN", f"127.0.0.1:{FIRST_PORT}", "gRPC address of all services in one process", "单进程 gRPC 地址"),
     Setting("METRICS_LISTEN", f"127.0.0.1:{FIRST_METRICS_PORT}", "metrics address of that process", "单进程指标地址"),
     Setting("SECRET_FILE", "", "file of the 32-byte secret; empty: <DATA_DIR>/secret", "主密钥文件；留空为数据目录下 secret"),
-    Setting("AUDIT_KEY_FILE", "", "signing key of the log; empty: <DATA_DIR>/audit.key", "审计日志签名密钥；留空为数据目录下 audit.key"),
+    Setting("AUDIT_KEY_FILE", "", "signing key of the log; empty: in DATA_DIR", "审计日志签名密钥；留空在数据目录下"),
     Setting("AUDIT_ORIGIN", "luoshu.henan/log", "origin line of the log's checkpoints", "审计日志检查点的来源名"),
-    Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：在任何地址上相信调用方自报的身份"),
+    Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：任何地址均相信自报身份"),
     Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别"),
     Setting("LOG_FORMAT", "auto", "json, console, or auto: console on a terminal", "日志格式"),
 )  # fmt: skip
@@ -63,10 +64,10 @@ def _of_service(number: int, service: str) -> tuple[Setting, ...]:
     upper, listen = service.upper(), f"127.0.0.1:{FIRST_PORT + number}"
     metrics = f"127.0.0.1:{FIRST_METRICS_PORT + number}"
     return (
-        Setting(f"{upper}_DATABASE", "", f"database of {service}; empty: SQLite in DATA_DIR", f"{service} 的数据库；留空用数据目录下的 SQLite"),
+        Setting(f"{upper}_DATABASE", "", f"database of {service}; empty: SQLite", f"{service} 的数据库；留空用 SQLite"),
         Setting(f"{upper}_LISTEN", listen, f"gRPC address of {service} alone", f"{service} 单独运行时的 gRPC 地址"),
         Setting(f"{upper}_METRICS_LISTEN", metrics, f"metrics address of {service} alone", f"{service} 单独运行时的指标地址"),
-        Setting(f"{upper}_ADDRESS", "", f"where others find {service}; empty: its LISTEN", f"其他服务访问 {service} 的地址；留空同 LISTEN"),
+        Setting(f"{upper}_ADDRESS", "", f"where others find {service}; empty: its LISTEN", f"{service} 的地址；留空同 LISTEN"),
     )  # fmt: skip
 
 
@@ -80,7 +81,11 @@ class Settings:
         path = environment.get(f"{PREFIX}CONFIG", "")
         file = _read(path, {setting.name.lower() for setting in known})
         self.values = {s.name: _value(s, environment, file, path) for s in known}
-        unknown = sorted(n for n in environment if n.startswith(PREFIX) and n[len(PREFIX) :] not in self.values and n not in CLIENT)
+        unknown = sorted(
+            n
+            for n in environment
+            if n.startswith(PREFIX) and n[len(PREFIX) :] not in self.values and n not in CLIENT
+        )
         self.unknown = tuple(unknown)
 
     def __getitem__(self, name: str) -> str:
@@ -114,7 +119,9 @@ class Settings:
         return self["DEVELOPMENT_IDENTITY"] == "on"
 
 
-CLIENT = frozenset({"LUOSHU_ADDRESS", "LUOSHU_AS", "LUOSHU_ROLES", "LUOSHU_COMPLETE", "LUOSHU_LANGUAGE"})
+CLIENT = frozenset(
+    {"LUOSHU_ADDRESS", "LUOSHU_AS", "LUOSHU_ROLES", "LUOSHU_COMPLETE", "LUOSHU_LANGUAGE"}
+)
 """Variables that only the command reads."""
 
 
@@ -129,18 +136,32 @@ def _read(path: str, known: set[str]) -> dict[str, str]:
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML ({error}) / 无法按 TOML 读取") from None
+        raise SettingsError(
+            f"{path}: cannot be read as TOML ({error}) / 无法按 TOML 读取"
+        ) from None
     unknown = sorted(set(content) - known)
     if unknown:
         raise SettingsError(
-            f"{path}: no setting {unknown[0]}; `luoshu settings` prints them / 没有设置项 {unknown[0]}；可用 `luoshu settings` 查看"
+            f"{path}: no setting {unknown[0]}; see `luoshu settings` / 没有设置项 {unknown[0]}，见 `luoshu settings`"
         )
     return {name: str(value) for name, value in content.items()}
 
 
-def _value(setting: Setting, environment: Mapping[str, str], file: dict[str, str], path: str) -> Value:
+def _value(
+    setting: Setting, environment: Mapping[str, str], file: dict[str, str], path: str
+) -> Value:
     if PREFIX + setting.name in environment:
         return Value(setting, environment[PREFIX + setting.name], "environment")
     if setting.name.lower() in file:
         return Value(setting, file[setting.name.lower()], path)
     return Value(setting, setting.default, "default")
+
+
+def print_all() -> None:
+    """Print every setting, its value and where it came from; a password in a database's address is not shown."""
+    values = load().values.values()
+    width = max(len(PREFIX + v.setting.name) for v in values)
+    for value in values:
+        shown = re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", value.value) or '""'
+        print(f"{PREFIX + value.setting.name:<{width}}  {shown}  [{value.source}]")
+        print(f"{'':<{width}}  {value.setting.en} / {value.setting.zh}")

@@ -31,7 +31,7 @@ class Upkeep:
                 await self.look()
             except asyncio.CancelledError:
                 raise
-            except Exception as error:  # the next look may succeed; the services go on
+            except Exception as error:  # noqa: BLE001 - the next look may succeed; the services go on
                 log.warning("upkeep_failed", error=type(error).__name__)
             await asyncio.sleep(PAUSE)
 

@@ -86,4 +86,6 @@ class _PackedDumper(Dumper):
 def register(adapters: AdaptersMap) -> None:
     """Teach a connection the three kinds of arrays."""
     for kind, oid in ((TextArray, 1009), (BytesArray, 1001), (IntegerArray, 1016)):
-        adapters.register_dumper(kind, type(f"{kind.__name__}Dumper", (_PackedDumper,), {"oid": oid}))
+        adapters.register_dumper(
+            kind, type(f"{kind.__name__}Dumper", (_PackedDumper,), {"oid": oid})
+        )

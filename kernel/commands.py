@@ -11,7 +11,9 @@ from kernel.decide import Command
 from kernel.errors import Invalid
 from kernel.registry import Resource
 
-BUDGET = 9.0  # seconds that a command may wait in the queue; a caller's own deadline is shorter or equal
+BUDGET = (
+    9.0  # seconds that a command may wait in the queue; a caller's own deadline is shorter or equal
+)
 
 
 class Commands:
@@ -20,17 +22,19 @@ class Commands:
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(b"luoshu fingerprints", key=secret, digest_size=32).digest()
 
-    def create(self, resource: Resource, request: Any, caller: Caller, request_id: str = "") -> Command:
+    def create(
+        self, resource: Resource, request: Any, caller: Caller, request_id: str = ""
+    ) -> Command:
         given = getattr(request, resource.singular)
-        id = getattr(request, f"{resource.singular}_id")
+        own = getattr(request, f"{resource.singular}_id")
         return self._command(
             "create",
-            f"{resource.collection}/{id or new_id()}",
+            f"{resource.collection}/{own or new_id()}",
             request,
             caller,
             request_id or request.request_id,
             given=given,
-            fresh=not id,
+            fresh=not own,
         )
 
     def update(self, resource: Resource, request: Any, caller: Caller) -> Command:
@@ -53,14 +57,14 @@ class Commands:
     def row(self, resource: Resource, source: str, row: Any, caller: Caller, dry: bool) -> Command:
         """Return the command of an imported row; its request id follows from what it says, so that a repeat is one."""
         given = getattr(row, resource.singular)
-        id = getattr(row, f"{resource.singular}_id") or _derived_id(source, row.key)
+        own = getattr(row, f"{resource.singular}_id") or _derived_id(source, row.key)
         given.origin.source, given.origin.key = source, row.key
-        said = f"{source}\0{row.key}\0{id}\0{row.effective_date}".encode()
+        said = f"{source}\0{row.key}\0{own}\0{row.effective_date}".encode()
         said += given.SerializeToString(deterministic=True)
         mark = hashlib.blake2b(said, key=self._key, digest_size=20).hexdigest()
         return Command(
             action="imported",
-            name=f"{resource.collection}/{id}",
+            name=f"{resource.collection}/{own}",
             request=row,
             request_id=f"import~{mark}",
             fingerprint=mark.encode()[:16],
@@ -106,4 +110,3 @@ def new_id() -> str:
 def _derived_id(source: str, key: str) -> str:
     digest = hashlib.sha256(f"{source}\0{key}".encode()).hexdigest()
     return f"i{digest[:20]}"
-

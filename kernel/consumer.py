@@ -11,10 +11,10 @@ import structlog
 from kernel import metrics
 from kernel.case import Caller, Role
 from kernel.decide import Command
-from kernel.errors import DomainError, OwnerSilent, Overloaded, TooLate, Unsettled
+from kernel.errors import DomainError, Overloaded, OwnerSilent, TooLate, Unsettled
 from kernel.room import Room
 from kernel.writer import Displaced, Work
-from luoshu.journal.v1.journal_pb2 import JournalEntry
+from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +55,14 @@ class Sink(Protocol):
 
 
 def fresh(source: str, cursor: int, entries: Sequence[JournalEntry]) -> list[JournalEntry]:
-    """Return the entries above the cursor, dense from cursor + 1. Raises Gap."""
-    ahead = [entry for entry in entries if entry.position > cursor]
-    for expected, entry in enumerate(ahead, start=cursor + 1):
-        if entry.position != expected:
+    """Return the entries above the cursor, dense from cursor + 1; repeats are passed over. Raises Gap."""
+    ahead = list[JournalEntry]()
+    for entry in entries:
+        expected = cursor + len(ahead) + 1
+        if entry.position > expected:
             raise Gap(source, expected, entry.position)
+        if entry.position == expected:
+            ahead.append(entry)
     return ahead
 
 
@@ -85,7 +88,7 @@ class Follower:
                 pause = PAUSE
             except asyncio.CancelledError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was is said and tried again
                 metrics.STALLED.labels(self.sink.name, self.source).set(1)
                 where = error.__traceback__
                 log.warning(
@@ -164,10 +167,19 @@ class RoomSink:
         """A refusal is final: the record has moved on. Anything else must be tried again."""
         if isinstance(outcome, DomainError) and not isinstance(outcome, TRANSIENT):
             log.warning(
-                "reaction_refused", consumer=self.name, action=command.action, record=command.name, code=outcome.code
+                "reaction_refused",
+                consumer=self.name,
+                action=command.action,
+                record=command.name,
+                code=outcome.code,
             )
         elif isinstance(outcome, Exception):
             raise outcome
+
+
+def remembered(entry: JournalEntry, change: Change, record: Any) -> Reaction:
+    """Return the reaction that keeps a record's name, state and title, so that it can be referred to."""
+    return Reaction(known=((record.name, change.to_state, record.title, entry.position),))
 
 
 def command_of(

@@ -134,6 +134,7 @@ class Batch:
             records=dict(self.records),
             seen=dict(self.seen),
             numbers=dict(self.numbers),
+            keys=dict(self.keys),
             rows={collection: dict(rows) for collection, rows in self.rows.items()},
             journal=list(self.journal),
             sealed=dict(self.sealed),
@@ -147,7 +148,9 @@ class Batch:
         if before is not None:
             return _same_content(command, before)
         if time.monotonic() > command.deadline:
-            raise TooLate("the deadline passed while the request was queued", "请求排队期间已超过时限")
+            raise TooLate(
+                "the deadline passed while the request was queued", "请求排队期间已超过时限"
+            )
         decision = Decision(self, command)
         settled = decision.settle()
         if not command.validate_only:
@@ -198,9 +201,18 @@ class Batch:
         )
         self.journal.append(
             JournalRow(
-                self.position, CLOCK, CLOCK, count, change.request_id, b"", microseconds(self.now),
-                self.today.isoformat(), "", 0, self.service.event(change=change).SerializeToString(),
-            )  # fmt: skip
+                self.position,
+                CLOCK,
+                CLOCK,
+                count,
+                change.request_id,
+                b"",
+                microseconds(self.now),
+                self.today.isoformat(),
+                "",
+                0,
+                self.service.event(change=change).SerializeToString(),
+            )
         )
 
 
@@ -233,7 +245,9 @@ class Decision:
     def number(self, series: str) -> int:
         if series not in self._numbers:
             drawn = self._batch.numbers.get(series)
-            self._numbers[series] = self._batch.loader.last_number(series) if drawn is None else drawn
+            self._numbers[series] = (
+                self._batch.loader.last_number(series) if drawn is None else drawn
+            )
         self._numbers[series] += 1
         return self._numbers[series]
 
@@ -401,7 +415,9 @@ class Decision:
         )  # fmt: skip
         message = new if old is None or _later(new, old.message) else old.message
         held = Held(message, new.revision, position, action)
-        self._entries.append((row, held, _columns(resource, held, standing_of(message, resource.lifecycle))))
+        self._entries.append(
+            (row, held, _columns(resource, held, standing_of(message, resource.lifecycle)))
+        )
         return standing
 
     def _stamp(self, new: Any, old: Held | None, effective: datetime.date) -> None:
@@ -449,7 +465,9 @@ def _columns(resource: Resource, held: Held, standing: Standing) -> tuple[Any, .
     message = held.message
     values = tuple(field.value(message) for field in fields_of(resource))
     if any("\0" in value for value in values if isinstance(value, str)):
-        raise Invalid("a text holds the character NUL, which cannot be stored", "文本含有 NUL 字符，无法保存")
+        raise Invalid(
+            "a text holds the character NUL, which cannot be stored", "文本含有 NUL 字符，无法保存"
+        )
     return (
         message.name, held.revisions, message.revision, held.position, held.action, standing.readers,
         int(standing.public), message.SerializeToString(), *values,
@@ -496,7 +514,7 @@ def decide_all(batch: Batch, commands: Sequence[Command]) -> list[Outcome]:
 def _tried(batch: Batch, command: Command) -> Outcome:
     try:
         return batch.decide(command)
-    except Exception as refusal:
+    except Exception as refusal:  # noqa: BLE001 - a rule's own bug is its caller's alone
         return refusal
 
 
@@ -506,7 +524,11 @@ def decide_together(batch: Batch, commands: Sequence[Command]) -> tuple[Batch, l
     for index, command in enumerate(commands):
         outcome = _tried(trial, command)
         if isinstance(outcome, Exception):
-            told = outcome.within(f"requests[{index}]") if isinstance(outcome, DomainError) else outcome
+            told = (
+                outcome.within(f"requests[{index}]")
+                if isinstance(outcome, DomainError)
+                else outcome
+            )
             return batch, [told] * len(commands)
         outcomes.append(outcome)
     return trial, outcomes

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -103,13 +103,15 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _sql(column: sa.ColumnElement[Any], field: Field, op: str, value: Any) -> sa.ColumnElement[bool]:
+def _sql(
+    column: sa.ColumnElement[Any], field: Field, op: str, value: Any
+) -> sa.ColumnElement[bool]:
     if op == ":":
         return _sql_has(column, field, value)
     if op in ("=", "!=") and field.kind == "text" and "*" in value:
         like = column.like(_like(value), escape="\\")
         return like if op == "=" else sa.not_(like)
-    return COMPARE[op](column, value)  # type: ignore[no-any-return]
+    return cast("sa.ColumnElement[bool]", COMPARE[op](column, value))
 
 
 def _sql_has(column: sa.ColumnElement[Any], field: Field, value: Any) -> sa.ColumnElement[bool]:
@@ -117,7 +119,7 @@ def _sql_has(column: sa.ColumnElement[Any], field: Field, value: Any) -> sa.Colu
         return column != ("" if field.kind in ("text", "words", "date") else 0)
     if field.kind in ("text", "words"):
         return column.like(f"%{_escaped(_part(field, value))}%", escape="\\")
-    return column == value
+    return cast("sa.ColumnElement[bool]", column == value)
 
 
 def _holds(actual: Any, field: Field, op: str, value: Any) -> bool:
@@ -179,7 +181,9 @@ class _Parser:
     def _take(self) -> Token:
         token = self._peek()
         if token is None:
-            raise _wrong(self._text, len(self._text), "something is missing at the end", "末尾不完整")
+            raise _wrong(
+                self._text, len(self._text), "something is missing at the end", "末尾不完整"
+            )
         self._at += 1
         return token
 
@@ -226,7 +230,12 @@ class _Parser:
     def _restriction(self) -> Node:
         self._count += 1
         if self._count > RESTRICTIONS:
-            raise _wrong(self._text, 0, f"more than {RESTRICTIONS} restrictions", f"条件超过 {RESTRICTIONS} 个")
+            raise _wrong(
+                self._text,
+                0,
+                f"more than {RESTRICTIONS} restrictions",
+                f"条件超过 {RESTRICTIONS} 个",
+            )
         token = self._take()
         if token.kind not in ("word", "text") or token.text in ("AND", "OR"):
             self._at -= 1
@@ -237,7 +246,10 @@ class _Parser:
         if field is None:
             names = ", ".join(sorted(self._fields))
             raise _wrong(
-                self._text, token.at, f"no field {token.text}; there are: {names}", f"没有字段 {token.text}；可用：{names}"
+                self._text,
+                token.at,
+                f"no field {token.text}; there are: {names}",
+                f"没有字段 {token.text}；可用：{names}",
             )
         op, value = self._take().text, self._argument()
         return Restriction(field, op, self._value(field, op, value))
@@ -268,14 +280,26 @@ class _Parser:
         if op == ":" and text == "*":
             return text
         if op in ("<", "<=", ">", ">=") and field.kind in ("words", "enum", "boolean"):
-            raise _wrong(self._text, token.at, f"{field.path} has no order; use = or :", f"{field.path} 不可比较大小，请用 = 或 :")
+            raise _wrong(
+                self._text,
+                token.at,
+                f"{field.path} has no order; use = or :",
+                f"{field.path} 不可比较大小，请用 = 或 :",
+            )
         if field.kind == "words" and op in ("=", "!="):
-            raise _wrong(self._text, token.at, f"{field.path} holds several; use {field.path}:{text}", f"{field.path} 为多值，请用 {field.path}:{text}")
+            raise _wrong(
+                self._text,
+                token.at,
+                f"{field.path} holds several; use {field.path}:{text}",
+                f"{field.path} 为多值，请用 {field.path}:{text}",
+            )
         try:
             return CONVERT[field.kind](field, text)
         except ValueError as error:
             en, zh = error.args
-            raise _wrong(self._text, token.at, f"{field.path}: {en}", f"{field.path}：{zh}") from None
+            raise _wrong(
+                self._text, token.at, f"{field.path}: {en}", f"{field.path}：{zh}"
+            ) from None
 
 
 def _name_field() -> Field:
@@ -307,10 +331,10 @@ def _boolean(field: Field, text: str) -> int:
 
 
 def _enum(field: Field, text: str) -> int:
-    assert field.enum is not None
-    value = field.enum.values_by_name.get(text)
+    enum: Any = field.enum
+    value = enum.values_by_name.get(text)
     if value is None:
-        names = ", ".join(v.name for v in field.enum.values)
+        names = ", ".join(v.name for v in enum.values)
         raise ValueError(f"no {text}; there are: {names}", f"没有 {text}；可用：{names}")
     return int(value.number)
 
@@ -332,7 +356,8 @@ def _time(field: Field, text: str) -> int:
         moment = None
     if moment is None or not TIME.match(text):
         raise ValueError(
-            'a time is wanted, such as "2026-01-05T08:00:00Z"', "应为时间，例如 2026-01-05T08:00:00Z"
+            'a time is wanted, such as "2026-01-05T08:00:00Z"',
+            "应为时间，例如 2026-01-05T08:00:00Z",
         )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=SHANGHAI)

@@ -81,7 +81,7 @@ class Gatherer(Generic[Q, A]):
     def _answers(self, questions: list[Q]) -> Sequence[A | Exception]:
         try:
             return self._work(questions)
-        except Exception as error:  # the thread must outlive what it was asked
+        except Exception as error:  # noqa: BLE001 - the thread must outlive what it was asked
             return [error] * len(questions)
 
     def _settle(self, group: list[Waiting[Q, A]], answers: Sequence[A | Exception]) -> None:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel.columns import microseconds
-from kernel.dates import business_date
 from kernel.database import many, one_of
+from kernel.dates import business_date
 from kernel.tables import Tables
 
 ALWAYS = 2**62
@@ -77,13 +77,15 @@ class History:
             sa.select(ranked.c.record, ranked.c.event).where(ranked.c.rank == 1),
             many(names, postgres=self._postgres),
         )
-        return {name: event for name, event in rows}
+        return {row.record: row.event for row in rows}
 
     def revision(self, tx: sa.Connection, name: str, revision: int) -> bytes | None:
         """Return one revision's event."""
         journal = self._journal
         found: bytes | None = tx.execute(
-            sa.select(journal.c.event).where(journal.c.record == name, journal.c.revision == revision)
+            sa.select(journal.c.event).where(
+                journal.c.record == name, journal.c.revision == revision
+            )
         ).scalar()
         return found
 

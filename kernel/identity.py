@@ -1,7 +1,7 @@
 """Who calls. Until mutual TLS and tokens come: what the call's metadata says, believed on loopback only.
 
-`luoshu-actor` (account), `luoshu-department` (department or credit code), `luoshu-roles` (comma-separated). Values outside of ASCII
-are percent-encoded, as gRPC metadata demands.
+`luoshu-actor` (account), `luoshu-department` (department or credit code), `luoshu-roles` (comma-separated).
+Values outside of ASCII are percent-encoded, as gRPC metadata demands.
 """
 
 import ipaddress

@@ -1,4 +1,5 @@
 """The journal, byte for byte, for whoever has the right to all of it."""
+# ruff: noqa: N802 - a method is named as its RPC
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -19,7 +20,9 @@ class JournalServicer:
     async def ReadJournal(self, request: Any, caller: Caller) -> AsyncIterator[pb.JournalEntry]:
         demand_role(caller, (Role.AUDITOR, Role.OPERATOR, Role.SYSTEM), "ReadJournal")
         left = request.limit or 2**62
-        async for entries in entries_of(self._room(request.source), request.after_position, request.follow):
+        async for entries in entries_of(
+            self._room(request.source), request.after_position, follow=request.follow
+        ):
             for entry in entries[:left]:
                 yield entry
             left -= len(entries)
@@ -30,12 +33,16 @@ class JournalServicer:
         if source not in self._rooms:
             known = ", ".join(self._rooms)
             raise NotFound(
-                f"no journal {source} here; there are: {known}", f"此处没有 {source} 的日志；可用：{known}", field="source"
+                f"no journal {source} here; there are: {known}",
+                f"此处没有 {source} 的日志；可用：{known}",
+                field="source",
             )
         return self._rooms[source]
 
 
-async def entries_of(room: Room, after: int, follow: bool) -> AsyncIterator[list[pb.JournalEntry]]:
+async def entries_of(
+    room: Room, after: int, *, follow: bool
+) -> AsyncIterator[list[pb.JournalEntry]]:
     """Tell a room's journal from a position on, some entries at a time."""
     source = room.service.name
     async for lines in room.tell(after, follow=follow):

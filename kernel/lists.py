@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kernel import filter
+from kernel import filter as filters
 from kernel.case import Caller
 from kernel.errors import Invalid
 from kernel.history import History, Moment, moment_of
@@ -25,7 +25,7 @@ class Question:
 
     resource: Resource
     caller: Caller
-    condition: filter.Node | None
+    condition: filters.Node | None
     order: Order
     moment: Moment
     size: int
@@ -46,7 +46,9 @@ class Page:
 def question_of(resource: Resource, request: Any, caller: Caller, tokens: Tokens) -> Question:
     """Understand a List request. Raises Invalid."""
     moment = moment_of(request)
-    asked = f"{resource.collection}|{request.filter}|{request.order_by}|{moment.read}|{moment.valid}"
+    asked = (
+        f"{resource.collection}|{request.filter}|{request.order_by}|{moment.read}|{moment.valid}"
+    )
     state = tokens.read(request.page_token, asked) if request.page_token else {}
     order = order_of(request.order_by, resource)
     if not moment.is_now and (order.fields or order.descending_name):
@@ -56,7 +58,7 @@ def question_of(resource: Resource, request: Any, caller: Caller, tokens: Tokens
             field="order_by",
         )
     return Question(
-        resource, caller, filter.parse(request.filter, resource), order, moment,
+        resource, caller, filters.parse(request.filter, resource), order, moment,
         size_of(request.page_size), asked, state.get("key"), state.get("position", 0),
     )  # fmt: skip
 
@@ -73,14 +75,16 @@ class Lists:
         position = question.position or self._store.head(tx)
         read = self._now if question.moment.is_now else self._past
         records, last = read(tx, question)
-        token = self._tokens.make(question.asked, {"key": last, "position": position}) if last else ""
+        token = (
+            self._tokens.make(question.asked, {"key": last, "position": position}) if last else ""
+        )
         return Page(records, position, token)
 
     def _now(self, tx: sa.Connection, question: Question) -> tuple[list[Any], list[Any] | None]:
         table = self._store.tables.records[question.resource.collection]
         statement = sa.select(table.c.record).where(*self._seen_by(table, question.caller))
         if question.condition is not None:
-            statement = statement.where(filter.sql(question.condition, table))
+            statement = statement.where(filters.sql(question.condition, table))
         if question.key is not None:
             statement = statement.where(question.order.after(table, question.key))
         statement = statement.order_by(*question.order.clauses(table)).limit(question.size + 1)
@@ -110,7 +114,7 @@ class Lists:
         if event is None:
             return None
         record = getattr(self._store.service.event.FromString(event), question.resource.singular)
-        passes = question.condition is None or filter.matches(question.condition, record)
+        passes = question.condition is None or filters.matches(question.condition, record)
         return record if passes else None
 
     def _names(self, tx: sa.Connection, question: Question, after: str) -> list[str]:
@@ -130,4 +134,9 @@ class Lists:
             return []
         if not caller.department:
             return [table.c.public == 1]
-        return [sa.or_(table.c.public == 1, table.c.readers.contains(f" {caller.department} ", autoescape=True))]
+        return [
+            sa.or_(
+                table.c.public == 1,
+                table.c.readers.contains(f" {caller.department} ", autoescape=True),
+            )
+        ]

@@ -66,7 +66,10 @@ DEVELOPMENT = Gauge(
     registry=REGISTRY,
 )
 WATCHERS = Gauge(
-    "luoshu_watchers_count", "Open Watch streams, by collection.", ("collection",), registry=REGISTRY
+    "luoshu_watchers_count",
+    "Open Watch streams, by collection.",
+    ("collection",),
+    registry=REGISTRY,
 )
 
 

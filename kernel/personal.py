@@ -92,7 +92,9 @@ def _commit_person(
         )
     plain = {f: v for f, v in said.items() if v and not v.startswith(PREFIX)}
     masked = [v for v in said.values() if v.startswith(PREFIX)]
-    person.subject = kept[masked[0]] if masked else vault.subject_of(_identity(plain)) if plain else ""
+    person.subject = (
+        kept[masked[0]] if masked else vault.subject_of(_identity(plain)) if plain else ""
+    )
     key = key_of(person.subject) if plain else b""
     for field, value in plain.items():
         mark = commitment(key, field, value)

@@ -117,7 +117,11 @@ def check_roles(roles: frozenset[str]) -> None:
     unknown = sorted(roles - set(Role))
     if unknown:
         known = ", ".join(Role)
-        raise Invalid(f"no role {unknown[0]}; there are: {known}", f"没有角色 {unknown[0]}；可用：{known}", field="luoshu-roles")
+        raise Invalid(
+            f"no role {unknown[0]}; there are: {known}",
+            f"没有角色 {unknown[0]}；可用：{known}",
+            field="luoshu-roles",
+        )
     if len(roles.intersection(EXCLUSIVE)) > 1:
         raise Denied(
             "the system, security and audit administrators exclude one another",

@@ -93,7 +93,7 @@ class Room:
         """Return one record as it stands; asked together with the other reads of the moment."""
         return await self._reads.ask(name)
 
-    def _find(self, names: Sequence[str]) -> list[Found | None | Exception]:
+    def _find(self, names: Sequence[str]) -> list[Found | Exception | None]:
         with self._reading.connect() as tx:
             found = self.store.found(tx, set(names))
         return [found.get(name) for name in names]

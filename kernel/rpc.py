@@ -18,7 +18,15 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kernel import metrics
 from kernel.case import Caller
-from kernel.errors import DomainError, Invalid, Overloaded, Problem, TooLate, Unauthenticated, Violated
+from kernel.errors import (
+    DomainError,
+    Invalid,
+    Overloaded,
+    Problem,
+    TooLate,
+    Unauthenticated,
+    Violated,
+)
 from kernel.identity import Identity
 from kernel.status import DETAILS_KEY, status_of
 from kernel.violations import problems
@@ -67,7 +75,9 @@ class Gate:
         """Raises Overloaded."""
         if (self.streams >= STREAMS) if streams else (self.in_flight >= IN_FLIGHT):
             metrics.REFUSED.labels("overload").inc()
-            raise Overloaded("too many calls are under way; try again in a second", "并发请求过多，请一秒后重试")
+            raise Overloaded(
+                "too many calls are under way; try again in a second", "并发请求过多，请一秒后重试"
+            )
 
 
 class Edge:
@@ -88,24 +98,26 @@ class Edge:
         _validator.collect_violations(self._request())
 
     async def unary(self, raw: bytes, context: Any) -> bytes:
-        call, failure = self._begin(), None
+        call = self._begin()
+        failure: Exception | None = None
+        code = grpc.StatusCode.CANCELLED
         self._gate.in_flight += 1
         try:
             self._gate.admit(False)
-            limit = min(context.time_remaining() or DEADLINE, 3600.0)
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(_limit(context)):
                 caller = call.caller = self._gate.identity.caller(_metadata(context))
                 answer = await self._behaviour(self._parsed(raw), caller)
-            return _bytes(answer)
+            body, code = _bytes(answer), grpc.StatusCode.OK
+            return body
         except TimeoutError:
             failure = _too_late()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the unexpected becomes INTERNAL with a number
             failure = error
         finally:
             self._gate.in_flight -= 1
             if failure is None:
-                self._end(call, grpc.StatusCode.OK)
-        await self._refuse(context, call, failure)
+                self._end(call, code)
+        return await self._refuse(context, call, failure)
 
     async def stream(self, raw: bytes, context: Any) -> AsyncIterator[bytes]:
         async def answers(caller: Caller) -> AsyncIterator[Any]:
@@ -127,7 +139,8 @@ class Edge:
     async def _streamed(
         self, answers: Callable[[Caller], AsyncIterator[Any]], context: Any
     ) -> AsyncIterator[bytes]:
-        call, failure, code = self._begin(), None, grpc.StatusCode.CANCELLED
+        call, code = self._begin(), grpc.StatusCode.CANCELLED
+        failure: Exception | None = None
         self._gate.streams += 1
         try:
             self._gate.admit(True)
@@ -135,7 +148,7 @@ class Edge:
             async for answer in answers(caller):
                 yield _bytes(answer)
             code = grpc.StatusCode.OK
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the unexpected becomes INTERNAL with a number
             failure = error
         finally:
             self._gate.streams -= 1
@@ -208,7 +221,9 @@ class Edge:
             self._end(call, code, reason=failure.code)
             await context.abort(code, text, ((DETAILS_KEY, status),))
         incident = uuid.uuid4().hex[:12]
-        log.error("rpc_crashed", incident=incident, error=type(failure).__name__, where=_where(failure))
+        log.error(
+            "rpc_crashed", incident=incident, error=type(failure).__name__, where=_where(failure)
+        )
         self._end(call, grpc.StatusCode.INTERNAL, incident=incident)
         await context.abort(
             grpc.StatusCode.INTERNAL,
@@ -237,11 +252,11 @@ def _handler(method: MethodDescriptor, edge: Edge) -> Handler:
     """No (de)serialiser is given to gRPC: what one raises would reach the caller as it is."""
     match method.client_streaming, method.server_streaming:
         case False, False:
-            return grpc.unary_unary_rpc_method_handler(edge.unary)  # type: ignore[arg-type]
+            return grpc.unary_unary_rpc_method_handler(edge.unary)
         case False, True:
-            return grpc.unary_stream_rpc_method_handler(edge.stream)  # type: ignore[arg-type]
+            return grpc.unary_stream_rpc_method_handler(edge.stream)
         case True, True:
-            return grpc.stream_stream_rpc_method_handler(edge.both)  # type: ignore[arg-type]
+            return grpc.stream_stream_rpc_method_handler(edge.both)
     raise TypeError(f"{method.full_name}: a stream of requests with one answer is not served")
 
 
@@ -250,7 +265,7 @@ def server() -> Any:
     return grpc.aio.server(options=SERVER_OPTIONS)
 
 
-def serve(server: Any, contract: ServiceDescriptor, methods: Mapping[str, Handler]) -> None:
+def serve(server: Any, contract: ServiceDescriptor, methods: dict[str, Handler]) -> None:
     """Add a service to a server that has not started."""
     generic = grpc.method_handlers_generic_handler(contract.full_name, methods)
     server.add_generic_rpc_handlers((generic,))
@@ -272,6 +287,12 @@ def _type(method: MethodDescriptor) -> str:
     if method.client_streaming and method.server_streaming:
         return "bidi_stream"
     return "server_stream" if method.server_streaming else names[method.client_streaming]
+
+
+def _limit(context: Any) -> float:
+    """Seconds until the caller's deadline, or those of a call that names none."""
+    remaining = context.time_remaining()
+    return DEADLINE if remaining is None else max(0.0, float(remaining))
 
 
 def _bytes(answer: Message | bytes) -> bytes:

@@ -67,9 +67,10 @@ class Servicer:
 
     async def batch_create(self, request: Any, caller: Caller) -> Any:
         """All or nothing: the first refusal, told with its index, is the whole request's."""
-        base = request.request_id or self._room.commands.create(
-            self._resource, request.requests[0], caller
-        ).request_id
+        base = (
+            request.request_id
+            or self._room.commands.create(self._resource, request.requests[0], caller).request_id
+        )
         commands = []
         for index, item in enumerate(request.requests):
             item.request_id, item.validate_only = "", request.validate_only
@@ -122,7 +123,9 @@ class Servicer:
         moment = moment_of(request)
         if request.revision and not moment.is_now:
             raise Invalid(
-                "revision: give a revision or times, not both", "revision：版本号与时点只能给出其一", field="revision"
+                "revision: give a revision or times, not both",
+                "revision：版本号与时点只能给出其一",
+                field="revision",
             )
         if request.revision or not moment.is_now:
             return await self._past(request, moment, caller)
@@ -152,7 +155,11 @@ class Servicer:
         found = await self._room.find(request.name)
         if found is None or not may_see(caller, found.readers, bool(found.public)):
             raise self._missing(request.name)
-        tokens, asked, size = self._room.tokens, f"revisions|{request.name}", size_of(request.page_size)
+        tokens, asked, size = (
+            self._room.tokens,
+            f"revisions|{request.name}",
+            size_of(request.page_size),
+        )
         before = tokens.read(request.page_token, asked)["before"] if request.page_token else NEWEST
         rows = await self._room.read(self._history.revisions, request.name, before, size + 1)
         answer = self._answer(f"List{self._resource.noun}Revisions")
@@ -184,7 +191,9 @@ class Servicer:
         """Add what the caller may do, and show the persons that it may see."""
         lifecycle = self._resource.lifecycle
         for record in records:
-            record.allowed_actions.extend(allowed(caller, lifecycle, standing_of(record, lifecycle)))
+            record.allowed_actions.extend(
+                allowed(caller, lifecycle, standing_of(record, lifecycle))
+            )
         return await self._persons(records, caller)
 
     async def _persons(self, records: list[Any], caller: Caller) -> list[Any]:

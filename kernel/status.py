@@ -36,7 +36,9 @@ def status_of(error: errors.DomainError) -> tuple[grpc.StatusCode, str, bytes]:
     code, text = code_of(error), error.en[:TEXT_LIMIT]
     status = Status(code=code.value[0], message=text)
     status.details.add().Pack(_info(error))
-    status.details.add().Pack(details.LocalizedMessage(locale="zh-CN", message=error.zh[:TEXT_LIMIT]))
+    status.details.add().Pack(
+        details.LocalizedMessage(locale="zh-CN", message=error.zh[:TEXT_LIMIT])
+    )
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         status.details.add().Pack(_bad_request(error))
     if code is grpc.StatusCode.FAILED_PRECONDITION:

@@ -41,7 +41,9 @@ class Store:
         self.tables: Tables = tables_of(service)
         tables, postgres = self.tables, self.postgres
         self._put_journal = Put(tables.journal, postgres=postgres)
-        self._put_records = {c: Put(t, postgres=postgres, replace=True) for c, t in tables.records.items()}
+        self._put_records = {
+            c: Put(t, postgres=postgres, replace=True) for c, t in tables.records.items()
+        }
         self._put_number = Put(tables.number, postgres=postgres, replace=True)
         self._put_known = Put(tables.known, postgres=postgres, replace=True)
         self._put_cursor = Put(tables.cursor, postgres=postgres, replace=True)
@@ -54,8 +56,14 @@ class Store:
         self._move_head = sa.update(head).values(
             position=sa.bindparam("to"), commit_time=sa.bindparam("at")
         )
-        self._held = {c: self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action) for c, t in tables.records.items()}
-        self._found = {c: self._by_name(t, t.c.record, t.c.readers, t.c.public) for c, t in tables.records.items()}
+        self._held = {
+            c: self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action)
+            for c, t in tables.records.items()
+        }
+        self._found = {
+            c: self._by_name(t, t.c.record, t.c.readers, t.c.public)
+            for c, t in tables.records.items()
+        }
         self._seen = self._seen_statement()
         self._tail = self._tail_statement()
 
@@ -178,7 +186,7 @@ class Store:
         """Return the values behind commitments, each with its subject's wrapped key."""
         value, subject = self.tables.personal, self.tables.subject
         statement = (
-            sa.select(*value.c, subject.c.key)
+            sa.select(value.c.commitment, value.c.subject, value.c.value, subject.c.key)
             .join(subject, subject.c.subject == value.c.subject)
             .where(one_of(value.c.commitment, postgres=self.postgres))
         )
@@ -210,4 +218,3 @@ def _by_collection(names: Iterable[str]) -> dict[str, list[str]]:
     for name in names:
         groups.setdefault(name.split("/", 1)[0], []).append(name)
     return groups
-

@@ -78,7 +78,9 @@ def _head(metadata: sa.MetaData) -> sa.Table:
 def _record(metadata: sa.MetaData, resource: Resource) -> sa.Table:
     """`revisions`: how many the record has; `revision`: the one that `record` is of; `action`: what made it."""
     fields = fields_of(resource)
-    indexes = [sa.Index(f"{resource.singular}_{f.column}", f.column, "name") for f in fields if f.sorted]
+    indexes = [
+        sa.Index(f"{resource.singular}_{f.column}", f.column, "name") for f in fields if f.sorted
+    ]
     return sa.Table(
         resource.singular,
         metadata,
@@ -100,7 +102,9 @@ def _column(field: Field) -> sa.Column[Any]:
 
 
 def _beside(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
-    number = sa.Table("official_number", metadata, _text("series", primary_key=True), _whole("last"))
+    number = sa.Table(
+        "official_number", metadata, _text("series", primary_key=True), _whole("last")
+    )
     known = sa.Table(
         "known_record",
         metadata,

@@ -36,7 +36,9 @@ def problems(violations: Iterable[Any]) -> list[Problem]:
 def _problem(violation: Any) -> Problem:
     rule, limit = violation.rule_id, _digits(violation.message)
     chinese = CHINESE.get(rule, f"不符合规则 {rule}") + (f"（{limit}）" if limit else "")
-    return Problem(path_of(violation.field), rule.upper().replace(".", "_"), violation.message, chinese)
+    return Problem(
+        path_of(violation.field), rule.upper().replace(".", "_"), violation.message, chinese
+    )
 
 
 def _digits(message: str) -> str:

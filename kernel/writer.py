@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel import metrics
 from kernel.columns import microseconds
 from kernel.decide import Batch, Clock, Command, Outcome, decide_all, decide_together, names_of
-from kernel.errors import Unsettled
+from kernel.errors import DomainError, Unsettled
 from kernel.pack import Pack
 from kernel.personal import Vault
 from kernel.store import Store, TransactionLoader
@@ -29,7 +29,7 @@ class Displaced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, cursor and all.
+    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless a rule crashed.
 
     `tick`: tell the day, if the journal has no event of it yet.
     """
@@ -84,8 +84,8 @@ class Writer:
                 batch, decided = decide(batch, work.commands)
                 outcomes.append(decided)
             self.store.save(tx, batch, microseconds(batch.now))
-            for work in works:
-                if work.effects:
+            for work, decided in zip(works, outcomes, strict=True):
+                if work.effects and not any(map(_crashed, decided)):
                     work.effects(tx)
             tx.commit()
         self.position = batch.position
@@ -107,6 +107,11 @@ class Writer:
             records=self.store.held(tx, names_of(commands)),
             seen=self.store.seen(tx, (c.request_id for c in commands)) if commands else {},
         )
+
+
+def _crashed(outcome: Outcome) -> bool:
+    """A rule failed, rather than refused: what came with it is not done, so that it is tried again."""
+    return isinstance(outcome, Exception) and not isinstance(outcome, DomainError)
 
 
 def _each(batch: Batch, commands: Sequence[Command]) -> tuple[Batch, list[Outcome]]:

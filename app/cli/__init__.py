@@ -35,7 +35,9 @@ EPILOG = (
 
 
 class Commands(click.Group):
-    """Knows its commands' names by heart and loads one when it is called; any other name is an action."""
+    """Knows its commands' names by heart and loads one when it is called; any other name is an
+    action.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -1,15 +1,16 @@
-"""What went wrong, in one line of English and one of Chinese, then what would work; and the exit code.
+"""What went wrong, in one line of English and one of Chinese, then what would work; and the exit
+code.
 
-0 done; 1 unexpected; 2 usage; 3 the input or some rows are refused; 4 not found; 5 the record's state or a rule
-forbids it; 6 not allowed, or nobody knows who calls; 7 stale, or the request id was used for something else;
-8 nobody answers, or too much to do: try again; 9 the time was over: the outcome is unknown; 10 the name is taken;
-130 interrupted.
+0 done; 1 unexpected; 2 usage; 3 the input or some rows are refused; 4 not found; 5 the record's
+state or a rule forbids it; 6 not allowed, or nobody knows who calls; 7 stale, or the request id was
+used for something else; 8 nobody answers, or too much to do: try again; 9 the time was over: the
+outcome is unknown; 10 the name is taken; 130 interrupted.
 """
 
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -78,15 +79,14 @@ def _code_of(error: Exception, opened: Session) -> int:
         complain(error.en, error.zh)
         return error.code
     # Only what is loaded can have been raised, and loading the client takes a while.
-    unfit = getattr(sys.modules.get("app.importing.problems"), "UnfitFile", ())
-    value = getattr(sys.modules.get("app.importing.problems"), "UnfitValue", ())
-    if isinstance(error, unfit) or isinstance(error, value):
-        complain(error.en, error.zh)  # type: ignore[attr-defined]
+    problems: Any = sys.modules.get("app.importing.problems")
+    if problems is not None and isinstance(error, problems.UnfitFile | problems.UnfitValue):
+        complain(error.en, error.zh)
         return REFUSED_ROWS
-    called = getattr(sys.modules.get("luoshu.client.errors"), "LuoshuError", ())
-    if not isinstance(error, called):
+    client: Any = sys.modules.get("luoshu.client.errors")
+    if client is None or not isinstance(error, client.LuoshuError):
         raise error
-    explain(error, opened)  # type: ignore[arg-type]
+    explain(error, opened)
     return code_of(error)
 
 

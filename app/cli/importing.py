@@ -32,9 +32,13 @@ COLUMNS = ("line", "column", "field", "code", "text_en", "text_zh")
 @click.command("import", cls=Command)
 @click.argument("resource", shell_complete=resources)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--map", "map_file", type=click.Path(exists=True, path_type=Path), help="Mapping (YAML).")
+@click.option(
+    "--map", "map_file", type=click.Path(exists=True, path_type=Path), help="Mapping (YAML)."
+)
 @click.option("--source", default="", help="The source's name; without a mapping: template.")
-@click.option("--format", "style", default="", help="jsonl, json, csv, tsv, xlsx; else by the name.")
+@click.option(
+    "--format", "style", default="", help="jsonl, json, csv, tsv, xlsx; else by the name."
+)
 @click.option("--sheet", default="", help="Sheet of a workbook; else the first.")
 @click.option("--dry-run", is_flag=True, help="Check everything; enter nothing.")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Refusals as CSV.")
@@ -73,9 +77,7 @@ def import_file(
     return REFUSED_ROWS if summary.refused else DONE
 
 
-def _by_headings(
-    kind: Kind, rows: Iterator[readers.Row]
-) -> tuple[Mapping, Iterator[readers.Row]]:
+def _by_headings(kind: Kind, rows: Iterator[readers.Row]) -> tuple[Mapping, Iterator[readers.Row]]:
     """Return the mapping that the file's own headings make: those of all rows read ahead for it."""
     ahead = list(itertools.islice(rows, 1000))
     contents = [row.content for row in ahead if row.problem is None]
@@ -122,7 +124,9 @@ class _progress:  # noqa: N801 - used as a function
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             text = TextColumn("{task.completed} rows · 行  {task.description}")
-            self._bar = Progress(BarColumn(), text, TimeElapsedColumn(), console=Console(stderr=True))
+            self._bar = Progress(
+                BarColumn(), text, TimeElapsedColumn(), console=Console(stderr=True)
+            )
             self._task = self._bar.add_task("", total=None)
             self._bar.start()
         return self._advance

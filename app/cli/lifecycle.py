@@ -69,12 +69,16 @@ def short(found: Any, state: int) -> str:
 
 
 def diagram(found: Any) -> list[str]:
-    """Return the lines of a Mermaid state diagram: an arrow a pair of states, named after its actions."""
+    """Return the lines of a Mermaid state diagram: an arrow a pair of states, named after its
+    actions.
+    """
     arrows: dict[tuple[str, str], list[str]] = {}
     for move in found.moves:
         for source in move.sources:
             for target in move.targets:
-                arrows.setdefault((short(found, source), short(found, target)), []).append(move.name)
+                arrows.setdefault((short(found, source), short(found, target)), []).append(
+                    move.name
+                )
     lines = ["stateDiagram-v2", f"    [*] --> {short(found, found.initial)}: create"]
     for (source, target), names in arrows.items():
         lines.append(f"    {source} --> {target}: {', '.join(dict.fromkeys(names))}")

@@ -15,12 +15,12 @@ def serve(services: tuple[str, ...]) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("service", required=False)
-def migrate(service: str | None) -> None:
-    """Bring the databases of all services, or of one, up to date, and make its topic."""
+@click.argument("services", nargs=-1)
+def migrate(services: tuple[str, ...]) -> None:
+    """Bring the databases of all services, or of those that are named, up to date."""
     from app.migrate import main
 
-    main(service)
+    main(services)
 
 
 @click.command(cls=Command)

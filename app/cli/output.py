@@ -103,7 +103,9 @@ def moment(value: Any) -> str:
 
 
 def amount(hundredths: int) -> str:
-    """Return `199,999.52 (20.00 万)`: whole units with two decimals, exactly, and ten thousands rounded down."""
+    """Return `199,999.52 (20.00 万)`: whole units with two decimals, exactly, and ten thousands
+    rounded down.
+    """
     sign, rest = ("-" if hundredths < 0 else ""), abs(hundredths)
     exact = f"{sign}{rest // 100:,}.{rest % 100:02}"
     if rest < 1_000_000:

@@ -71,7 +71,7 @@ def list_records(
     """List records of a kind: platforms, breakthroughs, applications, …"""
     kind = kind_of(resource)
     call, request = function(ctx, kind, f"List{kind.plural}")
-    fields = {"filter": condition, "order_by": order_by}
+    fields: dict[str, Any] = {"filter": condition, "order_by": order_by}
     fields |= {"page_size": page_size or 1000 * every, "page_token": page_token}
     for name, value in fields.items():
         if value:
@@ -164,12 +164,15 @@ def set_writing(request: Any, options: dict[str, Any]) -> None:
 @click.command(cls=Command)
 @click.argument("resource", shell_complete=resources)
 @click.option("--field", "fields", multiple=True, metavar="FIELD=VALUE", help="May stand often.")
-@click.option("--json", "file", type=click.Path(), metavar="FILE", help="The record; -: standard input.")
+@click.option(
+    "--json", "file", type=click.Path(), metavar="FILE", help="The record; -: standard input."
+)
 @click.option("--id", "record_id", default="", help="The last part of the name.")
 @writing
 @click.pass_context
 def create(
     ctx: click.Context,
+    /,
     resource: str,
     fields: tuple[str, ...],
     file: str | None,
@@ -190,12 +193,15 @@ def create(
 @click.command(cls=Command)
 @click.argument("name")
 @click.option("--field", "fields", multiple=True, metavar="FIELD=VALUE", help="May stand often.")
-@click.option("--json", "file", type=click.Path(), metavar="FILE", help="Fields; -: standard input.")
+@click.option(
+    "--json", "file", type=click.Path(), metavar="FILE", help="Fields; -: standard input."
+)
 @click.option("--etag", default="", help="The etag that was read; a stale one is refused.")
 @writing
 @click.pass_context
 def update(
     ctx: click.Context,
+    /,
     name: str,
     fields: tuple[str, ...],
     file: str | None,
@@ -207,7 +213,9 @@ def update(
     call, request = function(ctx, kind, f"Update{kind.noun}")
     record = getattr(request, kind.noun.lower())
     _fill(record, file, [text for text in fields if pair(text)[1]])
-    paths = {f.name for f, _ in record.ListFields()} | {pair(text)[0].split(".")[0] for text in fields}
+    paths = {f.name for f, _ in record.ListFields()} | {
+        pair(text)[0].split(".")[0] for text in fields
+    }
     record.name, record.etag = name, etag
     request.update_mask.paths.extend(sorted(paths))
     set_writing(request, options)
@@ -251,7 +259,17 @@ def history(ctx: click.Context, name: str) -> None:
     print_changes(event.change for event in events)
 
 
-CHANGE = ("revision", "committed", "true from", "action", "from", "to", "actor", "department", "reason")
+CHANGE = (
+    "revision",
+    "committed",
+    "true from",
+    "action",
+    "from",
+    "to",
+    "actor",
+    "department",
+    "reason",
+)
 
 
 def print_changes(changes: Iterator[Any]) -> None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from luoshu.client import Client
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
+PATIENCE = 1.5
+"""Seconds for which a call is tried again: a person waits in front of the screen."""
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Session:
     def client(self) -> "Client":
         """The connection, made when it is first asked for."""
         from luoshu.client import connect
+        from luoshu.client.retry import Backoff
 
         if not self.clients:
             roles = [role.strip() for role in self.roles.split(",") if role.strip()]
@@ -45,6 +48,7 @@ class Session:
                 actor=self.actor,
                 roles=roles,
                 deadline=self.deadline,
+                backoff=Backoff(patience=PATIENCE),
             )
             self.clients.append(made)
         return self.clients[0]
@@ -116,7 +120,8 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options; the global ones stand in `luoshu --help`."""
         own = super().get_params(ctx)
-        written = [r for p in own if (r := p.get_help_record(ctx)) is not None]
+        shown = [param for param in own if isinstance(param, click.Option)]
+        written = [r for p in shown if (r := p.get_help_record(ctx)) is not None]
         if written:
             with formatter.section("Options"):
                 formatter.write_dl(written)

@@ -18,7 +18,10 @@ DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
 def assign(message: Message, path: str, word: str) -> None:
-    """Write a word at a path such as `contact.name`; a repeated field gets one more. Raises Failure."""
+    """Write a word at a path such as `contact.name`; a repeated field gets one more.
+
+    Raises Failure.
+    """
     try:
         field = field_at(message.DESCRIPTOR, path)
         put(message, path, _typed(field, word))
@@ -50,13 +53,17 @@ def pair(text: str) -> tuple[str, str]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise Failure(
-            f"{text!r} is no FIELD=VALUE, such as title=…", f"{text!r} 不是“字段=值”的形式，如 title=…"
+            f"{text!r} is no FIELD=VALUE, such as title=…",
+            f"{text!r} 不是“字段=值”的形式，如 title=…",
         )
     return path.strip(), value
 
 
 def moment_of(word: str) -> Timestamp:
-    """Return an instant: RFC 3339, or a day of Asia/Shanghai, which means its end. Raises Failure."""
+    """Return an instant: RFC 3339, or a day of Asia/Shanghai, which means its end.
+
+    Raises Failure.
+    """
     try:
         if DAY.fullmatch(word):
             year, month, day = map(int, word.split("-"))

@@ -30,7 +30,10 @@ LARGEST = 2**63 - 1
 
 
 def hundredths(text: str, unit: str) -> int:
-    """Return an amount in `unit` as hundredths. Raises UnfitValue: no number, too fine, too large."""
+    """Return an amount in `unit` as hundredths.
+
+    Raises UnfitValue: no number, too fine, too large.
+    """
     bare = NOISE.sub("", text.strip())
     for suffix, named in SUFFIXES.items():
         if bare.endswith(suffix):

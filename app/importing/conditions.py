@@ -1,4 +1,6 @@
-"""Conditions of a mapping: `status = Completed`, `current >= {target}`, `end exists`, `end missing`."""
+"""Conditions of a mapping: `status = Completed`, `current >= {target}`, `end exists`, `end
+missing`.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -119,22 +119,22 @@ def truth(value: Any) -> bool:
     )
 
 
-def date(value: Any, format: str = "") -> Date:
-    """Return a date: by `format` (strptime), else like `2026-1-5`, `2026/1/5`, `2026年1月5日`.
+def date(value: Any, pattern: str = "") -> Date:
+    """Return a date: by `pattern` (strptime), else like `2026-1-5`, `2026/1/5`, `2026年1月5日`.
 
     Raises UnfitValue.
     """
     text = str(value).strip()
     try:
-        if format:
-            day = datetime.datetime.strptime(text, format)  # noqa: DTZ007 - a business date has no zone
+        if pattern:
+            day = datetime.datetime.strptime(text, pattern)  # noqa: DTZ007 - a business date has no zone
             return Date(year=day.year, month=day.month, day=day.day)
         found = DATE.fullmatch(text.split("T")[0].split(" 00:")[0])
         if found is None:
             raise ValueError(text)
         dated = datetime.date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
-        wanted = format or "2026-01-05"
+        wanted = pattern or "2026-01-05"
         raise UnfitValue(
             "NOT_A_DATE", f"{text!r} is no date like {wanted}", f"{text!r} 不是形如 {wanted} 的日期"
         ) from None

@@ -1,4 +1,6 @@
-"""Our own templates: which column, by its English or its Chinese heading, is which field of a record."""
+"""Our own templates: which column, by its English or its Chinese heading, is which field of a
+record.
+"""
 
 import difflib
 import re
@@ -63,7 +65,10 @@ def template_of(kind: Kind) -> Template:
 
 
 def mapping_of(kind: Kind, headings: Iterable[str], source: str, tables: Tables) -> RowMapping:
-    """Return the mapping that a file's own headings make. Raises UnfitFile for a heading that is none of ours."""
+    """Return the mapping that a file's own headings make.
+
+    Raises UnfitFile for a heading that is none of ours.
+    """
     template = template_of(kind)
     rules: dict[str, Rule] = {}
     for heading in headings:
@@ -82,7 +87,9 @@ def mapping_of(kind: Kind, headings: Iterable[str], source: str, tables: Tables)
 
 
 def _key(kind: Kind, record_id: Rule | None, rules: Mapping[str, Rule]) -> Rule:
-    """Return what tells rows apart where the file has no key: the id, else the title with what dates it."""
+    """Return what tells rows apart where the file has no key: the id, else the title with what
+    dates it.
+    """
     if record_id is not None:
         return replace(record_id, required=True)
     title = rules.get("title")

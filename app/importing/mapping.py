@@ -1,11 +1,13 @@
-"""The mapping language: how a row of somebody else's file becomes a row of an import. See docs/import.md.
+"""The mapping language: how a row of somebody else's file becomes a row of an import. See
+docs/import.md.
 
-A mapping is a YAML file and only says what is where: it has no expressions, and reading it runs nothing.
+A mapping is a YAML file and only says what is where: it has no expressions, and reading it runs
+nothing.
 """
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,13 @@ from app.importing.readers import read
 class Rule:
     """Where one value comes from, and what is done to it, in this order.
 
-    Source, one of: `paths` (the first that is there; in a list all of them), `template`, `constant`,
-    `any` (the first rule that gives something), `all` (what all rules give, in a list). With `each`
-    the source is looked for in every element there (`.`: the row itself); with `fields` every
-    element becomes a message. Then `lookup` in another file, `split`, `map`
-    (a value outside the table: as it is with `keep`, else `otherwise`, else a
-    refusal), `strip_html`, `date` (strptime;
-    `last_day`: of its month), `unit` of money, `join`, `most`
-    characters. `when`: only if all hold. `default`: where there is nothing. `required`: nothing is a refusal.
+    Source, one of: `paths` (the first that is there; in a list all of them), `template`,
+    `constant`, `any` (the first rule that gives something), `all` (what all rules give, in a list).
+    With `each` the source is looked for in every element there (`.`: the row itself); with `fields`
+    every element becomes a message. Then `lookup` in another file, `split`, `map` (a value outside
+    the table: as it is with `keep`, else `otherwise`, else a refusal), `strip_html`, `date`
+    (strptime; `last_day`: of its month), `unit` of money, `join`, `most` characters. `when`: only
+    if all hold. `default`: where there is nothing. `required`: nothing is a refusal.
     """
 
     paths: tuple[str, ...] = ()
@@ -66,7 +67,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A whole mapping. `order`: `effective_date` where the file's own order is not that of time; empty: the file's."""
+    """A whole mapping.
+
+    `order`: `effective_date` where the file's own order is not that of time; empty: the file's.
+    """
 
     source: str
     resource: str
@@ -96,14 +100,21 @@ def load(path: Path) -> Mapping:
 
 
 def mapping(content: Any, folder: Path) -> Mapping:
-    """Return the mapping that parsed YAML describes. Raises UnfitFile, naming the key that is wrong."""
+    """Return the mapping that parsed YAML describes.
+
+    Raises UnfitFile, naming the key that is wrong.
+    """
     known = {f.name for f in fields(Mapping)} - {"format", "each", "sheet"} | {"rows"}
     table = _table(content, "", known)
     for name in ("source", "resource", "key", "fields"):
         if name not in table:
             raise UnfitFile(f"the mapping lacks `{name}`", f"映射缺少 `{name}`")
     rows = _table(table.get("rows", {}), "rows", {"format", "each", "sheet"})
-    made = Mapping(
+    heads = {
+        name: rule(table[name], name) if name in table else None
+        for name in ("record_id", "foreign_id", "effective_date")
+    }
+    return Mapping(
         source=str(table["source"]),
         resource=str(table["resource"]),
         key=rule(table["key"], "key"),
@@ -112,14 +123,18 @@ def mapping(content: Any, folder: Path) -> Mapping:
         lookups={
             k: _lookup(v, f"lookups.{k}", folder) for k, v in table.get("lookups", {}).items()
         },
+        record_id=heads["record_id"],
+        foreign_id=heads["foreign_id"],
+        effective_date=heads["effective_date"],
         **rows,
     )
-    heads = ("record_id", "foreign_id", "effective_date")
-    return replace(made, **{name: rule(table[name], name) for name in heads if name in table})
 
 
 def rule(content: Any, at: str) -> Rule:
-    """Return the rule that a YAML value describes: a text is a template for ids, a path elsewhere. Raises UnfitFile."""
+    """Return the rule that a YAML value describes: a text is a template for ids, a path elsewhere.
+
+    Raises UnfitFile.
+    """
     if isinstance(content, str):
         return Rule(template=content) if "{" in content else Rule(paths=(content,))
     if isinstance(content, list):

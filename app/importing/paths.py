@@ -1,7 +1,9 @@
-"""Paths into a row: `record.names[types=label].value`, `items[*].id`, `authors[0]`, or a column's plain name.
+"""Paths into a row: `record.names[types=label].value`, `items[*].id`, `authors[0]`, or a column's
+plain name.
 
-A step is a key, then at most one bracket: `[*]` every element, `[2]` one, `[a=b]` the elements whose `a` is `b` or has `b`
-among its values (letter case apart), `[a!=b]` the others. `.` is the row itself.
+A step is a key, then at most one bracket: `[*]` every element, `[2]` one, `[a=b]` the elements
+whose `a` is `b` or has `b` among its values (letter case apart), `[a!=b]` the others. `.` is the
+row itself.
 """
 
 import re
@@ -18,7 +20,9 @@ CONDITION = re.compile(r"(?P<key>[^!=]+)(?P<operator>!?=)(?P<wanted>.*)")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: into a key (empty: stay), then into the elements that the bracket chooses (empty: as it is)."""
+    """One step: into a key (empty: stay), then into the elements that the bracket chooses (empty:
+    as it is).
+    """
 
     key: str
     bracket: str
@@ -38,7 +42,9 @@ def parsed(path: str) -> Sequence[Step]:
 
 
 def values(row: Any, path: str) -> Sequence[Any]:
-    """Return what stands at a path: nothing where it is absent, null or blank; several where the path fans out."""
+    """Return what stands at a path: nothing where it is absent, null or blank; several where the
+    path fans out.
+    """
     if isinstance(row, Mapping) and path in row:
         found: Sequence[Any] = [row[path]]
     elif path == ".":

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 class Refusal:
     """Why one row did not enter.
 
-    `line`: in the file (CSV, JSON lines, XLSX), or the element's number (JSON), from 1. `column`: as the file calls it;
-    `field`: as the record calls it; either is empty where the whole row is meant. `code`: stable, in capitals.
+    `line`: in the file (CSV, JSON lines, XLSX), or the element's number (JSON), from 1. `column`:
+    as the file calls it; `field`: as the record calls it; either is empty where the whole row is
+    meant. `code`: stable, in capitals.
     """
 
     line: int

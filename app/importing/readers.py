@@ -40,14 +40,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a file is read. `style`: empty, by its name. `each`: path of the rows in a JSON document."""
+    """How a file is read.
+
+    `style`: empty, by its name. `each`: path of the rows in a JSON document.
+    """
 
     style: str = ""
     each: str = ""
     sheet: str = ""
 
 
-def read(path: Path, form: Form = Form()) -> Iterator[Row]:  # noqa: B008 - it cannot change
+BY_NAME = Form()
+
+
+def read(path: Path, form: Form = BY_NAME) -> Iterator[Row]:
     """Yield the rows of a file. Raises UnfitFile."""
     kind = form.style or FORMATS.get(path.suffix.lower(), "")
     if kind == "xlsx":
@@ -133,7 +139,7 @@ def _xlsx(path: Path, sheet: str) -> Iterator[Row]:
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl raises what zipfile, its XML parser and itself raise
+    except Exception as error:  # noqa: BLE001 - openpyxl raises what zipfile, its XML parser and itself raise
         raise UnfitFile(
             f"cannot read {path.name} as a workbook: {error}",
             f"无法将 {path.name} 作为工作簿读取：{error}",
@@ -148,7 +154,9 @@ def _xlsx(path: Path, sheet: str) -> Iterator[Row]:
 
 
 def _cell(value: Any) -> str:
-    """Return a cell's value as a person would type it: no `.0` behind whole numbers, no time behind dates."""
+    """Return a cell's value as a person would type it: no `.0` behind whole numbers, no time behind
+    dates.
+    """
     if value is None:
         return ""
     if isinstance(value, float):

@@ -103,7 +103,9 @@ def _given(rule: Rule, row: Any, lookups: Lookups, many: bool) -> Sequence[Any]:
 
 
 def _rendered(template: str, row: Any) -> Sequence[str]:
-    """Return a template with its places filled; nothing where one is absent that has no `?` behind it."""
+    """Return a template with its places filled; nothing where one is absent that has no `?` behind
+    it.
+    """
     missing = False
 
     def place(match: re.Match[str]) -> str:

@@ -52,14 +52,19 @@ class Summary:
 
 
 class Sender:
-    """Sends messages one behind the other, and those that got no answer again: the same row never enters twice."""
+    """Sends messages one behind the other, and those that got no answer again: the same row never
+    enters twice.
+    """
 
     def __init__(self, call: Callable[..., Any], *, timeout: float, sleep: Callable[[float], None]):
         self._call, self._timeout, self._sleep = call, timeout, sleep
         self._unanswered: deque[Any] = deque()
 
     def send(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """Yield the answers in the order of the messages. Raises LuoshuError where trying again does not help."""
+        """Yield the answers in the order of the messages.
+
+        Raises LuoshuError where trying again does not help.
+        """
         failures = 0
         while True:
             try:
@@ -75,7 +80,9 @@ class Sender:
                 return
 
     def _stream(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """Open one stream: first what an earlier one left unanswered, then the next messages, a few ahead of the answers."""
+        """Open one stream: first what an earlier one left unanswered, then the next messages, a few
+        ahead of the answers.
+        """
         outgoing: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for batch in self._unanswered:
             outgoing.put(batch)

@@ -42,7 +42,9 @@ def without_html(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return a text with single spaces, no blank lines, and none of the control characters that records refuse."""
+    """Return a text with single spaces, no blank lines, and none of the control characters that
+    records refuse.
+    """
     kept = "".join(c for c in text if c in "\n\t" or (c >= " " and c != "\x7f"))
     return LINES.sub("\n", SPACES.sub(" ", kept)).strip()
 

@@ -45,7 +45,7 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry as it is read back; `leaf_hash` and `columns` as they were stored, empty where not known."""
+    """One entry as it is read back; `leaf_hash` and `columns` are empty where not known."""
 
     index: int
     source: str

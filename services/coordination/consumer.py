@@ -19,10 +19,23 @@ def on_funding(entry: JournalEntry) -> Reaction:
     entered = change.to_state == IN_REVIEW and change.from_state != IN_REVIEW
     left = change.from_state == IN_REVIEW and change.to_state != IN_REVIEW
     if entered:
-        return Reaction((command_of("coordination", entry, "create", review_of(application), None, asking(application)),))
+        return Reaction(
+            (
+                command_of(
+                    "coordination",
+                    entry,
+                    "create",
+                    review_of(application),
+                    None,
+                    asking(application),
+                ),
+            )
+        )
     if left and change.action != "conclude_joint_review":
         request = pb.CancelReviewRequest(reason=f"{change.action}: {change.record}")
-        return Reaction((command_of("coordination", entry, "cancel", review_of(application), request),))
+        return Reaction(
+            (command_of("coordination", entry, "cancel", review_of(application), request),)
+        )
     return Reaction()
 
 

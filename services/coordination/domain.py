@@ -80,7 +80,11 @@ def _explained(command: pb.OpineReviewRequest) -> None:
             field="conditions",
         )
     if command.verdict in (pb.VERDICT_OBJECT, pb.VERDICT_RECUSE) and not command.text.strip():
-        raise Invalid("text: an objection or a recusal needs its reasons", "不同意或回避须说明理由", field="text")
+        raise Invalid(
+            "text: an objection or a recusal needs its reasons",
+            "不同意或回避须说明理由",
+            field="text",
+        )
 
 
 LIFECYCLE = Lifecycle(

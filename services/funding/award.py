@@ -10,6 +10,7 @@ from services.funding.programme import demand_active
 from services.funding.rules import (
     call_of,
     effective_day,
+    in_order,
     past_day,
     programme_of,
     room,
@@ -94,13 +95,11 @@ def _demand_amount(application: pb.Application, fen: int, case: Case) -> None:
 
 def _demand_turn(application: pb.Application, programme: pb.Programme, case: Case) -> None:
     """Provincial money: a person gets so many awards a year, in the order of approval."""
-    sources, rules = case.pack.funding_sources, case.pack.rules
-    source = sources.get(programme.funding_source, case.effective, "funding_source")
-    if source.level != "provincial" or PER_INVESTIGATOR not in rules:
+    if PER_INVESTIGATOR not in case.pack.rules or not _provincial(programme, case):
         return
     subject, year = application.principal_investigator.subject, application.year
     turn = case.number(f"investigator/{year}/{subject}")
-    most = rules.get(PER_INVESTIGATOR, case.effective).value
+    most = case.pack.rules.get(PER_INVESTIGATOR, case.effective).value
     if turn > most:
         raise Refused(
             f"the principal investigator has {turn - 1} provincial award(s) for {year}: the most",
@@ -108,6 +107,12 @@ def _demand_turn(application: pb.Application, programme: pb.Programme, case: Cas
             field="principal_investigator",
             reason="INVESTIGATOR_LIMIT",
         )
+
+
+def _provincial(programme: pb.Programme, case: Case) -> bool:
+    """Tell whether it is the province's money; an imported programme may name another source."""
+    sources, source = case.pack.funding_sources, programme.funding_source
+    return source in sources and sources.get(source, case.effective).level == "provincial"
 
 
 def _award_number(application: pb.Application, programme: pb.Programme, case: Case) -> str:
@@ -171,6 +176,7 @@ def pay_instalment(
     instalment = _instalment(application, command.number)
     _demand_new_voucher(application, command.voucher)
     paid = past_day(command.paid_date, "paid_date", case)
+    in_order(application.contract.date, from_date(paid), "paid_date")
     money.pay(application, instalment, command.amount_fen, case)
     instalment.voucher = command.voucher
     instalment.paid_date.CopyFrom(from_date(paid))

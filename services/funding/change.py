@@ -36,7 +36,7 @@ def change_unit(
     new = command.unit if command.HasField("unit") else None
     before = command.leaving_code
     after = f"{new.code} {new.name}" if new else ""
-    if before == application.applicant_unit.code:
+    if before and before == application.applicant_unit.code:
         _replace_leader(application, new)
     else:
         _replace_member(application, before, new)
@@ -62,7 +62,8 @@ def _replace_leader(application: pb.Application, new: pb.Unit | None) -> None:
 
 
 def _replace_member(application: pb.Application, leaving: str, new: pb.Unit | None) -> None:
-    if not _remove(application, leaving) and (leaving or new is None):
+    found = bool(leaving) and _remove(application, leaving)
+    if not found and (leaving or new is None):
         raise Invalid(
             f"{leaving or 'nobody'} takes no part in the work; name a unit that leaves or joins",
             f"{leaving or '空值'}未参加该项目；请填写退出或加入的单位",

@@ -1,8 +1,6 @@
 """What other services' events mean to funding: records that may be referred to, and joint reviews that have ended."""
 
-from typing import Any
-
-from kernel.consumer import Reaction, command_of
+from kernel.consumer import Reaction, command_of, remembered
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import JournalEntry
@@ -18,17 +16,17 @@ OUTCOMES = {
 def on_platforms(entry: JournalEntry) -> Reaction:
     """Remember the platform."""
     event = platforms.PlatformsEvent.FromString(entry.event)
-    return _remembered(entry, event, event.platform) if event.HasField("platform") else Reaction()
+    if not event.HasField("platform"):
+        return Reaction()
+    return remembered(entry, event.change, event.platform)
 
 
 def on_technologies(entry: JournalEntry) -> Reaction:
     """Remember the breakthrough."""
     event = technologies.TechnologiesEvent.FromString(entry.event)
-    return (
-        _remembered(entry, event, event.breakthrough)
-        if event.HasField("breakthrough")
-        else Reaction()
-    )
+    if not event.HasField("breakthrough"):
+        return Reaction()
+    return remembered(entry, event.change, event.breakthrough)
 
 
 def on_coordination(entry: JournalEntry) -> Reaction:
@@ -43,11 +41,6 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     return Reaction(
         (command_of("funding", entry, "conclude_joint_review", review.application, request),)
     )
-
-
-def _remembered(entry: JournalEntry, event: Any, record: Any) -> Reaction:
-    known = (record.name, event.change.to_state, record.title, entry.position)
-    return Reaction(known=(known,))
 
 
 def _conditions(review: coordination.Review) -> str:

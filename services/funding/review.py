@@ -6,7 +6,7 @@ from kernel.case import Case
 from kernel.dates import ONE_DAY, Due, from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.rules import A, effective_day, end, programme_of, required, room
+from services.funding.rules import A, day, effective_day, end, programme_of, required, room
 
 MOST_OBJECTIONS = 20
 
@@ -153,8 +153,16 @@ def _length(
 def record_objection(
     application: pb.Application, command: pb.RecordObjectionApplicationRequest, case: Case
 ) -> None:
-    """Record an objection. Raises Refused when there are too many for one notice."""
-    objections = application.public_notice.objections
+    """Record an objection. Raises Invalid outside the notice, Refused when there are too many."""
+    notice, objections = application.public_notice, application.public_notice.objections
+    first, last = day(notice.start_date, "start_date"), day(notice.end_date, "end_date")
+    if not first <= case.effective <= last:
+        raise Invalid(
+            f"{case.effective} lies outside the notice; objections count from {first} to {last}",
+            f"{case.effective}不在公示期内；异议须在{first}至{last}提出",
+            field="effective_date",
+            reason="OUTSIDE_NOTICE",
+        )
     room(objections, MOST_OBJECTIONS, "objections", "异议")
     objections.add(number=len(objections) + 1, text=command.text, date=effective_day(case))
 

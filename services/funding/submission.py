@@ -68,8 +68,8 @@ def _check_amounts(application: pb.Application, call: pb.Call) -> None:
     most = yuan(call.max_award_fen)
     if call.max_award_fen and application.requested_fen > call.max_award_fen:
         raise Refused(
-            f"{yuan(application.requested_fen)} CNY is over the call's most, {most} CNY; ask for less",
-            f"申请{yuan(application.requested_fen)}元超出指南上限{most}元；请调低",
+            f"{yuan(application.requested_fen)} CNY is over the call's most, {most} CNY",
+            f"申请{yuan(application.requested_fen)}元超出指南上限{most}元",
             field="requested_fen",
             reason="OVER_THE_MOST",
         )

@@ -34,10 +34,12 @@ def build(tx: sa.Connection, view: View, sources: Iterable[str], pack: Pack) -> 
     return pb.Report(
         name=month.name,
         period=month.key,
+        province=pb.Text(en=pack.en, zh=pack.zh),
         status=pb.STATUS_PROVISIONAL,
         first_day=from_date(month.first),
         last_day=from_date(month.last),
         known_day=from_date(view.known_day),
+        as_of=from_date(view.as_of),
         cuts=[pb.Cut(source=s, position=at.get(s, 0)) for s in sorted(sources)],
         pack=pack.version,
         tables=_tables(cells(views, pack), labels),

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from kernel.consumer import SHARD
 from kernel.dates import iso
-from luoshu.coordination.v1.coordination_pb2 import CoordinationEvent
-from luoshu.funding.v1.funding_pb2 import FundingEvent
+from luoshu.coordination.v1.coordination_pb2 import CoordinationEvent, Review
+from luoshu.funding.v1.funding_pb2 import Application, Call, FundingEvent, Programme
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
-from luoshu.platforms.v1.platforms_pb2 import Level, PlatformsEvent
+from luoshu.platforms.v1.platforms_pb2 import Level, Platform, PlatformsEvent
 from luoshu.technologies.v1.technologies_pb2 import Breakthrough, TechnologiesEvent
 
 TICK = "tick"
@@ -120,6 +120,16 @@ READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
 """What is read of a record besides its head, by collection; a collection that is not here makes no
 fact.
 """
+
+RECORDS: Mapping[str, Any] = {
+    "platforms": Platform,
+    "breakthroughs": Breakthrough,
+    "applications": Application,
+    "programmes": Programme,
+    "calls": Call,
+    "reviews": Review,
+}
+"""The message of each collection's records."""
 
 EVENTS: Mapping[str, Any] = {
     "platforms": PlatformsEvent,

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kernel.errors import Invalid
 from kernel.pack import Entry, Pack, Register
+from services.reports.facts import RECORDS
 from services.reports.layouts import Layout, Words
 
 E = TypeVar("E", bound=Entry)
@@ -66,7 +67,7 @@ STATES: Mapping[str, str] = {
     "OPEN": "会签中",
     "CONCLUDED": "已办结",
 }
-"""States without their prefix, in the order of a life: rows stand in it."""
+"""States without their prefix."""
 
 OWN_STATES: Mapping[tuple[str, str], str] = {
     ("applications", "APPROVED"): "已立项",
@@ -83,6 +84,7 @@ OWN_STATES: Mapping[tuple[str, str], str] = {
 ACTIONS: Mapping[str, str] = {
     "create": "登记",
     "imported": "历史数据导入",
+    "classify": "归类",
     "update": "修改",
     "submit": "申报",
     "propose": "申报",
@@ -178,7 +180,10 @@ CURRENCIES: Mapping[str, str] = {
 }  # fmt: skip
 
 PREFIX = "STATE_"
-STATE_ORDER = {name: number for number, name in enumerate(STATES)}
+STATES_OF: Mapping[str, Mapping[str, int]] = {
+    collection: dict(record.State.items()) for collection, record in RECORDS.items()
+}
+"""The states of a collection with their numbers, which follow the order of a life."""
 ACTION_ORDER = {name: number for number, name in enumerate(ACTIONS)}
 
 
@@ -247,7 +252,7 @@ class Labels:
         """
         match layout.dimension:
             case "state":
-                return STATE_ORDER.get(key.removeprefix(PREFIX), len(STATE_ORDER)), key
+                return STATES_OF[layout.collection].get(key, len(STATES)), key
             case "action":
                 return ACTION_ORDER.get(key, len(ACTION_ORDER)), key
             case _:

@@ -320,7 +320,7 @@ TAMPERINGS = {
     "DELETE FROM checkpoint": 0,
     "UPDATE checkpoint SET text = 'no note' WHERE size = 20": None,
     "UPDATE checkpoint SET size = 99 WHERE size = 20": None,
-    "UPDATE checkpoint SET text = (SELECT text FROM checkpoint WHERE size = 9) WHERE size = 20": None,
+    "UPDATE checkpoint SET size = size + 100 WHERE size = 20": None,
     "INSERT INTO entry SELECT 64, source, shard, 99, event, leaf_hash, record, action, actor, "
     'department, commit_time, business_date FROM entry WHERE "index" = 17': 64,
 }

@@ -1,7 +1,9 @@
-"""Thin client of Luoshu: a channel that says who calls, retries what is repeatable, and raises errors that can be acted on.
+"""Thin client of Luoshu: a channel that says who calls, retries what is repeatable, and raises
+errors that can be acted on.
 
 with connect("127.0.0.1:50051", department="DST", actor="li", roles=["case_officer"]) as luoshu:
-    for platform in iterate(luoshu.platforms.ListPlatforms, ListPlatformsRequest(filter="kind = 'key_laboratory'")):
+    for platform in iterate(luoshu.platforms.ListPlatforms, ListPlatformsRequest(filter="kind =
+    'key_laboratory'")):
         print(platform.title)
 """
 

@@ -1,4 +1,6 @@
-"""A channel that knows who calls: adds the identity, a deadline and request ids, retries, and raises typed errors."""
+"""A channel that knows who calls: adds the identity, a deadline and request ids, retries, and
+raises typed errors.
+"""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -105,10 +107,12 @@ def connect(
     backoff: Backoff | None = None,
     options: Sequence[tuple[str, Any]] = (),
 ) -> Client:
-    """Return a client of the server at `address` (`host:port`); nothing is sent before the first call.
+    """Return a client of the server at `address` (`host:port`); nothing is sent before the first
+    call.
 
-    `deadline`: seconds that a call may take in all, retries included, where the call names no `timeout`.
-    `credentials`: mutual TLS, from `grpc.ssl_channel_credentials`; without them the channel is in the clear.
+    `deadline`: seconds that a call may take in all, retries included, where the call names no
+    `timeout`. `credentials`: mutual TLS, from `grpc.ssl_channel_credentials`; without them the
+    channel is in the clear.
     """
     every = (*OPTIONS, *options)
     raw = (

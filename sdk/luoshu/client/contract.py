@@ -1,4 +1,6 @@
-"""The contract as data: which kinds of record there are, and which call acts on which, found in the generated descriptors."""
+"""The contract as data: which kinds of record there are, and which call acts on which, found in the
+generated descriptors.
+"""
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,10 @@ COMMON = {"Get", "Create", "Update"}
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of record. `noun`: `Platform`. `collection`: `platforms`, as in `platforms/songshan-laboratory`."""
+    """One kind of record.
+
+    `noun`: `Platform`. `collection`: `platforms`, as in `platforms/songshan-laboratory`.
+    """
 
     noun: str
     collection: str
@@ -44,7 +49,9 @@ class Kind:
 
     @cached_property
     def actions(self) -> Mapping[str, MethodDescriptor]:
-        """The lifecycle's actions in the contract's order: `request-completion` and the call that does it."""
+        """The lifecycle's actions in the contract's order: `request-completion` and the call that
+        does it.
+        """
         found = {}
         for method in self.service.methods:
             verb = method.name.removesuffix(self.noun)
@@ -123,6 +130,7 @@ def plural_of(word: str) -> str:
 
 
 def _collection(record: Descriptor) -> str:
-    resource = record.GetOptions().Extensions[resource_pb2.resource]
+    options: Any = record.GetOptions()
+    resource = options.Extensions[resource_pb2.resource]
     pattern = resource.pattern[0] if resource.pattern else plural_of(record.name.lower())
     return pattern.split("/", 1)[0]

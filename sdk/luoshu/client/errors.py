@@ -1,7 +1,9 @@
-"""What a call can be answered with besides a result: one class a kind, with texts in both languages.
+"""What a call can be answered with besides a result: one class a kind, with texts in both
+languages.
 
-The server sends google.rpc.Status details (AIP-193): ErrorInfo, BadRequest, PreconditionFailure, RetryInfo and
-LocalizedMessage in zh-CN. A server or a proxy that sends none still gives the right class, by the status code.
+The server sends google.rpc.Status details (AIP-193): ErrorInfo, BadRequest, PreconditionFailure,
+RetryInfo and LocalizedMessage in zh-CN. A server or a proxy that sends none still gives the right
+class, by the status code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +21,9 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: path of the field (empty: the whole), stable code in capitals, text in both languages."""
+    """One thing that is wrong: path of the field (empty: the whole), stable code in capitals, text
+    in both languages.
+    """
 
     field: str
     code: str
@@ -30,8 +34,9 @@ class Problem:
 class LuoshuError(Exception):
     """A call was not answered with a result.
 
-    `code`: stable reason in capitals. `status`: gRPC status. `retry_after`: seconds, when the server named them.
-    `request_id`: the id that the call carried; sending it again settles an unknown outcome. `metadata`: of ErrorInfo.
+    `code`: stable reason in capitals. `status`: gRPC status. `retry_after`: seconds, when the
+    server named them. `request_id`: the id that the call carried; sending it again settles an
+    unknown outcome. `metadata`: of ErrorInfo.
     """
 
     code = "UNKNOWN"
@@ -153,12 +158,25 @@ BY_STATUS: Mapping[grpc.StatusCode, type[LuoshuError]] = {
 }
 """The class of every status that is not OK; a test proves it complete."""
 
+UNTOLD: Mapping[grpc.StatusCode, tuple[str, str]] = {
+    grpc.StatusCode.UNAVAILABLE: ("the server cannot be reached", "无法连接服务器"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: ("the deadline has passed", "已超过截止时间"),
+    grpc.StatusCode.CANCELLED: ("the call was cancelled", "调用已取消"),
+    grpc.StatusCode.UNIMPLEMENTED: (
+        "the server does not offer this call: its service does not run there",
+        "服务器未提供该调用：相应服务未在该处运行",
+    ),
+}
+"""Texts where no server of ours said anything: the client's own library, or a proxy, did."""
+
 BY_REASON: Mapping[str, type[LuoshuError]] = {"REQUEST_ID_REUSED": Reused, "STALE_ETAG": Stale}
 """Reasons that say more than their status."""
 
 
 def from_call(call: Any, request_id: str = "") -> LuoshuError:
-    """Return the error of a failed call (anything with `code()`, `details()` and `trailing_metadata()`)."""
+    """Return the error of a failed call (anything with `code()`, `details()` and
+    `trailing_metadata()`).
+    """
     sent = status_pb2.Status()
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS:
@@ -174,9 +192,11 @@ def from_status(
     retry = _first(sent, details_pb2.RetryInfo)
     kind = BY_REASON.get(information.reason, BY_STATUS.get(status, Unexpected))
     texts = [m.message for m in _every(sent, details_pb2.LocalizedMessage) if _is_zh(m.locale)]
+    told = bool(sent.details)
+    en, zh = UNTOLD.get(status, (f"the call failed: {status.name}", f"调用失败：{status.name}"))
     return kind(
-        sent.message or text or f"the call failed: {status.name}",
-        texts[0] if texts else "",
+        (sent.message or text) if told else f"{en} ({text})" if text else en,
+        texts[0] if texts else "" if told else zh,
         status=status,
         code=information.reason,
         problems=tuple(_problems(sent)),

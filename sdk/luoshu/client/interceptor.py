@@ -39,10 +39,14 @@ class Interceptor(
         self._deadline, self._backoff, self._new_id = deadline, backoff, new_id
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        """Call, and call again while that is safe and the deadline leaves time. Raises LuoshuError."""
+        """Call, and call again while that is safe and the deadline leaves time.
+
+        Raises LuoshuError.
+        """
         request = self._identified(request)
         allowed = self._deadline if details.timeout is None else details.timeout
-        end = self._backoff.clock() + allowed
+        start = self._backoff.clock()
+        end, last = start + allowed, start + min(allowed, self._backoff.patience)
         attempt = 0
         while True:
             left = end - self._backoff.clock()
@@ -50,12 +54,12 @@ class Interceptor(
             if call.code() is grpc.StatusCode.OK:
                 return call
             error = from_call(call, getattr(request, "request_id", ""))
-            self._pause(error, attempt, end, is_repeatable(_name(details), request))
+            self._pause(error, attempt, last, is_repeatable(_name(details), request))
             attempt += 1
 
-    def _pause(self, error: LuoshuError, attempt: int, end: float, repeatable: bool) -> None:
+    def _pause(self, error: LuoshuError, attempt: int, last: float, repeatable: bool) -> None:
         wait = self._backoff.wait(error, attempt) if repeatable else None
-        if wait is None or self._backoff.clock() + wait >= end:
+        if wait is None or self._backoff.clock() + wait >= last:
             raise error
         self._backoff.sleep(wait)
 
@@ -85,7 +89,9 @@ class Interceptor(
         return Details(_name(details), timeout, metadata, details.credentials, ready, packed)
 
     def _identified(self, request: Any) -> Any:
-        """Return the request with a request id, a copy where it had none: the caller's own message stays as it was."""
+        """Return the request with a request id, a copy where it had none: the caller's own message
+        stays as it was.
+        """
         field = cast(Message, request).DESCRIPTOR.fields_by_name.get("request_id")
         if field is None or request.request_id:
             return request

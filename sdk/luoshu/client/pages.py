@@ -1,4 +1,6 @@
-"""Lists and watches without tokens and positions: one iterator over all pages, one over all changes."""
+"""Lists and watches without tokens and positions: one iterator over all pages, one over all
+changes.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +32,10 @@ def iterate(call: Callable[[Q], Any], request: Q) -> Iterator[Any]:
 
 
 def records_field(page: type[Message]) -> str:
-    """Return the name of a page's only repeated message field. Raises TypeError where it is not the only one."""
+    """Return the name of a page's only repeated message field.
+
+    Raises TypeError where it is not the only one.
+    """
     found = [f.name for f in page.DESCRIPTOR.fields if f.is_repeated and f.message_type]
     if len(found) != 1:
         raise TypeError(f"{page.DESCRIPTOR.full_name} is no page: it has the lists {found}")
@@ -44,9 +49,11 @@ def follow(
     pause: float = 1.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Any]:
-    """Yield every change of a Watch call, for ever: after an interruption it goes on behind the last change seen.
+    """Yield every change of a Watch call, for ever: after an interruption it goes on behind the
+    last change seen.
 
-    `pause`: seconds to wait where the server names none. Raises LuoshuError for what waiting cannot cure.
+    `pause`: seconds to wait where the server names none. Raises LuoshuError for what waiting cannot
+    cure.
     """
     wanted = type(request)()
     wanted.CopyFrom(request)

@@ -1,5 +1,6 @@
 """When a call may be sent again, and after how long."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -21,10 +22,14 @@ def is_repeatable(method: str, request: Message) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Waits that double from `first` to `longest` (seconds), with full jitter; as many as the deadline leaves room for."""
+    """Waits that double from `first` to `longest` (seconds), with full jitter.
+
+    As many as the deadline leaves room for, and none that ends more than `patience` after the call.
+    """
 
     first: float = 0.05
     longest: float = 2.0
+    patience: float = math.inf
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from luoshu.journal.v1 import journal_pb2 as luoshu_dot_journal_dot_v1_dot_journal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bluoshu/audit/v1/audit.proto\x12\x0fluoshu.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\xd2\x01\n\x05\x45ntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05index\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05shard\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x06\x63hange\x18\x06 \x01(\x0b\x32\x19.luoshu.journal.v1.ChangeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65vent\x18\x07 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x08 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"\xbd\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12)\n\x06\x61\x63tion\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinclude_event\x18\n \x01(\x08\x12\x14\n\x0coldest_first\x18\x0b \x01(\x08\"j\n\x13ListEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\"J\n\x0fGetEntryRequest\x12\x37\n\x04name\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^entries/(0|[1-9][0-9]{0,17})$\"{\n\x0fJournalPosition\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x16\n\x05shard\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x08position\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\x9e\x01\n\x18GetInclusionProofRequest\x12\x18\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12<\n\x10journal_position\x18\x02 \x01(\x0b\x32 .luoshu.audit.v1.JournalPositionH\x00\x12\x1a\n\ttree_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\"i\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"O\n\x1aGetConsistencyProofRequest\x12\x1a\n\x05\x66irst\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x15\n\x04last\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"-\n\x14GetCheckpointRequest\x12\x15\n\x04size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"m\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x14\n\x0cverifier_key\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\tEventHead\x12)\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x19.luoshu.journal.v1.Change2\xec\x03\n\x0c\x41uditService\x12X\n\x0bListEntries\x12#.luoshu.audit.v1.ListEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\x12M\n\x08GetEntry\x12 .luoshu.audit.v1.GetEntryRequest\x1a\x16.luoshu.audit.v1.Entry\"\x07\xda\x41\x04name\x12_\n\x11GetInclusionProof\x12).luoshu.audit.v1.GetInclusionProofRequest\x1a\x1f.luoshu.audit.v1.InclusionProof\x12t\n\x13GetConsistencyProof\x12+.luoshu.audit.v1.GetConsistencyProofRequest\x1a!.luoshu.audit.v1.ConsistencyProof\"\r\xda\x41\nfirst,last\x12\\\n\rGetCheckpoint\x12%.luoshu.audit.v1.GetCheckpointRequest\x1a\x1b.luoshu.audit.v1.Checkpoint\"\x07\xda\x41\x04sizeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bluoshu/audit/v1/audit.proto\x12\x0fluoshu.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x86\x02\n\x05\x45ntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05index\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05shard\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x06\x63hange\x18\x06 \x01(\x0b\x32\x19.luoshu.journal.v1.ChangeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65vent\x18\x07 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x08 \x01(\x0c\x42\x04\xe2\x41\x01\x03:2\xea\x41/\n\x0cluoshu/Entry\x12\x0f\x65ntries/{entry}*\x07\x65ntries2\x05\x65ntry\"\xbd\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12)\n\x06\x61\x63tion\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinclude_event\x18\n \x01(\x08\x12\x14\n\x0coldest_first\x18\x0b \x01(\x08\"j\n\x13ListEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\"J\n\x0fGetEntryRequest\x12\x37\n\x04name\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^entries/(0|[1-9][0-9]{0,17})$\"{\n\x0fJournalPosition\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x16\n\x05shard\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x08position\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\x9e\x01\n\x18GetInclusionProofRequest\x12\x18\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12<\n\x10journal_position\x18\x02 \x01(\x0b\x32 .luoshu.audit.v1.JournalPositionH\x00\x12\x1a\n\ttree_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\"i\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"O\n\x1aGetConsistencyProofRequest\x12\x1a\n\x05\x66irst\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x15\n\x04last\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"-\n\x14GetCheckpointRequest\x12\x15\n\x04size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"m\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x14\n\x0cverifier_key\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\tEventHead\x12)\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x19.luoshu.journal.v1.Change2\xec\x03\n\x0c\x41uditService\x12X\n\x0bListEntries\x12#.luoshu.audit.v1.ListEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\x12M\n\x08GetEntry\x12 .luoshu.audit.v1.GetEntryRequest\x1a\x16.luoshu.audit.v1.Entry\"\x07\xda\x41\x04name\x12_\n\x11GetInclusionProof\x12).luoshu.audit.v1.GetInclusionProofRequest\x1a\x1f.luoshu.audit.v1.InclusionProof\x12t\n\x13GetConsistencyProof\x12+.luoshu.audit.v1.GetConsistencyProofRequest\x1a!.luoshu.audit.v1.ConsistencyProof\"\r\xda\x41\nfirst,last\x12\\\n\rGetCheckpoint\x12%.luoshu.audit.v1.GetCheckpointRequest\x1a\x1b.luoshu.audit.v1.Checkpoint\"\x07\xda\x41\x04sizeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRY'].fields_by_name['event']._serialized_options = b'\342A\001\003'
   _globals['_ENTRY'].fields_by_name['leaf_hash']._loaded_options = None
   _globals['_ENTRY'].fields_by_name['leaf_hash']._serialized_options = b'\342A\001\003'
+  _globals['_ENTRY']._loaded_options = None
+  _globals['_ENTRY']._serialized_options = b'\352A/\n\014luoshu/Entry\022\017entries/{entry}*\007entries2\005entry'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -92,30 +95,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['GetConsistencyProof']._serialized_options = b'\332A\nfirst,last'
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\332A\004size'
-  _globals['_ENTRY']._serialized_start=202
-  _globals['_ENTRY']._serialized_end=412
-  _globals['_LISTENTRIESREQUEST']._serialized_start=415
-  _globals['_LISTENTRIESREQUEST']._serialized_end=860
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=862
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=968
-  _globals['_GETENTRYREQUEST']._serialized_start=970
-  _globals['_GETENTRYREQUEST']._serialized_end=1044
-  _globals['_JOURNALPOSITION']._serialized_start=1046
-  _globals['_JOURNALPOSITION']._serialized_end=1169
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1172
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1330
-  _globals['_INCLUSIONPROOF']._serialized_start=1332
-  _globals['_INCLUSIONPROOF']._serialized_end=1437
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1439
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1518
-  _globals['_CONSISTENCYPROOF']._serialized_start=1520
-  _globals['_CONSISTENCYPROOF']._serialized_end=1583
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1585
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1630
-  _globals['_CHECKPOINT']._serialized_start=1632
-  _globals['_CHECKPOINT']._serialized_end=1741
-  _globals['_EVENTHEAD']._serialized_start=1743
-  _globals['_EVENTHEAD']._serialized_end=1797
-  _globals['_AUDITSERVICE']._serialized_start=1800
-  _globals['_AUDITSERVICE']._serialized_end=2292
+  _globals['_ENTRY']._serialized_start=229
+  _globals['_ENTRY']._serialized_end=491
+  _globals['_LISTENTRIESREQUEST']._serialized_start=494
+  _globals['_LISTENTRIESREQUEST']._serialized_end=939
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=941
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1047
+  _globals['_GETENTRYREQUEST']._serialized_start=1049
+  _globals['_GETENTRYREQUEST']._serialized_end=1123
+  _globals['_JOURNALPOSITION']._serialized_start=1125
+  _globals['_JOURNALPOSITION']._serialized_end=1248
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1251
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1409
+  _globals['_INCLUSIONPROOF']._serialized_start=1411
+  _globals['_INCLUSIONPROOF']._serialized_end=1516
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1518
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1597
+  _globals['_CONSISTENCYPROOF']._serialized_start=1599
+  _globals['_CONSISTENCYPROOF']._serialized_end=1662
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1664
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1709
+  _globals['_CHECKPOINT']._serialized_start=1711
+  _globals['_CHECKPOINT']._serialized_end=1820
+  _globals['_EVENTHEAD']._serialized_start=1822
+  _globals['_EVENTHEAD']._serialized_end=1876
+  _globals['_AUDITSERVICE']._serialized_start=1879
+  _globals['_AUDITSERVICE']._serialized_end=2371
 # @@protoc_insertion_point(module_scope)

@@ -690,12 +690,14 @@ class Report(_message.Message):
     FIRST_DAY_FIELD_NUMBER: _builtins.int
     LAST_DAY_FIELD_NUMBER: _builtins.int
     KNOWN_DAY_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     CUTS_FIELD_NUMBER: _builtins.int
     PACK_FIELD_NUMBER: _builtins.int
     TABLES_FIELD_NUMBER: _builtins.int
     BOARDS_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    PROVINCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `reports/2026-11`."""
     period: _builtins.str
@@ -721,6 +723,10 @@ class Report(_message.Message):
         """What was committed until the end of this business date was known to the report."""
 
     @_builtins.property
+    def as_of(self) -> _date_pb2.Date:
+        """What is true on this business date is counted: the last day, or the last one known while the month is not over."""
+
+    @_builtins.property
     def cuts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cut]:
         """Up to where each journal was known, by source."""
 
@@ -736,6 +742,10 @@ class Report(_message.Message):
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Difference]:
         """What differs from the former edition, by figure; empty in edition 1."""
 
+    @_builtins.property
+    def province(self) -> Global___Text:
+        """Whose report it is: the province."""
+
     def __init__(
         self,
         *,
@@ -746,16 +756,18 @@ class Report(_message.Message):
         first_day: _date_pb2.Date | None = ...,
         last_day: _date_pb2.Date | None = ...,
         known_day: _date_pb2.Date | None = ...,
+        as_of: _date_pb2.Date | None = ...,
         cuts: _abc.Iterable[Global___Cut] | None = ...,
         pack: _builtins.str = ...,
         tables: _abc.Iterable[Global___Table] | None = ...,
         boards: _abc.Iterable[Global___PlanBoard] | None = ...,
         differences: _abc.Iterable[Global___Difference] | None = ...,
         digest: _builtins.str = ...,
+        province: Global___Text | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "known_day", b"known_day", "last_day", b"last_day"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "first_day", b"first_day", "known_day", b"known_day", "last_day", b"last_day", "province", b"province"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boards", b"boards", "cuts", b"cuts", "differences", b"differences", "digest", b"digest", "edition", b"edition", "first_day", b"first_day", "known_day", b"known_day", "last_day", b"last_day", "name", b"name", "pack", b"pack", "period", b"period", "status", b"status", "tables", b"tables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "boards", b"boards", "cuts", b"cuts", "differences", b"differences", "digest", b"digest", "edition", b"edition", "first_day", b"first_day", "known_day", b"known_day", "last_day", b"last_day", "name", b"name", "pack", b"pack", "period", b"period", "province", b"province", "status", b"status", "tables", b"tables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,6 +72,7 @@ class ReportServiceServicer:
 
     def GetReport(self, request, context):
         """Returns one report: an edition of a closed month, or the provisional figures of an open one.
+        Roles for an open month: recommender, case officer, approver, finance officer, auditor, operator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,9 @@ class ReportServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReportServiceAsyncStub: ...
     GetReport: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetReportRequest, _reports_pb2.Report]
-    """Returns one report: an edition of a closed month, or the provisional figures of an open one."""
+    """Returns one report: an edition of a closed month, or the provisional figures of an open one.
+    Roles for an open month: recommender, case officer, approver, finance officer, auditor, operator.
+    """
     ListReports: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListReportsRequest, _reports_pb2.ListReportsResponse]
     """Lists the months with their editions, newest month first."""
     GetBoard: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetBoardRequest, _reports_pb2.Board]
@@ -58,7 +60,9 @@ class ReportServiceAsyncStub(ReportServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetReport: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetReportRequest, _reports_pb2.Report]  # type: ignore[assignment]
-    """Returns one report: an edition of a closed month, or the provisional figures of an open one."""
+    """Returns one report: an edition of a closed month, or the provisional figures of an open one.
+    Roles for an open month: recommender, case officer, approver, finance officer, auditor, operator.
+    """
     ListReports: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListReportsRequest, _reports_pb2.ListReportsResponse]  # type: ignore[assignment]
     """Lists the months with their editions, newest month first."""
     GetBoard: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetBoardRequest, _reports_pb2.Board]  # type: ignore[assignment]
@@ -82,7 +86,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reports_pb2.GetReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.Report, _abc.Awaitable[_reports_pb2.Report]]:
-        """Returns one report: an edition of a closed month, or the provisional figures of an open one."""
+        """Returns one report: an edition of a closed month, or the provisional figures of an open one.
+        Roles for an open month: recommender, case officer, approver, finance officer, auditor, operator.
+        """
 
     @_abc_1.abstractmethod
     def ListReports(

@@ -1,0 +1,161 @@
+"""`luoshu audit`: search the log, read its checkpoint, and verify it without trusting its keeper."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.failures import Failure, complain
+from app.cli.output import as_json, moment, table
+from app.cli.session import GLOBAL_OPTIONS, Command, session
+from app.cli.values import moment_of
+from luoshu.audit.v1 import audit_pb2
+from luoshu.client import iterate
+from luoshu.journal.v1 import journal_pb2
+
+BROKEN = 5
+"""Exit code where the log is not what was signed."""
+COLUMNS = (
+    "index",
+    "committed",
+    "source",
+    "position",
+    "record",
+    "action",
+    "actor",
+    "department",
+    "roles",
+)
+
+
+@click.group(params=list(GLOBAL_OPTIONS))
+def audit() -> None:
+    """Search and verify the audit log. Role: auditor."""
+
+
+@audit.command(cls=Command)
+@click.option("--record", default="", help="Of one record, such as platforms/x.")
+@click.option("--actor", default="", help="By one account.")
+@click.option("--action", default="", help="One action, such as approve.")
+@click.option("--department", default="", help="For one department or unit.")
+@click.option("--source", default="", help="Of one journal, such as funding.")
+@click.option("--since", metavar="WHEN", help="Committed then or later: a day's end or an instant.")
+@click.option("--until", metavar="WHEN", help="Committed before: a day's end or an instant.")
+@click.option("--oldest-first", is_flag=True)
+@click.option("--limit", default=50, type=click.IntRange(min=1), help="At most so many; 50.")
+@click.pass_context
+def entries(
+    ctx: click.Context, /, since: str | None, until: str | None, limit: int, **conditions: Any
+) -> None:
+    """Search: who did what to which record, for whom, under which rights."""
+    request = audit_pb2.ListEntriesRequest(page_size=min(limit, 1000), **conditions)
+    if since:
+        request.start_time.CopyFrom(moment_of(since))
+    if until:
+        request.end_time.CopyFrom(moment_of(until))
+    stub = session(ctx).client.audit
+    found = [e for e, _ in zip(iterate(stub.ListEntries, request), range(limit), strict=False)]
+    if session(ctx).output == "json":
+        click.echo("[" + ",\n ".join(as_json(entry) for entry in found) + "]")
+    else:
+        table(COLUMNS, [_cells(entry) for entry in found])
+
+
+def _cells(entry: Any) -> list[str]:
+    change = entry.change
+    where = [str(entry.index), moment(change.commit_time), entry.source, str(entry.position)]
+    return [
+        *where,
+        change.record,
+        change.action,
+        change.actor,
+        change.department,
+        ",".join(change.roles),
+    ]
+
+
+@audit.command(cls=Command)
+@click.option(
+    "--size", default=0, type=click.IntRange(min=0), help="Of that tree size; the newest."
+)
+@click.option("--key", is_flag=True, help="Print the log's verifier key instead.")
+@click.pass_context
+def checkpoint(ctx: click.Context, size: int, key: bool) -> None:
+    """Print a signed checkpoint (C2SP): keep it, and `audit verify --kept FILE` holds the log to
+    it.
+    """
+    found = session(ctx).client.audit.GetCheckpoint(audit_pb2.GetCheckpointRequest(size=size))
+    if session(ctx).output == "json":
+        click.echo(as_json(found))
+    else:
+        click.echo(found.verifier_key if key else found.note, nl=key)
+
+
+@audit.command(cls=Command)
+@click.option("--key", default="", help="The log's verifier key, or a file with it, as you got it.")
+@click.option(
+    "--kept", multiple=True, type=click.Path(exists=True, path_type=Path), help="A checkpoint."
+)
+@click.option("--journal", "sources", multiple=True, help="Compare with a service's journal too.")
+@click.pass_context
+def verify(ctx: click.Context, key: str, kept: tuple[Path, ...], sources: tuple[str, ...]) -> int:
+    """Recompute the log from its entries and hold it to what was signed, and to the journals."""
+    from services.audit.note import Malformed
+    from services.audit.verify import verify_log
+
+    stub = session(ctx).client.audit
+    newest = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest())
+    trusted = _key(key) or newest.verifier_key
+    earlier = [path.read_text("utf-8") for path in kept]
+    try:
+        outcome = verify_log(_entries(ctx, newest.size), newest.note, trusted, earlier=earlier)
+    except Malformed as error:
+        raise Failure(f"the verifier key is none: {error}", f"核验公钥无效：{error}") from None
+    findings = list(outcome.findings)
+    for source in sources:
+        findings += _compared(ctx, source, newest.size)
+    _tell(outcome.size, findings, told_key=bool(key))
+    return BROKEN if findings else 0
+
+
+def _key(word: str) -> str:
+    """Return the key itself, from a file where the word is one."""
+    path = Path(word)
+    return path.read_text("utf-8").strip() if word and len(word) < 256 and path.is_file() else word
+
+
+def _entries(ctx: click.Context, size: int) -> Iterator[Any]:
+    """Yield the entries that the checkpoint covers; younger ones no signature speaks for yet."""
+    from services.audit.domain import from_wire
+
+    request = audit_pb2.ListEntriesRequest(page_size=1000, include_event=True, oldest_first=True)
+    for entry in iterate(session(ctx).client.audit.ListEntries, request):
+        if entry.index >= size:
+            return
+        yield from_wire(entry)
+
+
+def _compared(ctx: click.Context, source: str, size: int) -> Sequence[Any]:
+    from services.audit.verify import compare_journal
+
+    request = journal_pb2.ReadJournalRequest(source=source)
+    journal = session(ctx).client.journal.ReadJournal(request)
+    comparison = compare_journal(_entries(ctx, size), journal, source)
+    click.echo(
+        f"{source}: {comparison.agreed} agree · 一致, {comparison.pending} not yet covered · 尚未覆盖"
+    )
+    return [comparison.finding] if comparison.finding else []
+
+
+def _tell(size: int, findings: Sequence[Any], *, told_key: bool) -> None:
+    for finding in findings:
+        complain(finding.en, finding.zh)
+    if not told_key:
+        click.echo(
+            "the key came from the log itself; give the one that you trust by --key\n"
+            "公钥来自日志自身；请用 --key 给出您信任的公钥",
+            err=True,
+        )
+    if not findings:
+        click.echo(f"{size} entries are what was signed\n{size} 条记录与签署内容一致")
