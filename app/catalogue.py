@@ -2,40 +2,51 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 
 from kernel.consumer import React
 from kernel.registry import Resource, Service
 from services.coordination import consumer as coordination_consumer
-from services.coordination.store import COORDINATION
 from services.funding import consumer as funding_consumer
-from services.funding.store import FUNDING
-from services.platforms.store import PLATFORMS
 from services.technologies import consumer as technologies_consumer
-from services.technologies.store import TECHNOLOGIES
 
-REGISTRIES: tuple[Service, ...] = (
-    PLATFORMS,
-    TECHNOLOGIES,
-    FUNDING,
-    COORDINATION,
+WITH_JOURNALS = (
+    "platforms",
+    "technologies",
+    "funding",
+    "coordination",
 )
 """The services with a journal, in the order of their default ports; a new one is added at the end."""
-
-FOLLOWING: dict[str, dict[str, React]] = {
-    TECHNOLOGIES.name: {"platforms": technologies_consumer.on_platforms},
-    FUNDING.name: {
-        "platforms": funding_consumer.on_platforms,
-        "technologies": funding_consumer.on_technologies,
-        "coordination": funding_consumer.on_coordination,
-    },
-    COORDINATION.name: {"funding": coordination_consumer.on_funding},
-}
-"""Which services react to whose events, and how."""
 
 READERS = ("audit", "reports")
 """The services that only read journals."""
 
-NAMES = (*(service.name for service in REGISTRIES), *READERS)
+NAMES = (*WITH_JOURNALS, *READERS)
+
+DISTANCES = {name: number for number, name in enumerate(WITH_JOURNALS)} | {
+    name: -number for number, name in enumerate(READERS, 1)
+}
+"""How far a service's default ports are from the first ones: readers go down, so that a new registry moves nobody's."""
+
+
+def _declared(name: str) -> Service:
+    """Return what `services/<name>/store.py` declares under the service's own name, in capitals."""
+    service: Service = getattr(import_module(f"services.{name}.store"), name.upper())
+    return service
+
+
+REGISTRIES = tuple(_declared(name) for name in WITH_JOURNALS)
+
+FOLLOWING: dict[str, dict[str, React]] = {
+    "technologies": {"platforms": technologies_consumer.on_platforms},
+    "funding": {
+        "platforms": funding_consumer.on_platforms,
+        "technologies": funding_consumer.on_technologies,
+        "coordination": funding_consumer.on_coordination,
+    },
+    "coordination": {"funding": coordination_consumer.on_funding},
+}
+"""Which services react to whose events, and how."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """The databases' schemas: Alembic, one environment, a folder of versions a service."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,13 @@ def metadata_of(service: str) -> sa.MetaData:
     return reports.METADATA
 
 
-def config_of(service: str, connection: sa.Connection | None = None) -> Config:
-    """Return Alembic's configuration for one service."""
-    config = Config()
+def config_of(service: str, connection: sa.Connection | None = None, **more: Any) -> Config:
+    """Return Alembic's configuration for one service. `more`: of `Config`, such as `output_buffer`."""
+    config = Config(**more)
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", str(versions_of(service)))
+    config.set_main_option("file_template", "%%(rev)s")
     config.attributes.update(connection=connection, metadata=metadata_of(service))
     return config
 
@@ -51,15 +54,33 @@ def versions_of(service: str) -> Path:
 
 
 def upgrade(service: str, url: str) -> None:
-    """Bring a database to the newest schema; nothing happens where it is there already."""
-    with _engine(url).begin() as connection:
+    """Bring a database to the newest schema, all in one transaction; nothing happens where it is there already."""
+    with _engine(url) as engine, engine.begin() as connection:
         command.upgrade(config_of(service, connection), "head")
 
 
+def script(service: str) -> str:
+    """Return the SQL that makes a service's schema on PostgreSQL, for whoever may not let a program do it."""
+    text = io.StringIO()
+    command.upgrade(config_of(service, output_buffer=text), "head", sql=True)
+    return text.getvalue()
+
+
+def newest(service: str) -> str:
+    """Return the newest schema's revision. Raises SchemaBehind: there is none."""
+    head = ScriptDirectory.from_config(config_of(service)).get_current_head()
+    if head is None:
+        raise SchemaBehind(
+            f"{service}: no migration makes its tables; run: make generate / "
+            f"{service} 没有建表脚本；请运行：make generate"
+        )
+    return head
+
+
 def is_newest(service: str, url: str) -> bool:
-    with _engine(url).connect() as connection:
-        current = MigrationContext.configure(connection).get_current_heads()
-    return set(current) == set(ScriptDirectory.from_config(config_of(service)).get_heads())
+    """Raises SchemaBehind where the service has no schema at all."""
+    with _engine(url) as engine, engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_heads() == (newest(service),)
 
 
 def ready(service: str, url: str) -> None:
@@ -74,15 +95,21 @@ def ready(service: str, url: str) -> None:
     upgrade(service, url)
 
 
-def _engine(url: str) -> Any:
+@contextmanager
+def _engine(url: str) -> Iterator[sa.Engine]:
+    """An SQLite file's folder is made; the connections are closed behind."""
     if database.is_sqlite(url):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    return database.writing(url)
+    engine = database.writing(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def main(services: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Upgrade the databases of the services named, or of all."""
-    settings = settings or load(NAMES)
+    settings = settings or load()
     for service in services or NAMES:
         upgrade(service, settings.database(service))
         print(f"{service}: at the newest schema / 已是最新结构")

@@ -1,21 +1,35 @@
 """Writes the first migration of every service that has none yet: `python -m app.migrations_generate`."""
 
+import re
+import subprocess
+import sys
 import tempfile
+from argparse import Namespace
 from pathlib import Path
+from typing import Any, Literal
 
 from alembic import command
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
 
 from app.catalogue import NAMES
 from app.migrate import config_of, versions_of
 from kernel import database
 
-HEAD = '    op.execute("INSERT INTO journal_head (id, position, commit_time) VALUES (1, 0, 0)")\n'
+HEAD = "INSERT INTO journal_head (id, position, commit_time) VALUES (1, 0, 0)"
+"""The head's one row, without which nobody can take the lock."""
+TYPES = (
+    (database.TEXT, "TEXT", 'sa.Text().with_variant(sa.Text(collation="C"), "postgresql")'),
+    (database.WHOLE, "WHOLE", 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'),
+)
+"""The types that nearly every column has: a migration names them, and says itself what they are."""
+CHATTER = re.compile(r"^ *# ### .*\n", re.MULTILINE)
 
 
 def main() -> None:
     for service in NAMES:
         if not list(versions_of(service).glob("*.py")):
-            first(service)
+            print(f"{service}: {first(service).name}")
 
 
 def first(service: str) -> Path:
@@ -24,24 +38,40 @@ def first(service: str) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         engine = database.writing(f"sqlite:///{folder}/empty.sqlite3")
         with engine.begin() as connection:
-            script = command.revision(
-                config_of(service, connection),
+            config = config_of(service, connection, cmd_opts=Namespace(quiet=True))
+            config.attributes["render_item"] = _rendered
+            command.revision(
+                config,
                 message=f"the first tables of {service}",
                 autogenerate=True,
                 rev_id=f"{service}_0001",
+                process_revision_directives=_with_head,
             )
-    path = Path(script.path)  # type: ignore[union-attr]
-    path = path.rename(versions_of(service) / f"{service}_0001.py")
-    path.write_text(_mended(path.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"{service}: {path.name}")
+        engine.dispose()
+    return _tidied(versions_of(service) / f"{service}_0001.py")
+
+
+def _rendered(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Return how a migration writes a type of `TYPES`; False: as Alembic does."""
+    for type_, name, definition in TYPES:
+        if item is type_:
+            context.imports.add(f"{name} = {definition}")
+            return name
+    return False
+
+
+def _with_head(context: Any, revision: Any, directives: list[Any]) -> None:
+    upgrade = directives[0].upgrade_ops
+    if any(getattr(step, "table_name", "") == "journal_head" for step in upgrade.ops):
+        upgrade.ops.append(ops.ExecuteSQLOp(HEAD))
+
+
+def _tidied(path: Path) -> Path:
+    """Leave Alembic's own remarks out, and format the rest as everything else is."""
+    path.write_text(CHATTER.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+    for task in (["check", "--fix"], ["format"]):
+        subprocess.run([sys.executable, "-m", "ruff", *task, "--quiet", path], check=True)  # noqa: S603
     return path
-
-
-def _mended(text: str) -> str:
-    """Make the head's one row, without which nobody can take the lock."""
-    if '"journal_head"' not in text.replace("'", '"'):
-        return text
-    return text.replace("\n\ndef downgrade()", f"{HEAD}\n\ndef downgrade()", 1)
 
 
 if __name__ == "__main__":

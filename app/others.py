@@ -6,13 +6,14 @@ from typing import Any
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from app.catalogue import homes
+from app.catalogue import REGISTRIES, homes
 from app.settings import Settings
 from kernel.case import Reference, Role
 from kernel.errors import OwnerSilent
 from kernel.room import Room
 from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
 
+SERVICES = {service.name: service for service in REGISTRIES}
 DEADLINE = 3.0  # seconds that an owner has to answer
 IDENTITY = (
     ("luoshu-actor", "luoshu"),
@@ -46,13 +47,8 @@ class Others:
             return found.record if found else None
         method = home.service.contract.methods_by_name[f"Get{home.resource.noun}"]
         request = GetMessageClass(method.input_type)(name=name)
-        call: Any = self._channel(owner).unary_unary(
-            f"/{home.service.contract.full_name}/{method.name}"
-        )
         try:
-            return bytes(
-                await call(request.SerializeToString(), timeout=DEADLINE, metadata=IDENTITY)
-            )
+            return await self._call(owner, method, request)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
@@ -60,6 +56,29 @@ class Others:
                 f"{owner} must be asked about {name} and does not answer; try again",
                 f"需向 {owner} 核实 {name}，但其未响应；请稍后重试",
             ) from None
+
+    async def head(self, source: str) -> int:
+        """Return the last position of a service's journal; of another process its lists tell it. Raises OwnerSilent."""
+        if source in self._rooms:
+            room = self._rooms[source]
+            return await room.read(room.store.head)
+        service = SERVICES[source]
+        method = service.contract.methods_by_name[f"List{service.resources[0].plural}"]
+        request = GetMessageClass(method.input_type)(page_size=1)
+        answer: Any = GetMessageClass(method.output_type)
+        try:
+            body = await self._call(source, method, request)
+        except grpc.aio.AioRpcError:
+            raise OwnerSilent(
+                f"{source} does not say how far its journal is; try again",
+                f"{source} 未返回日志位置；请稍后重试",
+            ) from None
+        return int(answer.FromString(body).position)
+
+    async def _call(self, service: str, method: Any, request: Any) -> bytes:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        call: Any = self._channel(service).unary_unary(path)
+        return bytes(await call(request.SerializeToString(), timeout=DEADLINE, metadata=IDENTITY))
 
     async def journal(
         self, source: str, after: int

@@ -61,6 +61,6 @@ def reports(settings: Settings, pack: Pack) -> Reader:
     return Reader(
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"],
         ReportsServicer(reading, pack),
-        ReportsSink(writing, pack, SOURCES),
+        ReportsSink(writing, pack),
         partial(_leave, writing, reading),
     )

@@ -22,9 +22,9 @@ from app.settings import Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
 from kernel.consumer import Follower, RoomSink
-from kernel.decide import Clock
 from kernel.identity import Identity, is_loopback
 from kernel.journal import JournalServicer, entries_of
+from kernel.outcome import Clock
 from kernel.pack import Pack
 from kernel.pack import load as load_pack
 from kernel.registry import Service
@@ -181,7 +181,7 @@ class Process:
             await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)
 
     def _start_tasks(self) -> None:
-        self.upkeep = Upkeep(self.rooms, self.followers, self.clock)
+        self.upkeep = Upkeep(self.rooms, self.followers, self.clock, self._others.head)
         runs = [follower.run() for follower in self.followers]
         self._tasks = [asyncio.create_task(run) for run in (*runs, self.upkeep.run())]
 
@@ -237,7 +237,7 @@ async def run(settings: Settings, names: tuple[str, ...]) -> None:
 
 def main(services: Sequence[str] = ()) -> None:
     """Serve the services named, or all of them, until SIGTERM or Ctrl-C."""
-    settings = load(NAMES)
+    settings = load()
     logs.configure(settings["LOG_LEVEL"], settings["LOG_FORMAT"])
     for name in settings.unknown:
         log.warning("unknown_setting", name=name)

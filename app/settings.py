@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.catalogue import DISTANCES, NAMES
+
 PREFIX = "LUOSHU_"
-SERVICES = ("platforms", "technologies", "funding", "coordination", "audit", "reports")
 FIRST_PORT, FIRST_METRICS_PORT = 50051, 9464
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,9 +41,9 @@ class Value:
     source: str
 
 
-def table(services: tuple[str, ...] = SERVICES) -> tuple[Setting, ...]:
+def table() -> tuple[Setting, ...]:
     """Return every setting there is, in the order in which they are printed."""
-    return (*_GENERAL, *(s for n, service in enumerate(services) for s in _of_service(n, service)))
+    return (*_GENERAL, *(setting for service in NAMES for setting in _of_service(service)))
 
 
 _GENERAL = (
@@ -60,9 +61,9 @@ _GENERAL = (
 )  # fmt: skip
 
 
-def _of_service(number: int, service: str) -> tuple[Setting, ...]:
-    upper, listen = service.upper(), f"127.0.0.1:{FIRST_PORT + number}"
-    metrics = f"127.0.0.1:{FIRST_METRICS_PORT + number}"
+def _of_service(service: str) -> tuple[Setting, ...]:
+    upper, listen = service.upper(), f"127.0.0.1:{FIRST_PORT + DISTANCES[service]}"
+    metrics = f"127.0.0.1:{FIRST_METRICS_PORT + DISTANCES[service]}"
     return (
         Setting(f"{upper}_DATABASE", "", f"database of {service}; empty: SQLite", f"{service} 的数据库；留空用 SQLite"),
         Setting(f"{upper}_LISTEN", listen, f"gRPC address of {service} alone", f"{service} 单独运行时的 gRPC 地址"),
@@ -72,12 +73,10 @@ def _of_service(number: int, service: str) -> tuple[Setting, ...]:
 
 
 class Settings:
-    """Every setting with its value. `environment`: as `os.environ`; `services`: the names that settings exist for."""
+    """Every setting with its value. `environment`: as `os.environ`."""
 
-    def __init__(
-        self, environment: Mapping[str, str], services: tuple[str, ...] = SERVICES
-    ) -> None:
-        known = table(services)
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        known = table()
         path = environment.get(f"{PREFIX}CONFIG", "")
         file = _read(path, {setting.name.lower() for setting in known})
         self.values = {s.name: _value(s, environment, file, path) for s in known}
@@ -125,9 +124,9 @@ CLIENT = frozenset(
 """Variables that only the command reads."""
 
 
-def load(services: tuple[str, ...] = SERVICES) -> Settings:
+def load() -> Settings:
     """Return the settings of this process. Raises SettingsError."""
-    return Settings(os.environ, services)
+    return Settings(os.environ)
 
 
 def _read(path: str, known: set[str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """What a process does by itself: tell the day in its journals, measure how far its consumers are, count what is overdue."""
 
 import asyncio
+import contextlib
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -10,7 +11,8 @@ import structlog
 from kernel import metrics
 from kernel.consumer import SHARD, Follower
 from kernel.dates import business_date
-from kernel.decide import Clock
+from kernel.errors import OwnerSilent
+from kernel.outcome import Clock
 from kernel.room import Room
 
 log = structlog.get_logger(__name__)
@@ -20,9 +22,12 @@ PAUSE = 1.0  # seconds between two looks
 
 @dataclass(slots=True)
 class Upkeep:
+    """`head`: a service's last journal position, wherever it runs."""
+
     rooms: Mapping[str, Room]
     followers: Sequence[Follower]
     clock: Clock
+    head: Callable[[str], Awaitable[int]]
     _told: dict[str, datetime.date] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -38,8 +43,10 @@ class Upkeep:
     async def look(self) -> None:
         """One round of everything."""
         await self._tick()
+        heads = await self._heads()
         for follower in self.followers:
-            await self._measure(follower)
+            if follower.source in heads:
+                await self._measure(follower, heads[follower.source])
         if "coordination" in self.rooms:
             await self._count_overdue(self.rooms["coordination"])
 
@@ -50,15 +57,22 @@ class Upkeep:
                 await room.tick()
                 self._told[name] = today
 
-    async def _measure(self, follower: Follower) -> None:
-        room = self.rooms.get(follower.source)
-        if room is None:
-            return  # another process has the head; the follower's own count stands
+    async def _heads(self) -> dict[str, int]:
+        """Return how far the journals that are followed are; an owner that is silent is left out: its last figure stands."""
+        heads: dict[str, int] = {}
+        for source in {follower.source for follower in self.followers}:
+            with contextlib.suppress(OwnerSilent):
+                heads[source] = await self.head(source)
+                if source in self.rooms:
+                    metrics.journal_position(source).set(heads[source])
+        return heads
+
+    async def _measure(self, follower: Follower, head: int) -> None:
         cursors = await asyncio.to_thread(follower.sink.cursors)
-        head = await room.read(room.store.head)
-        metrics.journal_position(follower.source).set(head)
         behind = head - cursors.get((follower.source, SHARD), 0)
         metrics.LAG.labels(follower.sink.name, follower.source).set(max(behind, 0))
+        if behind <= 0:  # a stream that broke at the journal's end holds nothing up
+            metrics.STALLED.labels(follower.sink.name, follower.source).set(0)
 
     async def _count_overdue(self, room: Room) -> None:
         from services.coordination.overdue import overdue_opinions

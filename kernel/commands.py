@@ -7,8 +7,8 @@ from typing import Any
 
 from kernel.case import Caller
 from kernel.dates import to_date
-from kernel.decide import Command
 from kernel.errors import Invalid
+from kernel.outcome import Command
 from kernel.registry import Resource
 
 BUDGET = (

@@ -10,8 +10,8 @@ import structlog
 
 from kernel import metrics
 from kernel.case import Caller, Role
-from kernel.decide import Command
 from kernel.errors import DomainError, Overloaded, OwnerSilent, TooLate, Unsettled
+from kernel.outcome import Command
 from kernel.room import Room
 from kernel.writer import Displaced, Work
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry

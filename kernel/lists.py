@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from kernel import filter as filters
 from kernel.case import Caller
 from kernel.errors import Invalid
+from kernel.filter_text import parse
 from kernel.history import History, Moment, moment_of
 from kernel.pages import Order, Tokens, order_of, size_of
 from kernel.registry import Resource
@@ -58,7 +59,7 @@ def question_of(resource: Resource, request: Any, caller: Caller, tokens: Tokens
             field="order_by",
         )
     return Question(
-        resource, caller, filters.parse(request.filter, resource), order, moment,
+        resource, caller, parse(request.filter, resource), order, moment,
         size_of(request.page_size), asked, state.get("key"), state.get("position", 0),
     )  # fmt: skip
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from kernel import database
 from kernel.case import Reference
 from kernel.commands import Commands
-from kernel.decide import Clock, Command, Outcome, Settled
 from kernel.errors import DomainError, UnknownReference
 from kernel.gather import Gatherer
 from kernel.lists import Lists
+from kernel.outcome import Clock, Command, Outcome, Settled
 from kernel.pack import Pack
 from kernel.pages import Tokens
 from kernel.personal import Vault, commitments, reveal, unseal

@@ -8,10 +8,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kernel import metrics
 from kernel.case import Caller, Role
-from kernel.decide import Settled
 from kernel.errors import DomainError, Invalid, NotFound, Problem, Violated
 from kernel.history import History, Moment, moment_of
 from kernel.lists import question_of
+from kernel.outcome import Settled
 from kernel.pages import size_of
 from kernel.registry import Resource
 from kernel.rights import allowed, demand_role, may_see, may_see_persons, sees_all, standing_of

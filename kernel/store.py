@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from kernel.case import Reference
 from kernel.database import Put, is_postgres, many, one_of
-from kernel.decide import Batch, Held, Settled
+from kernel.decide import Batch
+from kernel.outcome import Held, Settled
 from kernel.personal import Sealed
 from kernel.registry import Service
 from kernel.rights import standing_of

@@ -10,8 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import metrics
 from kernel.columns import microseconds
-from kernel.decide import Batch, Clock, Command, Outcome, decide_all, decide_together, names_of
+from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import DomainError, Unsettled
+from kernel.outcome import Clock, Command, Outcome
 from kernel.pack import Pack
 from kernel.personal import Vault
 from kernel.store import Store, TransactionLoader

@@ -83,11 +83,25 @@ def _code_of(error: Exception, opened: Session) -> int:
     if problems is not None and isinstance(error, problems.UnfitFile | problems.UnfitValue):
         complain(error.en, error.zh)
         return REFUSED_ROWS
+    if any(isinstance(error, kind) for kind in _of_operators()):
+        complain(str(error), str(error))
+        return USAGE
     client: Any = sys.modules.get("luoshu.client.errors")
     if client is None or not isinstance(error, client.LuoshuError):
         raise error
     explain(error, opened)
     return code_of(error)
+
+
+def _of_operators() -> Iterator[type[Exception]]:
+    """Yield what settings, packs and databases raise where an operator has to correct something."""
+    for module, name in (
+        ("app.settings", "SettingsError"),
+        ("app.migrate", "SchemaBehind"),
+        ("kernel.pack", "PackError"),
+    ):
+        if module in sys.modules:
+            yield getattr(sys.modules[module], name)
 
 
 def code_of(error: Exception) -> int:
@@ -122,8 +136,6 @@ def _hints(error: "LuoshuError", opened: Session) -> Iterator[str]:
         who = f"{opened.department or '-'}:{opened.actor}, roles {opened.roles or '-'}"
         yield f"You call as {who}; change it with --as DEPARTMENT:ACTOR and --roles ROLE,…"
         yield f"当前身份为 {who}；可用 --as 部门:账号 与 --roles 角色 更改。"
-    if kind == "Stale":
-        yield "Read it again with `luoshu get NAME`, then repeat. · 请重新读取后再试。"
     if kind in ("Unavailable", "TooLate") and error.request_id:
         yield f"Whether it was done is not known; repeating it with --request-id {error.request_id} tells."
         yield f"结果未知；用 --request-id {error.request_id} 重复同一命令即可确认。"

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+UNBROKEN = ("name", "record", "revision", "index", "id")
 DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
 
 
@@ -28,7 +29,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        drawn.add_column(heading, overflow="fold")
+        # A name that is broken over two lines cannot be copied.
+        drawn.add_column(heading, overflow="fold", no_wrap=heading in UNBROKEN)
     for row in rows:
         drawn.add_row(*(_escaped(cell) for cell in row))
     Console(highlight=False).print(drawn)

@@ -212,6 +212,9 @@ def update(
     kind = kind_of_name(name)
     call, request = function(ctx, kind, f"Update{kind.noun}")
     record = getattr(request, kind.noun.lower())
+    if any("." in pair(text)[0] for text in fields):
+        read = _merge_parts(ctx, kind, record, name, fields)
+        etag = etag or read
     _fill(record, file, [text for text in fields if pair(text)[1]])
     paths = {f.name for f, _ in record.ListFields()} | {
         pair(text)[0].split(".")[0] for text in fields
@@ -220,6 +223,19 @@ def update(
     request.update_mask.paths.extend(sorted(paths))
     set_writing(request, options)
     print_record(ctx, call(request))
+
+
+def _merge_parts(
+    ctx: click.Context, kind: Kind, record: Any, name: str, fields: Sequence[str]
+) -> str:
+    """Put the present parts of the record in, since a mask writes a part whole; return its etag."""
+    call, request = function(ctx, kind, f"Get{kind.noun}")
+    request.name = name
+    present: Any = call(request)
+    for top in {pair(text)[0].split(".")[0] for text in fields if "." in pair(text)[0]}:
+        if top in record.DESCRIPTOR.fields_by_name and present.HasField(top):
+            getattr(record, top).CopyFrom(getattr(present, top))
+    return str(present.etag)
 
 
 def _fill(record: Message, file: str | None, fields: Sequence[str]) -> None:

@@ -161,7 +161,7 @@ def headings(kind: Kind, language: str) -> Sequence[str]:
     """Return a template's headings, in Chinese with the amounts' unit, or as field paths."""
     columns = template_of(kind).columns
     if language == "en":
-        return [f"{c.field} (yuan)" if c.field.endswith("_fen") else c.field for c in columns]
+        return [f"{c.field} (wan_yuan)" if c.field.endswith("_fen") else c.field for c in columns]
     return [f"{c.zh}（万元）" if c.field.endswith("_fen") else c.zh for c in columns]
 
 

@@ -1,5 +1,5 @@
 """The mapping language: how a row of somebody else's file becomes a row of an import. See
-docs/import.md.
+examples/mappings/README.md.
 
 A mapping is a YAML file and only says what is where: it has no expressions, and reading it runs
 nothing.

@@ -3,7 +3,7 @@
 import datetime
 
 from kernel.case import Case
-from kernel.dates import ONE_DAY, Due, from_date, to_date
+from kernel.dates import from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.rules import A, day, effective_day, end, programme_of, required, room
@@ -123,9 +123,7 @@ def publish_notice(
             reason="DATE_TOO_EARLY",
         )
     days, kind = _length(application, command, start, case)
-    last = Due(start + ONE_DAY * days, False)
-    if kind == pb.DAY_KIND_WORKING:
-        last = case.pack.add_working_days(start, days)
+    last = case.pack.last_day(start, days, working=kind == pb.DAY_KIND_WORKING)
     notice = pb.PublicNotice(days=days, day_kind=kind, provisional=last.provisional)
     notice.start_date.CopyFrom(from_date(start))
     notice.end_date.CopyFrom(from_date(last.date))

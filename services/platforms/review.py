@@ -3,9 +3,9 @@
 import datetime
 
 from kernel.case import Case
-from kernel.dates import ONE_DAY, Due, from_date, to_date
+from kernel.dates import ONE_DAY, from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
-from kernel.pack import Kind, Notice
+from kernel.pack import Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import (
     S,
@@ -125,24 +125,18 @@ def publish_notice(
     demand_steps(platform, "publish_notice", before, case)
     start = day_after(command.start_date, case.effective - ONE_DAY, "start_date")
     length = case.pack.notices.get(kind.notice, start)
-    end = _last_day(start, length, case)
+    working = length.unit == "working_days"
+    end = case.pack.last_day(start, length.days, working=working)
     platform.public_notice.CopyFrom(
         pb.PublicNotice(
             start_date=command.start_date,
             end_date=from_date(end.date),
             days=length.days,
-            working_days=length.unit == "working_days",
+            working_days=working,
             provisional=end.provisional,
             document=command.document,
         )
     )
-
-
-def _last_day(start: datetime.date, length: Notice, case: Case) -> Due:
-    """Return the notice's last day; the first day does not count (Civil Code, article 201)."""
-    if length.unit == "working_days":
-        return case.pack.add_working_days(start, length.days)
-    return Due(start + ONE_DAY * length.days, False)
 
 
 def record_objection(

@@ -269,4 +269,4 @@ def named(register: Register[E], key: str, day: datetime.date) -> Words | None:
         entry = register.get(key, day)
     except Invalid:
         entry = register.get(key)
-    return Words(entry.en, entry.zh)
+    return Words(entry.en[:1].upper() + entry.en[1:], entry.zh)

@@ -148,7 +148,7 @@ def in_foreign_currency(line: Line) -> bool:
 STANDING = Figure("standing", Words("Registered at month's end", "月末登记数"), one)
 CHANGE = Figure("change", Words("Change in the month", "本月增减"), one, before=-1)
 EVENTS = Figure("events", Words("Times in the month", "本月办理次数"), one, last=0, moved=1)
-SET_UP = Figure("established", Words("Set up, not ended", "在册（已设立未终止）"), established)
+SET_UP = Figure("established", Words("Set up, not ended", "月末在册"), established)
 RECOGNIZED = Figure("recognized", Words("New in the month", "本月新认定"), recognized)
 COMPLETED = Figure("completed", Words("Completed", "已完成"), completed)
 MET = Figure("reached", Words("Target reached", "达到目标"), reached)

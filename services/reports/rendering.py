@@ -9,7 +9,7 @@ import jinja2
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.charts import bars, progress
 from services.reports.document import digest_of
-from services.reports.layouts import COLLECTIONS, ESTABLISHED, Words
+from services.reports.layouts import COLLECTIONS, Words
 from services.reports.reading import Kept
 from services.reports.texts import BASES, STANDINGS, Language
 from services.reports.workbook import workbook
@@ -25,6 +25,9 @@ SECTIONS = (
     ("reviews", COLLECTIONS["reviews"]),
 )
 """The page's sections: which tables' ids begin so, and what it is called."""
+
+GLANCED = ("platforms.kind", "breakthroughs.direction", "money.department")
+UNCLASSIFIED = "unclassified"
 
 MEDIA = {
     pb.FORMAT_JSON: ("json", "application/json"),
@@ -79,22 +82,23 @@ def page(report: pb.Report, language: Language) -> str:
 
 
 def _glance(tables: dict[str, pb.Table], language: Language) -> list[tuple[str, str]]:
-    """Return the few numbers at the top, with what they are."""
-    states = {row.key: row.values[0] for row in tables["platforms.state"].rows}
-    met = {row.key: row.values[0] for row in tables["breakthroughs.reached"].rows}
+    """Return the few numbers at the top, with what they are; imports without a kind are left out."""
+    kinds, met, money = (tables.get(name, pb.Table()) for name in GLANCED)
     return [
-        (language.number(sum(states.get(s, 0) for s in ESTABLISHED)), "platforms_set_up"),
-        (language.signed(_total(tables, "platforms.kind", "recognized")), "platforms_new"),
-        (language.number(met.get("TARGET_REACHED", 0)), "targets_reached"),
-        (language.money(_total(tables, "money.department", "approved_in")), "approved_in"),
-        (language.money(_total(tables, "money.department", "paid_in")), "paid_in"),
+        (language.number(_sum(kinds, "established", but=UNCLASSIFIED)), "platforms_set_up"),
+        (language.number(_sum(kinds, "recognized", but=UNCLASSIFIED)), "platforms_new"),
+        (language.number(_sum(met, "reached")), "targets_reached"),
+        (language.money(_sum(money, "approved_in")), "approved_in"),
+        (language.money(_sum(money, "paid_in")), "paid_in"),
     ]
 
 
-def _total(tables: dict[str, pb.Table], table: str, column: str) -> int:
-    found = tables[table]
-    keys = [c.key for c in found.columns]
-    return found.totals[keys.index(column)]
+def _sum(table: pb.Table, column: str, but: str = "") -> int:
+    """Return a column's sum; 0 for a column that an older edition has not."""
+    keys = [found.key for found in table.columns]
+    if column not in keys:
+        return 0
+    return sum(row.values[keys.index(column)] for row in table.rows if row.key != but or not but)
 
 
 @cache

@@ -105,17 +105,20 @@ class Journals:
 def platform(key: str, **fields: Any) -> Platform:
     """A provincial key laboratory of DST in Zhengzhou, unless said otherwise."""
     given = {"kind": "key-laboratory", "division": "410100", "lead_department": "DST"}
-    return Platform(name=f"platforms/{key}", title=f"平台 {key}", **{**given, **fields})
+    given |= {"title": f"平台 {key}"}
+    return Platform(name=f"platforms/{key}", **(given | fields))
 
 
 def breakthrough(key: str, **fields: Any) -> Breakthrough:
     given = {"direction": "new-materials", "lead_department": "DST"}
-    return Breakthrough(name=f"breakthroughs/{key}", title=f"攻关 {key}", **{**given, **fields})
+    given |= {"title": f"攻关 {key}"}
+    return Breakthrough(name=f"breakthroughs/{key}", **(given | fields))
 
 
 def application(key: str, **fields: Any) -> Application:
     given = {"lead_department": "DST", "programme": "programmes/major", "currency": "CNY"}
-    return Application(name=f"applications/{key}", title=f"申请 {key}", **{**given, **fields})
+    given |= {"title": f"申请 {key}"}
+    return Application(name=f"applications/{key}", **(given | fields))
 
 
 def database(folder: Path, name: str = "reports") -> sa.Engine:

@@ -93,7 +93,7 @@ def small_pack() -> Pack:
     registers = {
         f.name: Register((f.name, f.name), sections.get(f.name, ()))
         for f in fields(Pack)
-        if str(f.type).startswith(("Register", "kernel.pack.Register"))
+        if "Register" in str(f.type)
     }
     own: dict[str, Any] = {"id": "p", "zh": "省", "en": "a province", "version": "0"}
     divisions = {"410100": Division("410100", "郑州市", "410000")}

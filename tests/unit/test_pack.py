@@ -225,6 +225,12 @@ def test_a_year_outside_the_table_is_provisional(pack: Pack) -> None:
     assert pack.add_working_days(date(2030, 6, 3), 1).provisional
 
 
+def test_the_day_on_which_a_term_starts_does_not_count(pack: Pack) -> None:
+    monday = date(2026, 3, 16)
+    assert pack.last_day(monday, 5, working=True) == (date(2026, 3, 23), False)
+    assert pack.last_day(monday, 7, working=False) == (date(2026, 3, 23), False)
+
+
 def test_the_law_gave_labour_day_a_second_day_from_2025_on(pack: Pack) -> None:
     assert pack.legal_holidays.get("labour-day", date(2024, 12, 31)).days == 1
     assert pack.legal_holidays.get("labour-day", date(2025, 1, 1)).days == 2

@@ -1,0 +1,1 @@
+"""The pages of docs/ that a program can print: `python -m app.docs`."""

@@ -1,0 +1,124 @@
+"""docs/api.md: services, their RPCs, their records."""
+
+from collections.abc import Iterator
+
+from google.api import field_behavior_pb2, resource_pb2
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    MethodDescriptorProto,
+    ServiceDescriptorProto,
+)
+
+from app.docs.contract import Contract
+from app.docs.text import codes, table
+
+OWN_OF_REQUEST, OWN_OF_RECORD = 10, 20
+"""From which number on a field is a request's or a record's own; below are those that all have."""
+ABOUT = """# API
+
+Services, RPCs and records of the contract under `proto/`; it is the contract that counts. Every RPC that changes something also takes
+`request_id` (a repeat gets the first answer) and `validate_only`, and on a record that exists `name`, `etag` and
+`effective_date`. The states and who may do what are in [lifecycles.md](lifecycles.md), the refusals in [errors.md](errors.md).
+"""
+
+
+def page(contract: Contract) -> str:
+    """Return the page."""
+    parts = [ABOUT]
+    for file in contract.files:
+        parts += [_service(contract, file, service) for service in file.service]
+        parts += [_record(contract, file, message) for message in _records(file)]
+    parts.append(_common(contract))
+    return "\n".join(parts)
+
+
+def _service(contract: Contract, file: FileDescriptorProto, service: ServiceDescriptorProto) -> str:
+    name = f"{file.package}.{service.name}"
+    messages = {f".{file.package}.{message.name}": message for message in file.message_type}
+    rows = [
+        (
+            f"`{method.name}`",
+            contract.comment(f"{name}.{method.name}"),
+            _own(messages.get(method.input_type)),
+            _answer(method),
+        )
+        for method in service.method
+    ]
+    heading = f"## {service.name}\n\n`{name}`: {contract.comment(name)}\n\n"
+    return heading + table(("RPC", "What it does", "Its own fields", "Answer"), rows)
+
+
+def _own(request: DescriptorProto | None) -> str:
+    fields = request.field if request else ()
+    return codes(field.name for field in fields if field.number >= OWN_OF_REQUEST)
+
+
+def _answer(method: MethodDescriptorProto) -> str:
+    stream = "stream of " if method.server_streaming else ""
+    both = " (both ways)" if method.client_streaming and method.server_streaming else ""
+    return f"{stream}`{_short(method.output_type)}`{both}"
+
+
+def _records(file: FileDescriptorProto) -> Iterator[DescriptorProto]:
+    resource = resource_pb2.resource
+    return (message for message in file.message_type if message.options.HasExtension(resource))
+
+
+def _record(contract: Contract, file: FileDescriptorProto, message: DescriptorProto) -> str:
+    common = any(field.name == "allowed_actions" for field in message.field)
+    first = OWN_OF_RECORD if common else 0
+    fields = [field for field in message.field if field.number >= first]
+    name = f"{file.package}.{message.name}"
+    beside = " It has [what every record has](#what-every-record-has), and:" if common else ""
+    heading = f"### {message.name}\n\n{contract.comment(name)}{beside}\n\n"
+    return heading + _fields(contract, name, fields)
+
+
+def _common(contract: Contract) -> str:
+    file, message = next(
+        (file, message)
+        for file in contract.files
+        for message in _records(file)
+        if any(field.name == "allowed_actions" for field in message.field)
+    )
+    fields = [field for field in message.field if field.number < OWN_OF_RECORD]
+    name = f"{file.package}.{message.name}"
+    noun = message.name.lower()
+    return "## What every record has\n\n" + _fields(contract, name, fields).replace(
+        f"`{noun}s/…`", "`<collection>/…`"
+    )
+
+
+def _fields(contract: Contract, name: str, fields: list[FieldDescriptorProto]) -> str:
+    rows = [
+        (str(f.number), f"`{f.name}`", _type(f), contract.comment(f"{name}.{f.name}") + _marks(f))
+        for f in fields
+    ]
+    return table(("No.", "Field", "Type", "What it is"), rows)
+
+
+def _type(field: FieldDescriptorProto) -> str:
+    kind = FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_").lower()
+    many = "list of " if field.label == FieldDescriptorProto.LABEL_REPEATED else ""
+    return f"{many}`{_short(field.type_name) if field.type_name else kind}`"
+
+
+def _marks(field: FieldDescriptorProto) -> str:
+    marks = field.options.Extensions[field_behavior_pb2.field_behavior]
+    said = {
+        field_behavior_pb2.OUTPUT_ONLY: "Written by the service.",
+        field_behavior_pb2.REQUIRED: "Required.",
+    }
+    return "".join(f" *{said[mark]}*" for mark in marks if mark in said)
+
+
+def _short(name: str) -> str:
+    """`.luoshu.platforms.v1.Platform` → `Platform`; a foreign name stays whole."""
+    name = name.removeprefix(".")
+    return (
+        ".".join(part for part in name.split(".") if part[0].isupper())
+        if name.startswith("luoshu.")
+        else name
+    )

@@ -1,0 +1,79 @@
+"""docs/settings.md, docs/metrics.md and docs/errors.md: tables that the code has already."""
+
+import inspect
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from app import settings as every
+from app.catalogue import NAMES
+from app.docs.text import codes, table
+from kernel import metrics as declared
+from kernel import status
+from kernel.errors import DomainError
+
+SETTINGS = """# Settings · 设置
+
+A variable of the environment wins over the file that `LUOSHU_CONFIG` names, the file over the default. The file is TOML; its keys are
+the names without `LUOSHU_`, in lower case: `data_dir = "/srv/luoshu"`. `luoshu settings` prints every value and where it came from.
+"""
+METRICS = """# Metrics
+
+What a process tells Prometheus on its metrics address. A counter's name ends in `_total` there, a histogram's in `_bucket`, `_sum`
+and `_count`. Beside these: what `prometheus_client` tells of the process and of Python where it is asked to.
+"""
+ERRORS = """# Errors
+
+Which gRPC status a refusal is. Its details (`google.rpc.Status` in `grpc-status-details-bin`) always hold an `ErrorInfo` (domain
+`{domain}`, the reason below or a closer one, such as `STEP_SKIPPED`) and a `LocalizedMessage` in zh-CN. INVALID_ARGUMENT adds a
+`BadRequest` with a violation a field, FAILED_PRECONDITION a `PreconditionFailure`, and what may be tried again a `RetryInfo`.
+Texts of more than {text} characters and lists of more than {problems} problems are cut.
+"""
+UNEXPECTED = """
+What is no refusal becomes INTERNAL with an incident id, never an exception's text; the log has the same id. A caller that sees
+UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED on a change does not know the outcome: the same `request_id` settles it.
+"""
+
+
+def settings() -> str:
+    """Return the table of every setting."""
+    rows = [
+        (f"`{every.PREFIX}{s.name}`", f"`{s.default}`" if s.default else "", s.en, s.zh)
+        for s in every.table(NAMES)
+    ]
+    beside = (
+        f"\nOnly the command `luoshu` reads {codes(sorted(every.CLIENT))}: see `luoshu --help`.\n"
+    )
+    return "\n".join([SETTINGS, table(("Setting", "Default", "What it is", "含义"), rows)]) + beside
+
+
+def metrics() -> str:
+    """Return the table of every metric, in the order in which they are declared."""
+    found = [m for m in vars(declared).values() if isinstance(m, MetricWrapperBase)]
+    return "\n".join(
+        [METRICS, table(("Metric", "Kind", "Labels", "What it says"), map(_metric, found))]
+    )
+
+
+def _metric(metric: MetricWrapperBase) -> tuple[str, str, str, str]:
+    (told,) = metric.describe()
+    labels = metric._labelnames  # noqa: SLF001 - the package tells them nowhere else
+    suffix = "_total" if told.type == "counter" else ""
+    return f"`{told.name}{suffix}`", told.type, codes(labels), told.documentation
+
+
+def errors() -> str:
+    """Return the table of every refusal."""
+    rows = [
+        (f"`{code.name}`", f"`{kind.code}`", inspect.getdoc(kind) or "", _retry(kind))
+        for kind, code in status.CODES.items()
+    ]
+    about = ERRORS.format(
+        domain=status.DOMAIN, text=status.TEXT_LIMIT, problems=status.PROBLEM_LIMIT
+    )
+    headings = ("Status", "Reason", "When", "Try again after")
+    return "\n".join([about, table(headings, rows)]) + UNEXPECTED
+
+
+def _retry(kind: type[DomainError]) -> str:
+    seconds = getattr(kind, "retry_after", 0.0)
+    return f"{seconds:g} s" if seconds else ""

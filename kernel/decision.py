@@ -1,0 +1,298 @@
+"""One command under decision: what its rules see, and the journal rows that come of it."""
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from kernel import personal
+from kernel.case import Reference, Role
+from kernel.columns import fields_of, iso, microseconds
+from kernel.dates import from_date, to_date
+from kernel.edit import apply_mask, cleared
+from kernel.errors import AlreadyExists, Invalid, NotFound, Refused, Stale, UnknownReference
+from kernel.lifecycle import Move
+from kernel.outcome import Command, Held, JournalRow, Settled
+from kernel.registry import Resource
+from kernel.rights import Standing, demand, demand_role, may_see, standing_of
+from luoshu.journal.v1.journal_pb2 import Change
+
+if TYPE_CHECKING:
+    from kernel.decide import Batch
+
+EVENT_LIMIT = 60 * 1024
+"""Bytes of an event; C2SP tiles hold 65 535 an entry."""
+
+
+class Decision:
+    """One command under decision; to the domain's rules it is the `Case`."""
+
+    def __init__(self, batch: "Batch", command: Command) -> None:
+        self._batch, self._command = batch, command
+        self._resource = batch.service.resource_of(command.name)
+        self._others: dict[str, Any] = {}
+        self._numbers: dict[str, int] = {}
+        self._entries: list[tuple[JournalRow, Held, tuple[Any, ...] | None]] = []
+        self._sealed: list[personal.Sealed] = []
+        self.caller, self.pack, self.today = command.caller, batch.pack, batch.today
+        self.importing = command.action == "imported"
+        self.effective = command.effective or batch.today
+
+    # What the domain's rules call.
+
+    def get(self, name: str) -> Any:
+        return self._existing(name).message
+
+    def change(self, name: str) -> Any:
+        if name == self._command.name:
+            raise Invalid(f"{name} cannot be tied to itself", f"{name} 不能与自身关联")
+        if name not in self._others:
+            self._others[name] = _copy(self._existing(name).message)
+        return self._others[name]
+
+    def number(self, series: str) -> int:
+        if series not in self._numbers:
+            drawn = self._batch.numbers.get(series)
+            self._numbers[series] = (
+                self._batch.loader.last_number(series) if drawn is None else drawn
+            )
+        self._numbers[series] += 1
+        return self._numbers[series]
+
+    def reference(self, name: str) -> Reference:
+        asked = next((r for r in self._command.asked if r.name == name), None)
+        known = asked or self._batch.loader.reference(name)
+        if known is None:
+            raise UnknownReference(name)
+        return known
+
+    def _existing(self, name: str) -> Held:
+        held = self._batch.held(name)
+        if held is None:
+            raise _missing(name)
+        return held
+
+    # What the kernel does with it.
+
+    def settle(self) -> Settled:
+        """Decide. Raises DomainError."""
+        if self.effective > self.today:
+            raise Invalid(
+                f"effective_date {self.effective} is in the future; the latest is {self.today}",
+                f"生效日期 {self.effective} 晚于今天；最晚为 {self.today}",
+                field="effective_date",
+            )
+        make = {"create": self._created, "imported": self._imported, "update": self._updated}
+        return make.get(self._command.action, self._moved)()
+
+    def accept(self) -> None:
+        """Let the batch take over what was decided."""
+        batch = self._batch
+        for row, held, columns in self._entries:
+            batch.journal.append(row)
+            batch.records[row.record] = held
+            if columns is not None:
+                batch.rows.setdefault(row.collection, {})[row.record] = columns
+        batch.position += len(self._entries)
+        batch.numbers.update(self._numbers)
+        batch.drawn.update(self._numbers)
+        batch.sealed.update((sealed.commitment, sealed) for sealed in self._sealed)
+
+    def _created(self) -> Settled:
+        demand_role(self.caller, self._resource.lifecycle.create_by, "create")
+        if not self._command.fresh and self._batch.held(self._command.name) is not None:
+            raise AlreadyExists(
+                f"{self._command.name} exists; choose another id, or leave it empty",
+                f"{self._command.name} 已存在；请更换编号或留空由系统编号",
+            )
+        new = self._new(self._command.given)
+        new.state = self._resource.lifecycle.initial
+        new.ClearField("origin")
+        self._resource.lifecycle.check(new, self)
+        return self._settled(new, None, "create")
+
+    def _imported(self) -> Settled:
+        demand_role(self.caller, (Role.IMPORTER,), "imported")
+        old = self._batch.held(self._command.name)
+        if old is not None and old.action != "imported":
+            raise Refused(
+                f"{self._command.name} has moved on in the register; a historical row cannot overwrite it",
+                f"{self._command.name} 已在本系统办理过业务，历史数据不能覆盖",
+                reason="MOVED_ON",
+            )
+        new = self._new(self._command.given)
+        new.state = self._command.given.state or self._resource.lifecycle.initial
+        if not new.lead_department:
+            new.lead_department = self._command.given.lead_department
+        if old is not None:
+            new.create_time.CopyFrom(old.message.create_time)
+        self._resource.lifecycle.check(new, self)
+        return self._settled(new, old, "imported")
+
+    def _new(self, given: Any) -> Any:
+        own = Role.SYSTEM in self.caller.roles  # what the services themselves say is taken as it is
+        new = _copy(given) if own else cleared(given, historical=self.importing)
+        new.name, new.author = self._command.name, self.caller.actor
+        new.owner_unit = self.caller.department
+        new.create_time.CopyFrom(self._batch.now)
+        return new
+
+    def _updated(self) -> Settled:
+        old, move = self._to_move("update")
+        new = _copy(old.message)
+        apply_mask(new, self._command.given, self._command.request.update_mask.paths)
+        self._resource.lifecycle.check(new, self)
+        return self._settled(new, old, move.name)
+
+    def _moved(self) -> Settled:
+        old, move = self._to_move(self._command.action)
+        new = _copy(old.message)
+        chosen = move.action(new, self._command.request, self)
+        new.state = self._resource.lifecycle.target(move, chosen)
+        return self._settled(new, old, move.name)
+
+    def _to_move(self, action: str) -> tuple[Held, Move]:
+        """Return the record and the table's line. Raises NotFound, Stale, Refused, Denied, Invalid."""
+        lifecycle, command = self._resource.lifecycle, self._command
+        old = self._existing(command.name)
+        standing = standing_of(old.message, lifecycle)
+        open_to_any = any(
+            m.of == "any" and not self.caller.roles.isdisjoint(m.by)
+            for m in lifecycle.of_state(standing.state)
+        )
+        if not (open_to_any or may_see(self.caller, standing.readers, standing.public)):
+            raise _missing(command.name)
+        if command.etag and command.etag != old.message.etag:
+            raise Stale(
+                f"{command.name} is at etag {old.message.etag}, not {command.etag}; read it again and repeat",
+                f"{command.name} 的版本标识已是 {old.message.etag}，不是 {command.etag}；请重新读取后再试",
+                field="etag",
+            )
+        move = lifecycle.line(standing.state, action)
+        demand(self.caller, move, standing)
+        self._not_before(old.message)
+        return old, move
+
+    def _not_before(self, old: Any) -> None:
+        """A change is not true before the one that it follows; today's date is moved up to it, a given one is refused."""
+        earliest = to_date(old.effective_date)
+        if earliest is None or self.effective >= earliest:
+            return
+        raise Invalid(
+            f"effective_date {self.effective} is before the record's own {earliest}; the earliest is {earliest}",
+            f"生效日期 {self.effective} 早于记录现行版本的 {earliest}；最早为 {earliest}",
+            field="effective_date",
+        )
+
+    def _settled(self, new: Any, old: Held | None, action: str) -> Settled:
+        standing = self._entry(new, old, action, self._resource, self.effective, "")
+        for name, message in self._others.items():
+            resource, other = self._batch.service.resource_of(name), self._existing(name)
+            effective = max(self.effective, to_date(other.message.effective_date) or self.effective)
+            part = f"~{len(self._entries)}"
+            self._entry(message, other, action, resource, effective, part)
+        return Settled(
+            new.name,
+            new.SerializeToString(),
+            new.revision,
+            standing,
+            self._command.fingerprint,
+        )
+
+    def _entry(
+        self,
+        new: Any,
+        old: Held | None,
+        action: str,
+        resource: Resource,
+        effective: datetime.date,
+        part: str,
+    ) -> Standing:
+        """Stamp a record and make its journal row, and the row that lists find it by."""
+        position = self._batch.position + len(self._entries) + 1
+        self._stamp(new, old, effective)
+        self._sealed += personal.commit(
+            new, None if old is None else old.message, self._batch.vault, self._batch.key_of
+        )
+        standing = standing_of(new, resource.lifecycle)
+        event = self._event(new, old, action, resource, position, part)
+        row = JournalRow(
+            position, new.name, resource.collection, new.revision, self._command.request_id + part,
+            self._command.fingerprint, microseconds(self._batch.now), effective.isoformat(),
+            standing.readers, int(standing.public), event,
+        )  # fmt: skip
+        message = new if old is None or _later(new, old.message) else old.message
+        held = Held(message, new.revision, position, action)
+        self._entries.append(
+            (row, held, _columns(resource, held, standing_of(message, resource.lifecycle)))
+        )
+        return standing
+
+    def _stamp(self, new: Any, old: Held | None, effective: datetime.date) -> None:
+        new.revision = 1 if old is None else old.revisions + 1
+        new.etag = f"r{new.revision}"
+        new.update_time.CopyFrom(self._batch.now)
+        new.effective_date.CopyFrom(from_date(effective))
+        new.ClearField("allowed_actions")
+
+    def _event(
+        self, new: Any, old: Held | None, action: str, resource: Resource, position: int, part: str
+    ) -> bytes:
+        command, lifecycle = self._command, resource.lifecycle
+        change = Change(
+            position=position,
+            record=new.name,
+            revision=new.revision,
+            action=action,
+            from_state="" if old is None else lifecycle.state_name(old.message.state),
+            to_state=lifecycle.state_name(new.state),
+            actor=command.caller.actor,
+            department=command.caller.department,
+            roles=sorted(command.caller.roles),
+            request_id=command.request_id,
+            commit_time=self._batch.now,
+            effective_date=new.effective_date,
+            business_date=from_date(self.today),
+            cause_position=self._batch.position + 1 if part else 0,
+            traceparent=command.caller.traceparent,
+            reason=command.reason,
+        )
+        event: bytes = self._batch.service.event(
+            change=change, **{resource.singular: new}
+        ).SerializeToString()
+        if len(event) > EVENT_LIMIT:
+            raise Invalid(
+                f"the change would be {len(event)} bytes; the limit is {EVENT_LIMIT}: shorten the texts or split the record",
+                f"该变更共 {len(event)} 字节，上限为 {EVENT_LIMIT} 字节；请缩短文本或拆分",
+                reason="EVENT_TOO_LARGE",
+            )
+        return event
+
+
+def _columns(resource: Resource, held: Held, standing: Standing) -> tuple[Any, ...]:
+    message = held.message
+    values = tuple(field.value(message) for field in fields_of(resource))
+    if any("\0" in value for value in values if isinstance(value, str)):
+        raise Invalid(
+            "a text holds the character NUL, which cannot be stored", "文本含有 NUL 字符，无法保存"
+        )
+    return (
+        message.name, held.revisions, message.revision, held.position, held.action, standing.readers,
+        int(standing.public), message.SerializeToString(), *values,
+    )  # fmt: skip
+
+
+def _later(new: Any, old: Any) -> bool:
+    """The record as it stands is its revision with the greatest (effective date, revision)."""
+    return iso(new.effective_date) >= iso(old.effective_date)
+
+
+def _copy(message: Any) -> Any:
+    new = type(message)()
+    new.CopyFrom(message)
+    return new
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(
+        f"no {name}, or none that you may see; list what there is",
+        f"没有 {name}，或无权查看；请先查询列表",
+    )

@@ -1,0 +1,172 @@
+"""How a province proceeds: money, notices, reviews, rules, scales, working days.
+
+Money is integer fen, a day is a day of Asia/Shanghai.
+"""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from kernel.dates import ONE_DAY, SATURDAY
+from kernel.errors import Invalid
+from kernel.policy import DepartmentId, Level, NoticeId
+from kernel.register import DocumentId, Entry, Refers, Versioned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingSource(Entry):
+    """Where money comes from."""
+
+    NOUN = ("funding source", "资金来源")
+    level: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most that a programme may commit in a year, in fen."""
+
+    year: int
+    fen: int
+
+    def __post_init__(self) -> None:
+        if self.fen < 0:
+            raise ValueError(f"a ceiling of {self.fen} fen; give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programme(Entry):
+    """A funding programme; `code`: letters of its official numbers."""
+
+    NOUN = ("programme", "计划专项")
+    code: str
+    lead: DepartmentId
+    joint: tuple[DepartmentId, ...] = ()
+    funding_source: Annotated[str, Refers(("funding_sources",))]
+    ceilings: tuple[Ceiling, ...] = ()
+    notice: NoticeId
+
+    def __post_init__(self) -> None:
+        Versioned.__post_init__(self)
+        if len({ceiling.year for ceiling in self.ceilings}) < len(self.ceilings):
+            raise ValueError("two ceilings are of the same year; keep one")
+
+    def ceiling(self, year: int) -> int | None:
+        """Return the year's ceiling in fen, None where none is set."""
+        return next((ceiling.fen for ceiling in self.ceilings if ceiling.year == year), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Entry):
+    """The length of a public notice."""
+
+    NOUN = ("public notice", "公示期")
+    days: int
+    unit: Literal["working_days", "calendar_days"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRule(Entry):
+    """Whom a joint review asks, and its clock in working days.
+
+    `subjects`: kinds and programmes; none for the rule `default`. `departments`: who is asked; none
+    given: the subject's joint departments. `remind_before`: working days before the due day.
+    `deemed_consent`: silence past the due day is consent.
+    """
+
+    NOUN = ("joint review rule", "会签规则")
+    subjects: tuple[Annotated[str, Refers(("kinds", "programmes"))], ...] = ()
+    departments: tuple[DepartmentId, ...] = ()
+    due_working_days: int
+    remind_before: tuple[int, ...] = ()
+    deemed_consent: bool
+    escalate_to: DepartmentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Entry):
+    """A rule with one number (1 or 0: in force or not), and the departments that it names."""
+
+    NOUN = ("rule", "规则")
+    value: int
+    unit: str
+    departments: tuple[DepartmentId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A level of a readiness scale."""
+
+    level: int
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder(Entry):
+    """A readiness scale, its levels from 1 up without gaps; `assessed_at`: the occasions."""
+
+    NOUN = ("readiness scale", "就绪度量表")
+    levels: tuple[Rung, ...]
+    assessed_at: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        Versioned.__post_init__(self)
+        if [rung.level for rung in self.levels] != list(range(1, len(self.levels) + 1)):
+            raise ValueError("levels have a gap; number them 1, 2, 3, … in order")
+
+    def rung(self, level: int, field: str = "") -> Rung:
+        """Return a level of this scale. Raises Invalid, telling the levels."""
+        if 1 <= level <= len(self.levels):
+            return self.levels[level - 1]
+        raise Invalid(
+            f"{self.en} has no level {level}; use 1 to {len(self.levels)}",
+            f"{self.zh}没有第{level}级；请填写1至{len(self.levels)}级",
+            field=field,
+            reason="LEVEL_UNKNOWN",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysOff:
+    """A holiday as announced, weekends in between included, from the first to the last day."""
+
+    zh: str
+    en: str
+    first: datetime.date
+    last: datetime.date
+
+    def __post_init__(self) -> None:
+        if self.first > self.last:
+            raise ValueError(f"ends on {self.last} before it begins; set `last` after `first`")
+
+    @property
+    def days(self) -> Iterator[datetime.date]:
+        return (self.first + ONE_DAY * n for n in range((self.last - self.first).days + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarYear(Versioned):
+    """A year's days off and exchanged working days (调休); provisional until announced."""
+
+    NOUN = ("calendar year", "年度工作日历")
+    source: DocumentId
+    provisional: bool = False
+    days_off: tuple[DaysOff, ...] = ()
+    exchanged: tuple[datetime.date, ...] = ()
+
+    def __post_init__(self) -> None:
+        Versioned.__post_init__(self)
+        if not self.id.isdecimal():
+            raise ValueError('is no year; write the id as "2026"')
+        for day in self.exchanged:
+            if day.weekday() < SATURDAY:
+                raise ValueError(f"{day} is no weekend; `exchanged` has Saturdays and Sundays only")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegalHoliday(Entry):
+    """A holiday by law and its days, before any exchange."""
+
+    NOUN = ("legal holiday", "法定节假日")
+    days: int

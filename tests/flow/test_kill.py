@@ -1,0 +1,191 @@
+"""A service is killed at work, with SIGKILL; what it acknowledged is there afterwards, once."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from luoshu.journal.v1 import journal_pb2
+from luoshu.platforms.v1 import platforms_pb2 as pb
+from luoshu.platforms.v1 import platforms_pb2_grpc
+from services.platforms.store import PLATFORMS
+from tests import invariants
+from tests.flow.separate import IMPORTER, ClientJournal, Separate, addresses, metadata
+
+ROWS, A_MESSAGE, UNDER_WAY = 4000, 100, 4
+CALLERS, SOURCE = 16, "old-register"
+ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
+UNKNOWN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+UNIT = "91110000710926094P"
+APPLICANT = metadata("accounts/zhang", UNIT, "applicant")
+
+
+@pytest.fixture
+async def platforms(tmp_path: Path) -> AsyncIterator[Separate]:
+    service = Separate(("platforms",), tmp_path, addresses(["platforms"]))
+    yield await service.start()
+    service.stop()
+
+
+def sound(service: Separate) -> invariants.Database:
+    url = f"sqlite:///{service.folder / 'platforms'}.sqlite3"
+    return invariants.demand_sound(url, PLATFORMS)
+
+
+def platform(title: str, **more: str) -> pb.Platform:
+    said = {"kind": "provincial-laboratory", "division": "410100", "supporting_unit_code": UNIT}
+    return pb.Platform(title=title, **{**said, **more})
+
+
+# An import.
+
+
+def messages() -> list[pb.ImportPlatformsRequest]:
+    """The same file every time."""
+    row = pb.ImportPlatformsRequest.Row
+    rows = [
+        row(line=n, key=f"row-{n}", platform=platform(f"实验室 {n}")) for n in range(1, ROWS + 1)
+    ]
+    return [
+        pb.ImportPlatformsRequest(source=SOURCE, rows=rows[at : at + A_MESSAGE])
+        for at in range(0, ROWS, A_MESSAGE)
+    ]
+
+
+async def import_(
+    service: Separate, journal: ClientJournal, stop_after: int | None = None
+) -> Counter[int]:
+    """Send the file; return how many rows had which outcome. `stop_after`: answers until the service is killed."""
+    outcomes: Counter[int] = Counter()
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        call = platforms_pb2_grpc.PlatformServiceStub(channel).ImportPlatforms(metadata=IMPORTER)
+        try:
+            async for results in _answers(call, journal):
+                outcomes.update(result.outcome for result in results)
+                journal.answered({f"row-{result.line}": result.name for result in results})
+                if outcomes.total() == (stop_after or ROWS) * A_MESSAGE:
+                    await asyncio.to_thread(service.kill)
+        except grpc.aio.AioRpcError as error:
+            assert stop_after
+            assert error.code() in UNKNOWN
+    return outcomes
+
+
+async def _answers(call: Any, journal: ClientJournal) -> AsyncIterator[Any]:
+    """Yield the answers; some messages are under way while one is waited for."""
+    waiting, under_way = deque(messages()), 0
+    while waiting or under_way:
+        while waiting and under_way < UNDER_WAY:
+            message = waiting.popleft()
+            journal.asked(message.rows[0].key)
+            await call.write(message)
+            under_way += 1
+        answer = await call.read()
+        assert answer is not grpc.aio.EOF
+        under_way -= 1
+        yield answer.results
+    await call.done_writing()
+
+
+async def test_an_import_killed_in_the_middle_enters_every_row_once(
+    platforms: Separate, tmp_path: Path
+) -> None:
+    journal = ClientJournal(tmp_path / "client.jsonl")
+    pids = [platforms.pid]
+    for stop_after in (5, 18):
+        answered = await import_(platforms, journal, stop_after)
+        assert stop_after * A_MESSAGE <= answered.total() < ROWS
+        await platforms.start()
+        pids.append(platforms.pid)
+        found = sound(platforms)
+        invariants.demand_rows(found.lines, PLATFORMS, journal.acknowledged())
+    acknowledged = len(journal.acknowledged())
+    outcomes = await import_(platforms, journal)
+    assert outcomes.total() == ROWS
+    assert set(outcomes) == {ENTERED, journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT}
+    assert outcomes[journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT] >= acknowledged
+    found = sound(platforms)
+    invariants.demand_rows(found.lines, PLATFORMS, journal.acknowledged())
+    assert len(found.rows) == len(journal.acknowledged()) == ROWS
+    assert len(set(pids)) == len(pids)
+
+
+# Creates.
+
+
+@dataclass
+class Callers:
+    """Concurrent callers with request ids; every seventh request is one that must be refused."""
+
+    service: Separate
+    journal: ClientJournal
+    refused: set[str] = field(default_factory=set)
+    answers: int = 0
+
+    async def create(self, request_ids: Iterable[str], kill_after: int | None = None) -> None:
+        """Ask until all is answered, or until the service was killed after so many answers."""
+        waiting = iter(list(request_ids))
+        self.answers = 0
+        async with grpc.aio.insecure_channel(self.service.address) as channel:
+            stub = platforms_pb2_grpc.PlatformServiceStub(channel)
+            await asyncio.gather(*(self._one(stub, waiting, kill_after) for _ in range(CALLERS)))
+
+    async def _one(self, stub: Any, waiting: Iterable[str], kill_after: int | None) -> None:
+        for request_id in waiting:
+            self.journal.asked(request_id)
+            try:
+                name = await self._ask(stub, request_id)
+            except grpc.aio.AioRpcError as error:
+                if error.code() in UNKNOWN:
+                    assert kill_after
+                    return
+                assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
+                self.refused.add(request_id)
+                name = ""
+            self.journal.answered({request_id: name})
+            self.answers += 1
+            if self.answers == kill_after:
+                await asyncio.to_thread(self.service.kill)
+
+    async def _ask(self, stub: Any, request_id: str) -> str:
+        kind = (
+            "no-such-kind" if int(request_id.rsplit("-")[-1]) % 7 == 0 else "provincial-laboratory"
+        )
+        request = pb.CreatePlatformRequest(
+            platform=platform(f"平台 {request_id}", kind=kind),
+            request_id=request_id,
+        )
+        answer = await stub.CreatePlatform(request, metadata=APPLICANT, timeout=60)
+        return str(answer.name)
+
+
+async def test_creates_under_way_when_the_service_is_killed_are_there_or_can_be_repeated(
+    platforms: Separate, tmp_path: Path
+) -> None:
+    callers = Callers(platforms, ClientJournal(tmp_path / "client.jsonl"))
+    for kill, kill_after in enumerate((60, 400)):
+        await callers.create((f"create-{kill}-{n}" for n in range(1, 2000)), kill_after)
+        assert callers.answers < 1999
+        await platforms.start()
+        demand(callers)
+    unknown = callers.journal.open_()
+    assert unknown, "nothing was under way when the service was killed"
+    await callers.create(unknown)
+    assert callers.journal.open_() == []
+    demand(callers)
+    assert callers.refused
+
+
+def demand(callers: Callers) -> None:
+    """I1 to I3, against what the callers wrote down."""
+    found = sound(callers.service)
+    acknowledged = {k: name for k, name in callers.journal.acknowledged().items() if name}
+    invariants.demand_effects(found.lines, acknowledged)
+    invariants.demand_no_effects(found.lines, callers.refused)
+    asked = acknowledged.keys() | callers.journal.open_()
+    assert {line.request_id for line in found.lines if line.collection == "platforms"} <= asked
