@@ -183,7 +183,8 @@ class Process:
     def _start_tasks(self) -> None:
         self.upkeep = Upkeep(self.rooms, self.followers, self.clock, self._others.head)
         runs = [follower.run() for follower in self.followers]
-        self._tasks = [asyncio.create_task(run) for run in (*runs, self.upkeep.run())]
+        looks = [room.look_out() for room in self.rooms.values()]
+        self._tasks = [asyncio.create_task(run) for run in (*runs, *looks, self.upkeep.run())]
 
     async def stop(self) -> None:
         """Take no new calls, let those under way end, then leave."""

@@ -1,8 +1,10 @@
 """Requests as commands: what is decided, for whom, and how a repeat is told from a clash."""
 
 import hashlib
+import re
 import secrets
 import time
+from dataclasses import replace
 from typing import Any
 
 from kernel.case import Caller
@@ -16,15 +18,17 @@ BUDGET = (
 )
 
 
+ID = "[a-z0-9][a-z0-9-]{0,62}"
+"""The last part of a resource name, as the contract's patterns have it."""
+
+
 class Commands:
     """Makes commands. `secret`: the service's; fingerprints are keyed, since a request may hold personal data."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(b"luoshu fingerprints", key=secret, digest_size=32).digest()
 
-    def create(
-        self, resource: Resource, request: Any, caller: Caller, request_id: str = ""
-    ) -> Command:
+    def create(self, resource: Resource, request: Any, caller: Caller) -> Command:
         given = getattr(request, resource.singular)
         own = getattr(request, f"{resource.singular}_id")
         return self._command(
@@ -32,14 +36,26 @@ class Commands:
             f"{resource.collection}/{own or new_id()}",
             request,
             caller,
-            request_id or request.request_id,
+            request.request_id,
             given=given,
             fresh=not own,
         )
 
+    def batch(self, resource: Resource, request: Any, caller: Caller) -> tuple[Command, ...]:
+        """Return a command a record. The first has the batch's request id, and all of them its fingerprint."""
+        for item in request.requests:
+            item.request_id, item.validate_only = "", request.validate_only
+        whole = self._fingerprint("batch_create", request, caller)
+        base = request.request_id or f"auto~{secrets.token_hex(16)}"
+        commands = (self.create(resource, item, caller) for item in request.requests)
+        return tuple(
+            replace(command, request_id=f"{base}~r{index}" if index else base, fingerprint=whole)
+            for index, command in enumerate(commands)
+        )
+
     def update(self, resource: Resource, request: Any, caller: Caller) -> Command:
         given = getattr(request, resource.singular)
-        if not given.name.startswith(f"{resource.collection}/"):
+        if not re.fullmatch(f"{resource.collection}/{ID}", given.name):
             raise Invalid(
                 f"{resource.singular}.name: say which one: {resource.collection}/…",
                 f"{resource.singular}.name：请注明记录名称：{resource.collection}/…",

@@ -121,6 +121,10 @@ class Reused(DomainError):
 
     code = "REQUEST_ID_REUSED"
 
+    def within(self, path: str) -> "Reused":
+        """The id is the whole request's."""
+        return self
+
 
 class Overloaded(DomainError):
     """Too much is under way; try again a little later."""

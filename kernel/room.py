@@ -1,6 +1,7 @@
 """A service at work: its database, its writer and reader, and what wakes those who wait for its journal."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from kernel.commands import Commands
 from kernel.errors import DomainError, UnknownReference
 from kernel.gather import Gatherer
 from kernel.lists import Lists
+from kernel.notices import Notices
 from kernel.outcome import Clock, Command, Outcome, Settled
 from kernel.pack import Pack
 from kernel.pages import Tokens
@@ -138,6 +140,22 @@ class Room:
     async def tick(self) -> None:
         """Tell the day in the journal, if nothing told it yet."""
         await self._writes.ask(Work(tick=True))
+
+    async def look_out(self) -> None:
+        """Wake those who wait when another process has written: at its notice, or at the next look."""
+        seen, turn = -1, asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with Notices(
+            self._reading, self.service.name, lambda: loop.call_soon_threadsafe(turn.set)
+        ) as notices:
+            while not self.tide.ended:
+                head = await self.read(self.store.head)
+                if head != seen:
+                    seen = head
+                    self.tide.rise()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(turn.wait(), notices.pause)
+                turn.clear()
 
     def close(self) -> None:
         """Answer what is queued, then leave the database."""

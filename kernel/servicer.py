@@ -1,6 +1,7 @@
 """What every registry answers alike, and how its contract's RPCs find their code."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -67,17 +68,8 @@ class Servicer:
 
     async def batch_create(self, request: Any, caller: Caller) -> Any:
         """All or nothing: the first refusal, told with its index, is the whole request's."""
-        base = (
-            request.request_id
-            or self._room.commands.create(self._resource, request.requests[0], caller).request_id
-        )
-        commands = []
-        for index, item in enumerate(request.requests):
-            item.request_id, item.validate_only = "", request.validate_only
-            commands.append(
-                self._room.commands.create(self._resource, item, caller, f"{base}~{index}")
-            )
-        outcomes = await self._room.write(Work(tuple(commands), atomic=True))
+        commands = self._room.commands.batch(self._resource, request, caller)
+        outcomes = await self._room.write(Work(commands, atomic=True))
         for outcome in outcomes:
             wrong = refusal(outcome)
             if wrong:
@@ -98,7 +90,10 @@ class Servicer:
     async def _import(
         self, request: Any, wrong: Mapping[int, Sequence[Problem]], caller: Caller
     ) -> list[Any]:
-        outcomes: dict[int, Any] = {index: Violated(found) for index, found in wrong.items()}
+        outcomes: dict[int, Any] = {
+            index: Violated([self._of_record(problem) for problem in found])
+            for index, found in wrong.items()
+        }
         commands = {}
         for index, row in enumerate(request.rows):
             if index in wrong:
@@ -113,6 +108,10 @@ class Servicer:
             settled = await self._room.write(Work(tuple(commands.values())))
             outcomes |= dict(zip(commands, settled, strict=True))
         return [_result(row, outcomes[index]) for index, row in enumerate(request.rows)]
+
+    def _of_record(self, problem: Problem) -> Problem:
+        """What the contract says of a row is told as the rules tell it: by the path within the record."""
+        return replace(problem, field=problem.field.removeprefix(f"{self._resource.singular}."))
 
     # Reading.
 

@@ -65,6 +65,7 @@ class Store:
             c: self._by_name(t, t.c.record, t.c.readers, t.c.public)
             for c, t in tables.records.items()
         }
+        self._notify = sa.select(sa.func.pg_notify(channel_of(service.name), ""))
         self._seen = self._seen_statement()
         self._tail = self._tail_statement()
 
@@ -129,9 +130,12 @@ class Store:
             self._put_records[collection](tx, list(rows.values()))
         self._put_journal(tx, batch.journal)
         self._put_number(tx, list(batch.drawn.items()))
-        self._put_subject(tx, list(batch.new_keys.items()))
+        subjects = {sealed.subject for sealed in batch.sealed.values()}
+        self._put_subject(tx, [(s, key) for s, key in batch.new_keys.items() if s in subjects])
         self._put_personal(tx, list(batch.sealed.values()))
         tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
+        if self.postgres:
+            tx.execute(self._notify)  # sent with the commit
 
     def put_known(self, tx: sa.Connection, known: Sequence[tuple[str, str, str, int]]) -> None:
         """Keep (name, state, title, position) of other services' records."""
@@ -212,6 +216,11 @@ class TransactionLoader:
 
     def subject_key(self, subject: str) -> bytes | None:
         return self._store.subject_key(self._tx, subject)
+
+
+def channel_of(service: str) -> str:
+    """Return the name that a service's notices go by on PostgreSQL."""
+    return f"luoshu_{service}"
 
 
 def _by_collection(names: Iterable[str]) -> dict[str, list[str]]:

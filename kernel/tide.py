@@ -2,14 +2,14 @@
 
 import asyncio
 
-PAUSE = 0.2  # seconds until another process's writes are looked for
+LONGEST = 5.0  # seconds that one waits at most; then it looks for itself
 
 
 class Tide:
     """Belongs to one event loop. `ended`: the process is stopping; whoever waits should leave."""
 
-    def __init__(self, pause: float = PAUSE) -> None:
-        self._pause, self._waiters = pause, set[asyncio.Future[None]]()
+    def __init__(self, longest: float = LONGEST) -> None:
+        self._longest, self._waiters = longest, set[asyncio.Future[None]]()
         self.ended = False
 
     def rise(self) -> None:
@@ -29,5 +29,5 @@ class Tide:
         return waiter
 
     async def wait(self, turn: "asyncio.Future[None]") -> None:
-        await asyncio.wait((turn,), timeout=self._pause)
+        await asyncio.wait((turn,), timeout=self._longest)
         self._waiters.discard(turn)

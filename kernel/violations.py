@@ -58,5 +58,5 @@ def path_of(path: Any) -> str:
 
 
 def _step(step: Any) -> str:
-    kind = step.WhichOneof("subscript") if hasattr(step, "WhichOneof") else None
-    return f"{step.field_name}[{getattr(step, kind)}]" if kind else str(step.field_name)
+    at = step.subscript
+    return f"{step.field_name}[{at.value}]" if at else str(step.field_name)

@@ -67,7 +67,7 @@ def import_file(
         sheet or (mapped.sheet if mapped else ""),
     )
     rows = readers.read(file, form)
-    mapping, rows = (mapped, rows) if mapped else _by_headings(kind, rows)
+    mapping, rows = (mapped, rows) if mapped else _by_headings(kind, rows, source)
     if source:
         mapping = replace(mapping, source=source)
     _check_resource(mapping, kind)
@@ -77,7 +77,9 @@ def import_file(
     return REFUSED_ROWS if summary.refused else DONE
 
 
-def _by_headings(kind: Kind, rows: Iterator[readers.Row]) -> tuple[Mapping, Iterator[readers.Row]]:
+def _by_headings(
+    kind: Kind, rows: Iterator[readers.Row], source: str
+) -> tuple[Mapping, Iterator[readers.Row]]:
     """Return the mapping that the file's own headings make: those of all rows read ahead for it."""
     ahead = list(itertools.islice(rows, 1000))
     contents = [row.content for row in ahead if row.problem is None]
@@ -87,7 +89,7 @@ def _by_headings(kind: Kind, rows: Iterator[readers.Row]) -> tuple[Mapping, Iter
             "行不是对象；请用 --map FILE 给出映射",
         )
     headings = dict.fromkeys(heading for content in contents for heading in content)
-    mapping = headers.mapping_of(kind, headings, "template", tables)
+    mapping = headers.mapping_of(kind, headings, source, tables)
     return mapping, itertools.chain(ahead, rows)
 
 

@@ -14,6 +14,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+MOST_BYTES = 64
+"""Bytes of a value that are printed, as hexadecimal digits: no more than a hash or a signature."""
 UNBROKEN = ("name", "record", "revision", "index", "id")
 DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
 
@@ -88,6 +90,8 @@ def text(field: FieldDescriptor, value: Any) -> str:
         return choice(field, value)
     if field.name.endswith("_fen"):
         return amount(value)
+    if isinstance(value, bytes):
+        return value.hex() if len(value) <= MOST_BYTES else f"({len(value)} bytes)"
     return str(value)
 
 

@@ -1,6 +1,7 @@
 """Commands on records: list, get, create, update, history."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from google.protobuf.message import Message
 
 from app.cli.failures import REFUSED_ROWS, Failure
 from app.cli.kinds import demand, kind_of, kind_of_name, registries
-from app.cli.output import as_json, choice, day, indented, moment, show, table
+from app.cli.output import as_json, day, indented, lines, moment, show, table
 from app.cli.session import Command, session
 from app.cli.values import assign, moment_of, pair
 from luoshu.client import pages
@@ -54,6 +55,7 @@ def _set_times(request: Any, **words: str | None) -> None:
 @click.option("--page-size", default=0, type=click.IntRange(0, 1000), help="Rows a page.")
 @click.option("--page-token", default="", help="Go on where a page ended.")
 @click.option("--all", "every", is_flag=True, help="Every page.")
+@click.option("--columns", default="", metavar="PATH,…", help="Such as: name,title,approved_fen")
 @click.option("--read-time", metavar="WHEN", help="As it was known then: a day or an instant.")
 @click.option("--valid-time", metavar="WHEN", help="As it was true then: a day or an instant.")
 @click.pass_context
@@ -65,6 +67,7 @@ def list_records(
     page_size: int,
     page_token: str,
     every: bool,
+    columns: str,
     read_time: str | None,
     valid_time: str | None,
 ) -> None:
@@ -78,7 +81,7 @@ def list_records(
             _set_plain(request, name, value)
     _set_times(request, read_time=read_time, valid_time=valid_time)
     found = pages(call, request) if every else iter([call(request)])
-    _print_pages(ctx, found, every)
+    _print_pages(ctx, found, every, [c.strip() for c in columns.split(",") if c.strip()])
 
 
 def _set_plain(request: Any, name: str, value: Any) -> None:
@@ -88,7 +91,9 @@ def _set_plain(request: Any, name: str, value: Any) -> None:
     setattr(request, name, value)
 
 
-def _print_pages(ctx: click.Context, found: Iterator[Any], every: bool) -> None:
+def _print_pages(
+    ctx: click.Context, found: Iterator[Any], every: bool, columns: Sequence[str]
+) -> None:
     records: list[Message] = []
     token = ""
     for page in found:
@@ -97,27 +102,21 @@ def _print_pages(ctx: click.Context, found: Iterator[Any], every: bool) -> None:
     if session(ctx).output == "json":
         click.echo("[" + ",\n ".join(as_json(record) for record in records) + "]")
     else:
-        print_table(records)
+        print_table(records, columns)
     if token and not every:
         click.echo(f"more · 还有更多：--all, --page-token {token}", err=True)
 
 
-def print_table(records: Sequence[Any]) -> None:
-    """Print records of one kind as a table: what tells them apart, and where they stand."""
-    columns = [c for c in COLUMNS if not records or c in records[0].DESCRIPTOR.fields_by_name]
-    table(columns, [[_cell(record, column) for column in columns] for record in records])
+def print_table(records: Sequence[Any], wanted: Sequence[str] = ()) -> None:
+    """Print records of one kind as a table: the fields wanted, else what tells them apart."""
+    columns = list(wanted) or [
+        c for c in COLUMNS if not records or c in records[0].DESCRIPTOR.fields_by_name
+    ]
+    cells = [dict(lines(record)) for record in records]
+    table(columns, [[given.get(column, "") for column in columns] for given in cells])
 
 
 COLUMNS = ("name", "title", "state", "lead_department", "effective_date", "revision", "update_time")
-
-
-def _cell(record: Any, column: str) -> str:
-    value = getattr(record, column)
-    if column == "state":
-        return choice(record.DESCRIPTOR.fields_by_name["state"], value)
-    if column == "update_time":
-        return moment(value)
-    return day(value) if column == "effective_date" else str(value)
 
 
 @click.command(cls=Command)
@@ -240,7 +239,7 @@ def _merge_parts(
 
 def _fill(record: Message, file: str | None, fields: Sequence[str]) -> None:
     if file:
-        content = click.get_text_stream("stdin").read() if file == "-" else _read(file)
+        content = sys.stdin.read() if file == "-" else _read(file)
         try:
             json_format.ParseDict(json.loads(content), record)
         except (ValueError, json_format.ParseError) as error:

@@ -1,6 +1,7 @@
 """`luoshu report`: a month's report, the list of reports, and the plans' targets."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,16 @@ FORMATS = {
     "json": reports_pb2.FORMAT_JSON,
     "html": reports_pb2.FORMAT_HTML,
     "xlsx": reports_pb2.FORMAT_XLSX,
+}
+BASES = {
+    "STATISTIC": {"en": "official statistics", "zh": "统计数据"},
+    "NO_REGISTRY": {"en": "no registry yet", "zh": "尚无登记库"},
+}
+STANDINGS = {
+    "UNKNOWN": {"en": "", "zh": ""},
+    "BELOW": {"en": "below", "zh": "未达到"},
+    "REACHED": {"en": "reached", "zh": "已达到"},
+    "ABOVE": {"en": "above", "zh": "超过"},
 }
 OPERATORS = {"MORE_THAN": ">", "AT_LEAST": ">=", "ABOUT": "≈", "AT_MOST": "<=", "LESS_THAN": "<"}
 
@@ -60,7 +71,7 @@ def _render(
     )
     rendered = session(ctx).client.reports.RenderReport(request)
     if file is None and not (style == "xlsx" and sys.stdout.isatty()):
-        click.get_binary_stream("stdout").write(rendered.content)
+        sys.stdout.buffer.write(rendered.content)
         return
     target = file or Path(Path(rendered.file_name).name)
     target.write_bytes(rendered.content)
@@ -132,10 +143,15 @@ def _target(target: Any, language: str) -> list[str]:
     """Return a target's cells; what nothing counts shows why, never 0."""
     operator = OPERATORS.get(_short(target, "operator"), _short(target, "operator"))
     goal = f"{operator} {target.value} {getattr(target.unit, language)}"
-    counted = str(target.counted) if target.HasField("counted") else _short(target, "basis")
+    basis, standing = _short(target, "basis"), _short(target, "standing")
+    counted = str(target.counted) if target.HasField("counted") else _said(BASES, basis, language)
     forecast = str(target.forecast) if target.HasField("forecast") else ""
     title = getattr(target.title, language)
-    return [target.id, title, goal, counted, forecast, _short(target, "standing")]
+    return [target.id, title, goal, counted, forecast, _said(STANDINGS, standing, language)]
+
+
+def _said(words: Mapping[str, Mapping[str, str]], name: str, language: str) -> str:
+    return words[name][language] if name in words else name
 
 
 def _short(message: Any, name: str) -> str:

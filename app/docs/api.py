@@ -1,6 +1,7 @@
 """docs/api.md: services, their RPCs, their records."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf.descriptor_pb2 import (
@@ -11,16 +12,19 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
+from app.catalogue import REGISTRIES
 from app.docs.contract import Contract
 from app.docs.text import codes, table
 
-OWN_OF_REQUEST, OWN_OF_RECORD = 10, 20
-"""From which number on a field is a request's or a record's own; below are those that all have."""
+COMMON = frozenset({"name", "etag", "request_id", "validate_only", "effective_date"})
+"""Fields of requests that the page tells once."""
+OWN = 20
+"""From which number on a field is a record's own; below are those that every record has."""
 ABOUT = """# API
 
-Services, RPCs and records of the contract under `proto/`; it is the contract that counts. Every RPC that changes something also takes
-`request_id` (a repeat gets the first answer) and `validate_only`, and on a record that exists `name`, `etag` and
-`effective_date`. The states and who may do what are in [lifecycles.md](lifecycles.md), the refusals in [errors.md](errors.md).
+Services, RPCs and records of the contract under `proto/`. An RPC that changes a record takes `request_id` (a repeat gets the
+first answer), `validate_only` and `effective_date`, and on a record that exists `name` and `etag` too; *asks for* names the
+other fields. Who may do what, and when, is in [lifecycles.md](lifecycles.md), the refusals are in [errors.md](errors.md).
 """
 
 
@@ -46,13 +50,13 @@ def _service(contract: Contract, file: FileDescriptorProto, service: ServiceDesc
         )
         for method in service.method
     ]
-    heading = f"## {service.name}\n\n`{name}`: {contract.comment(name)}\n\n"
-    return heading + table(("RPC", "What it does", "Its own fields", "Answer"), rows)
+    heading = f"## {service.name}\n\n`{name}`\n\n{contract.comment(name)}\n\n"
+    return heading + table(("RPC", "What it does", "Asks for", "Answer"), rows)
 
 
 def _own(request: DescriptorProto | None) -> str:
     fields = request.field if request else ()
-    return codes(field.name for field in fields if field.number >= OWN_OF_REQUEST)
+    return codes(field.name for field in fields if field.name not in COMMON)
 
 
 def _answer(method: MethodDescriptorProto) -> str:
@@ -62,13 +66,13 @@ def _answer(method: MethodDescriptorProto) -> str:
 
 
 def _records(file: FileDescriptorProto) -> Iterator[DescriptorProto]:
-    resource = resource_pb2.resource
+    resource: Any = resource_pb2.resource
     return (message for message in file.message_type if message.options.HasExtension(resource))
 
 
 def _record(contract: Contract, file: FileDescriptorProto, message: DescriptorProto) -> str:
     common = any(field.name == "allowed_actions" for field in message.field)
-    first = OWN_OF_RECORD if common else 0
+    first = OWN if common else 0
     fields = [field for field in message.field if field.number >= first]
     name = f"{file.package}.{message.name}"
     beside = " It has [what every record has](#what-every-record-has), and:" if common else ""
@@ -77,18 +81,14 @@ def _record(contract: Contract, file: FileDescriptorProto, message: DescriptorPr
 
 
 def _common(contract: Contract) -> str:
-    file, message = next(
-        (file, message)
-        for file in contract.files
-        for message in _records(file)
-        if any(field.name == "allowed_actions" for field in message.field)
-    )
-    fields = [field for field in message.field if field.number < OWN_OF_RECORD]
-    name = f"{file.package}.{message.name}"
-    noun = message.name.lower()
-    return "## What every record has\n\n" + _fields(contract, name, fields).replace(
-        f"`{noun}s/…`", "`<collection>/…`"
-    )
+    record = REGISTRIES[0].resources[0].record.DESCRIPTOR
+    file = next(file for file in contract.files if file.package == record.file.package)
+    message = next(message for message in file.message_type if message.name == record.name)
+    fields = [field for field in message.field if field.number < OWN]
+    printed = _fields(contract, record.full_name, fields)
+    noun = record.name.lower()
+    printed = printed.replace(f"`{noun}s/…`", "`<collection>/…`").replace(f"`{record.name}.", "`")
+    return f"## What every record has\n\n{printed}"
 
 
 def _fields(contract: Contract, name: str, fields: list[FieldDescriptorProto]) -> str:
@@ -106,7 +106,8 @@ def _type(field: FieldDescriptorProto) -> str:
 
 
 def _marks(field: FieldDescriptorProto) -> str:
-    marks = field.options.Extensions[field_behavior_pb2.field_behavior]
+    behaviour: Any = field_behavior_pb2.field_behavior
+    marks: list[Any] = list(field.options.Extensions[behaviour])
     said = {
         field_behavior_pb2.OUTPUT_ONLY: "Written by the service.",
         field_behavior_pb2.REQUIRED: "Required.",

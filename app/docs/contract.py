@@ -31,7 +31,7 @@ class Contract:
     comments: dict[str, str]
 
     def comment(self, name: str) -> str:
-        """Return what stands above it, on one line; empty where nothing does."""
+        """Return what stands above it, line by line; empty where nothing does."""
         return self.comments.get(name, "")
 
 
@@ -56,7 +56,7 @@ def read(folder: Path) -> Contract:
 def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
     said = {tuple(at.path): at.leading_comments for at in file.source_code_info.location}
     for path, name in _places(file):
-        text = " ".join(said.get(path, "").split())
+        text = "\n".join(line.removeprefix(" ") for line in said.get(path, "").splitlines())
         if text:
             yield name, text
 

@@ -12,9 +12,13 @@ ABOUT = """# Lifecycles
 
 What may happen to a record, who may do it, and where it leads. The action `submit` of a platform is the RPC `SubmitPlatform`.
 *Who* names roles, and how the caller's department or unit must stand to the record: *owner*, the unit that registered it;
-*concerned*, one that is asked about it, or the leading department; *lead*, the leading department; *any*, not at all. *Four eyes*: another
-account than the author's. *Working days*: how long the step may take.
+*lead*, the leading department; *concerned*, one that is asked about it, or the leading one; *any*, the table does not ask (the
+rule may). *Four eyes*: another account than the author's. *Working days*: how long the step may take, where that is set.
+
+The pictures leave out what changes no state, and draw what may start in more than three states from the last of them only.
 """
+MOST_DRAWN = 3
+"""Arrows of one move; more would hide the way."""
 HEADINGS = ("From", "Action", "To", "Who", "Four eyes", "Working days")
 
 
@@ -56,15 +60,19 @@ def _states(contract: Contract, resource: Resource) -> str:
 
 def _rows(life: Lifecycle, move: Move) -> Iterator[tuple[str, ...]]:
     targets = " or ".join(f"`{_short(life, state)}`" for state in move.targets)
-    stays = move.sources == move.targets
     yield (
         ", ".join(f"`{_short(life, state)}`" for state in move.sources),
         f"`{move.name}`",
-        "*(stays)*" if stays else targets,
+        "*(stays)*" if _stays(move) else targets,
         _who(move),
         "yes" if move.four_eyes else "",
         str(move.within or ""),
     )
+
+
+def _stays(move: Move) -> bool:
+    """A move between the same states changes the record, not its state."""
+    return set(move.sources) == set(move.targets)
 
 
 def _merged(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -86,19 +94,25 @@ def _who(move: Move) -> str:
 def _diagram(life: Lifecycle) -> str:
     arrows: dict[tuple[int, int], list[str]] = {}
     for move in life.moves:
-        for source in move.sources:
-            for target in move.targets:
-                if source != target:
-                    arrows.setdefault((source, target), []).append(move.name)
+        for source, target in _arrows(move):
+            arrows.setdefault((source, target), []).append(move.name)
     lines = [f"    [*] --> {_short(life, life.initial)}"]
     lines += [
         f"    {_short(life, source)} --> {_short(life, target)}: {', '.join(names)}"
         for (source, target), names in arrows.items()
     ]
-    sources = {source for source, _ in arrows}
+    sources = {s for move in life.moves if not _stays(move) for s in move.sources}
     ends = [state for state in life.states.values() if state and state not in sources]
     lines += [f"    {_short(life, state)} --> [*]" for state in ends]
     return "```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```\n"
+
+
+def _arrows(move: Move) -> Iterator[tuple[int, int]]:
+    if _stays(move):
+        return
+    many = len(move.sources) > MOST_DRAWN
+    for source in move.sources[-1:] if many else move.sources:
+        yield from ((source, target) for target in move.targets if target != source)
 
 
 def _short(life: Lifecycle, state: int) -> str:

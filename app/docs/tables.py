@@ -5,7 +5,6 @@ import inspect
 from prometheus_client.metrics import MetricWrapperBase
 
 from app import settings as every
-from app.catalogue import NAMES
 from app.docs.text import codes, table
 from kernel import metrics as declared
 from kernel import status
@@ -13,13 +12,13 @@ from kernel.errors import DomainError
 
 SETTINGS = """# Settings · 设置
 
-A variable of the environment wins over the file that `LUOSHU_CONFIG` names, the file over the default. The file is TOML; its keys are
-the names without `LUOSHU_`, in lower case: `data_dir = "/srv/luoshu"`. `luoshu settings` prints every value and where it came from.
+A variable of the environment wins over the file that `LUOSHU_CONFIG` names, the file over the default. The file is TOML; its
+keys are the names without `LUOSHU_`, in lower case: `data_dir = "/srv/luoshu"`. `luoshu settings` prints every value and where
+it came from.
 """
 METRICS = """# Metrics
 
-What a process tells Prometheus on its metrics address. A counter's name ends in `_total` there, a histogram's in `_bucket`, `_sum`
-and `_count`. Beside these: what `prometheus_client` tells of the process and of Python where it is asked to.
+What a process tells Prometheus on its metrics address. A histogram's name ends in `_bucket`, `_sum` and `_count` there.
 """
 ERRORS = """# Errors
 
@@ -38,7 +37,7 @@ def settings() -> str:
     """Return the table of every setting."""
     rows = [
         (f"`{every.PREFIX}{s.name}`", f"`{s.default}`" if s.default else "", s.en, s.zh)
-        for s in every.table(NAMES)
+        for s in every.table()
     ]
     beside = (
         f"\nOnly the command `luoshu` reads {codes(sorted(every.CLIENT))}: see `luoshu --help`.\n"

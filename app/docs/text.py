@@ -10,8 +10,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cell(text: str) -> str:
-    """Return a text on one line, its bars escaped."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Return a text on one line; what Markdown would take for a column or a tag is escaped."""
+    line = " ".join(text.split()).replace("|", "\\|")
+    return line if "`" in line else line.replace("<", "&lt;")
 
 
 def codes(names: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ record.
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ HEADING = re.compile(r"(?P<name>[^()（）]+?)\s*(?:[(（](?P<unit>[^()（）]*)
 SEPARATORS = ";；"
 REMARKS = ("#", "备注", "remark")
 HEAD = {"key", "id", "effective_date"}
+FIRST_OWN = 20
+"""Number of the first field that is a record's own; those below are every record's."""
+UNNAMED = "template"
+"""The source of a file of which nobody said where it comes from."""
 Tables = Callable[[str], Mapping[str, str]]
 """Names of the pack's section to its ids, such as `{"省重点实验室": "key-laboratory"}`."""
 
@@ -49,19 +53,40 @@ class Template:
 @cache
 def templates() -> Mapping[str, Template]:
     """Return the template of every kind of record, by collection."""
-    content = yaml.safe_load(Path(__file__).with_name("headers.yaml").read_text("utf-8"))
-    head = tuple(Column(**column) for column in content.pop("_head"))
+    content = _content()
+    head = tuple(Column(**column) for column in content["_head"])
     return {
         collection: Template(
             head + tuple(Column(**column) for column in table["columns"]), table["choices"]
         )
         for collection, table in content.items()
+        if collection != "_head"
     }
 
 
+@cache
+def _content() -> Mapping[str, Any]:
+    content: Mapping[str, Any] = yaml.safe_load(
+        Path(__file__).with_name("headers.yaml").read_text("utf-8")
+    )
+    return content
+
+
 def template_of(kind: Kind) -> Template:
-    """Return the template of a kind; of one that `headers.yaml` does not know, a bare one."""
-    return templates().get(kind.collection) or Template((), {})
+    """Return the template of a kind; one that `headers.yaml` does not know has the record's fields by
+    their names.
+    """
+    return templates().get(kind.collection) or _by_fields(kind)
+
+
+def _by_fields(kind: Kind) -> Template:
+    head = tuple(Column(**column) for column in _content()["_head"])
+    own = (f for f in kind.record.DESCRIPTOR.fields if f.number >= FIRST_OWN and _is_plain(f))
+    return Template((*head, *(Column(f.name, f.name) for f in own)), {})
+
+
+def _is_plain(field: Any) -> bool:
+    return field.message_type is None or field.message_type.full_name == "google.type.Date"
 
 
 def mapping_of(kind: Kind, headings: Iterable[str], source: str, tables: Tables) -> RowMapping:
@@ -77,28 +102,31 @@ def mapping_of(kind: Kind, headings: Iterable[str], source: str, tables: Tables)
             rules[column.field] = _rule(kind, template, column, heading, unit, tables)
     heads = {name: rules.pop(name, None) for name in HEAD}
     return RowMapping(
-        source=source,
+        source=source or UNNAMED,
         resource=kind.collection,
-        key=heads["key"] or _key(kind, heads["id"], rules),
+        key=_key(heads, rules.get("title"), named=bool(source)),
         record_id=heads["id"],
         effective_date=heads["effective_date"],
         fields=rules,
     )
 
 
-def _key(kind: Kind, record_id: Rule | None, rules: Mapping[str, Rule]) -> Rule:
-    """Return what tells rows apart where the file has no key: the id, else the title with what
-    dates it.
+def _key(heads: Mapping[str, Rule | None], title: Rule | None, *, named: bool) -> Rule:
+    """Return what tells rows apart: the file's key, else its id, else the title.
+
+    People number their rows 1, 2, 3 in every file: unless the source was named, which says that its
+    keys are its own, the title belongs to the key.
     """
-    if record_id is not None:
-        return replace(record_id, required=True)
-    title = rules.get("title")
-    if title is None:
+    key, record_id = heads["key"], heads["id"]
+    if key is not None and title is not None and not named:
+        return Rule(template=f"{{{key.paths[0]}}}/{{{title.paths[0]}?}}")
+    found = key or record_id or title
+    if found is None:
         raise UnfitFile(
             "the file has neither `key`, `id` nor `title`: add a column with the rows' keys",
             "文件缺少“来源编号”“标识”和名称列：请增加每行的来源编号",
         )
-    return Rule(template=f"{kind.collection}/{{{title.paths[0]}}}")
+    return Rule(paths=found.paths, required=True)
 
 
 def _column(template: Template, kind: Kind, heading: str) -> tuple[Column, str]:

@@ -46,7 +46,7 @@ class Rule:
     otherwise: Any = None
     keep: bool = False
     strip_html: bool = False
-    date: str = ""
+    date: tuple[str, ...] = ()
     last_day: bool = False
     unit: str = ""
     join: str = ""
@@ -149,6 +149,7 @@ def rule(content: Any, at: str) -> Rule:
         inner = enumerate(table.pop(name, ()))
         arguments[name] = tuple(rule(one, f"{at}.{name}[{i}]") for i, one in inner)
     arguments["fields"] = _rules(table.pop("fields", {}), f"{at}.fields")
+    arguments["date"] = _texts(table.pop("date", ()), f"{at}.date")
     arguments["when"] = tuple(condition(one) for one in _texts(table.pop("when", ()), f"{at}.when"))
     return _sound(Rule(**{**table, **arguments}), at)
 

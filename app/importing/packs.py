@@ -1,14 +1,12 @@
 """Names of the policy pack, as they stand in people's files, to the ids that records hold."""
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from app import settings
 from kernel.pack import Pack, load
 
-FOLDER = Path(__file__).parents[2] / "packs"
 NAMES = ("id", "code", "zh", "en", "short_zh")
 PREFIXES = ("河南省", "省")
 """What people leave out: `科技厅` is `省科技厅`."""
@@ -40,4 +38,4 @@ def _names(entry: Any, section: str) -> Iterator[str]:
 
 @cache
 def _pack() -> Pack:
-    return load(Path(os.environ.get("LUOSHU_PACK", "") or FOLDER / "henan"))
+    return load(settings.load().pack)

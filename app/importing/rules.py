@@ -177,7 +177,7 @@ def _texted(rule: Rule, given: Sequence[Any], lookups: Lookups) -> Sequence[Any]
 
 def _typed(rule: Rule, given: Sequence[Any], lookups: Lookups) -> Sequence[Any]:
     if rule.date:
-        return [_last_day(d) if rule.last_day else d for d in (date(v, rule.date) for v in given)]
+        return [_dated(rule, value) for value in given]
     return [hundredths(str(value), rule.unit) for value in given] if rule.unit else given
 
 
@@ -190,6 +190,17 @@ def _shaped(rule: Rule, given: Sequence[Any], lookups: Lookups) -> Sequence[Any]
 def _cut(text: str, rule: Rule) -> str:
     text = cut(text, rule.most) if rule.most else text
     return cut_bytes(text, rule.max_bytes) if rule.max_bytes else text
+
+
+def _dated(rule: Rule, value: Any) -> Date:
+    """Return a date by the first pattern that fits. Raises UnfitValue by the first pattern."""
+    for pattern in rule.date:
+        try:
+            day = date(value, pattern)
+        except UnfitValue:
+            continue
+        return _last_day(day) if rule.last_day else day
+    return date(value, rule.date[0])
 
 
 def _last_day(day: Date) -> Date:

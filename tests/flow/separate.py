@@ -1,6 +1,5 @@
-"""Services as processes of their own, to be killed; and the little that a test's client needs."""
+"""Services as processes of their own, to be killed; and what a client of theirs keeps."""
 
-import asyncio
 import json
 import os
 import signal
@@ -9,38 +8,22 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.running import METHODS, Who, request
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "import sys; from app import serve; serve.main(sys.argv[1:])"
 PATIENCE = 60.0  # seconds until a test gives up; the machine may be busy
+PROMPT = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200))
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
-def metadata(
-    actor: str, department: str = "", *roles: str
-) -> tuple[tuple[str, str], tuple[str, str], tuple[str, str]]:
-    return (
-        ("luoshu-actor", actor),
-        ("luoshu-department", department),
-        ("luoshu-roles", ",".join(roles)),
-    )
-
-
-AUDITOR = metadata("accounts/auditor", "AUDIT", "auditor")
-IMPORTER = metadata("accounts/importer", "DST", "importer")
 
 
 @dataclass
@@ -55,43 +38,35 @@ class Separate:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    @property
-    def address(self) -> str:
-        key = f"LUOSHU_{self.names[0].upper()}_LISTEN" if len(self.names) == 1 else "LUOSHU_LISTEN"
-        return self.environment[key]
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    async def start(self) -> "Separate":
+    def start(self) -> "Separate":
         """Start; when it returns, the address answers."""
+        self.spawn()
+        return self.ready()
+
+    def spawn(self) -> None:
         assert self.process is None
         settings = {"LUOSHU_DATA_DIR": str(self.folder), "LUOSHU_LOG_FORMAT": "json"}
         path = os.pathsep.join((str(ROOT), str(ROOT / "sdk")))
         environment = {**os.environ, **settings, **self.environment, "PYTHONPATH": path}
-        with (self.folder / f"{self.names[0]}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                (sys.executable, "-c", MAIN, *self.names), env=environment, stdout=log, stderr=log
-            )
-        await until(self._serves, f"{self.names} to serve: {self._log()}")
+        command = (sys.executable, "-c", MAIN, *self.names)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def ready(self) -> "Separate":
+        until(self._serves, f"{self.names} to serve")
+        self.channel = grpc.insecure_channel(self.address, PROMPT)
         return self
 
-    async def _serves(self) -> bool:
+    def _serves(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, self._log()
-        async with grpc.aio.insecure_channel(self.address) as channel:
+        assert self.process.poll() is None, self.log.read_text("utf-8")[-2000:]
+        with grpc.insecure_channel(self.address) as channel:
             try:
                 health = health_pb2_grpc.HealthStub(channel)
-                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=5)
-            except grpc.aio.AioRpcError:
+                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            except grpc.RpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-    def _log(self) -> str:
-        path = self.folder / f"{self.names[0]}.log"
-        return path.read_text("utf-8")[-2000:] if path.exists() else ""
 
     def kill(self) -> None:
         """End it with SIGKILL, and see that it was this process, and no other, that served the address."""
@@ -100,21 +75,63 @@ class Separate:
         self.process.send_signal(signal.SIGKILL)
         assert self.process.wait(PATIENCE) == -signal.SIGKILL
         assert not listens(self.address), "something else serves the address"
-        self.process = None
+        self._leave()
 
     def stop(self) -> int:
         """Ask it to stop; return its exit status. Nothing happens when it does not run."""
         if self.process is None:
             return 0
         self.process.terminate()
-        status, self.process = self.process.wait(PATIENCE), None
+        status = self.process.wait(PATIENCE)
+        self._leave()
         return status
+
+    def _leave(self) -> None:
+        self.channel.close()
+        self.process = None
+
+    # Talking to it, and looking behind it.
+
+    def call(self, rpc: str, who: Who, timeout: float = 30, **said: Any) -> Any:
+        """Make a unary call with a request of these fields."""
+        call = self.channel.unary_unary(*_wire(rpc))
+        return call(request(rpc, **said), metadata=who.metadata, timeout=timeout)
+
+    def feed(self, rpc: str, who: Who, messages: Iterable[Any], timeout: float = 60) -> list[Any]:
+        """Send a stream of requests and return its answers."""
+        call = self.channel.stream_stream(*_wire(rpc))
+        return list(call(iter(messages), metadata=who.metadata, timeout=timeout))
 
     def metrics(self) -> dict[str, float]:
         """Return sample → value, as /metrics tells them."""
-        key = f"LUOSHU_{self.names[0].upper()}_METRICS_LISTEN"
+        return scraped(self.environment[self._key("METRICS_LISTEN")])
+
+    @property
+    def address(self) -> str:
+        return self.environment[self._key("LISTEN")]
+
+    def _key(self, what: str) -> str:
         alone = len(self.names) == 1
-        return scraped(self.environment[key if alone else "LUOSHU_METRICS_LISTEN"])
+        return f"LUOSHU_{self.names[0].upper()}_{what}" if alone else f"LUOSHU_{what}"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{'-'.join(self.names)}.log"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def database(self, service: str = "") -> str:
+        return f"sqlite:///{self.folder / (service or self.names[0])}.sqlite3"
+
+
+def _wire(rpc: str) -> tuple[str, Any, Any]:
+    method = METHODS[rpc]
+    answer = GetMessageClass(method.output_type).FromString
+    path = f"/{method.containing_service.full_name}/{rpc}"
+    return path, lambda message: message.SerializeToString(), answer
 
 
 def listens(address: str) -> bool:
@@ -133,26 +150,23 @@ def scraped(address: str) -> dict[str, float]:
 
 
 def addresses(names: Iterable[str]) -> dict[str, str]:
-    """Return settings that give every service, and the process of several, free addresses."""
-    found = {"LUOSHU_LISTEN": local(), "LUOSHU_METRICS_LISTEN": local()}
-    for name in names:
-        found[f"LUOSHU_{name.upper()}_LISTEN"] = local()
-        found[f"LUOSHU_{name.upper()}_METRICS_LISTEN"] = local()
-    return found
+    """Return settings that give every service, and a process of several, free addresses."""
+    prefixes = ("LUOSHU_", *(f"LUOSHU_{name.upper()}_" for name in names))
+    return {p + what: local() for p in prefixes for what in ("LISTEN", "METRICS_LISTEN")}
 
 
 def local() -> str:
-    return f"127.0.0.1:{free_port()}"
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{bound.getsockname()[1]}"
 
 
-async def until(
-    holds: Callable[[], Awaitable[T]], what: str = "it", seconds: float = PATIENCE
-) -> T:
+def until(holds: Callable[[], T], what: str = "it", seconds: float = PATIENCE) -> T:
     """Return what `holds` returns as soon as it is true. Raises AssertionError when the patience ends."""
     end = time.monotonic() + seconds
-    while not (found := await holds()):
+    while not (found := holds()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        await asyncio.sleep(0.05)
+        time.sleep(0.02)
     return found
 
 
@@ -177,11 +191,10 @@ class ClientJournal:
 
     def acknowledged(self) -> dict[str, str]:
         """Return key → record of all that was answered."""
-        return {
-            key: name for line in self._lines() for key, name in line.get("answered", {}).items()
-        }
+        lines = (line.get("answered", {}) for line in self._lines())
+        return {key: name for answers in lines for key, name in answers.items()}
 
-    def open_(self) -> list[str]:
+    def unanswered(self) -> list[str]:
         """Return the keys that were asked and not answered: their outcome is unknown."""
         answered = self.acknowledged()
         asked = dict.fromkeys(line["asked"] for line in self._lines() if "asked" in line)

@@ -82,6 +82,10 @@ class Sample:
             record.MergeFrom(type(record)(**{name: value}))
         return record
 
+    def history(self, **said: Any) -> Any:
+        """Return a record as a historical row has it: a draft, where a test does not say."""
+        return self.record(**{"state": 1, "lead_department": "DST", **said})
+
     # What a test does over and over.
 
     def create(
@@ -113,7 +117,7 @@ class Sample:
 
     def row(self, key: str, record: Any = None, day: Any = None, **said: Any) -> dict[str, Any]:
         """Return a historical row: a draft of 2020, where a test does not say."""
-        record = self.record(state=1) if record is None else record
+        record = self.history() if record is None else record
         day = from_date(day or TODAY.replace(year=2020))
         return {"key": key, "line": 1, "effective_date": day, self.singular: record, **said}
 

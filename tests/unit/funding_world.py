@@ -4,8 +4,11 @@ import datetime
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import pytest
+
 from kernel.case import Caller, Reference, Role
 from kernel.dates import ONE_DAY, from_date
+from kernel.errors import DomainError
 from kernel.lifecycle import Lifecycle
 from kernel.pack import FundingSource, Notice, Pack, Programme, Register, ReviewRule, Rule
 from kernel.rights import demand, standing_of
@@ -19,6 +22,8 @@ UNIT, OTHER_UNIT, THIRD_UNIT = "91110000710926094P", "914403001922038216", "9133
 PLATFORM, BREAKTHROUGH = "platforms/songshan", "breakthroughs/solid-battery"
 PROGRAMME_NAME, CALL_NAME = "programmes/special", "calls/batteries"
 YEAR = TODAY.year
+NAME = "applications/a1"
+NOTICE_END = TODAY + ONE_DAY * 7  # five working days after a Monday
 FEN = 100_000_00  # fen: what an application asks for where a test does not say
 
 LIFECYCLES: dict[str, Lifecycle] = {
@@ -42,8 +47,8 @@ CALLERS = {
 
 def small_pack(**sections: Any) -> Pack:
     """Return a pack with what the funding rules ask for, and nothing in its other sections."""
-    named = {"source": "d", "zh": "某", "en": "some"}
-    rule = {**named, "unit": "days"}
+    named: dict[str, Any] = {"source": "d", "zh": "某", "en": "some"}
+    rule: dict[str, Any] = {**named, "unit": "days"}
     said: dict[str, Any] = {
         "funding_sources": (
             FundingSource(id="provincial", level="provincial", **named),
@@ -72,7 +77,7 @@ def small_pack(**sections: Any) -> Pack:
         ),
         **sections,
     }
-    registers = {
+    registers: dict[str, Any] = {
         f.name: Register((f.name, f.name), said.get(f.name, ()))
         for f in fields(Pack)
         if "Register" in str(f.type)
@@ -264,3 +269,37 @@ class World:
 def world(**more: Any) -> World:
     """Return a world with one programme, one call and one application, a draft."""
     return World(**more).put(programme(), call(), application())
+
+
+def refused(kind: type[DomainError], code: str) -> Any:
+    """Expect a refusal with a stable code and a text in both languages."""
+
+    def says(error: Any) -> bool:
+        return error.code == code and bool(error.en) and bool(error.zh)
+
+    return pytest.raises(kind, check=says)
+
+
+def path_of(action: str) -> str:
+    """Return the step before, on the straight path."""
+    return PATH[PATH.index(action) - 1]
+
+
+def noticed(*more: Any, **changes: Any) -> World:
+    """Return a world in which the notices of its applications are over."""
+    there = world(**changes).put(*more)
+    names = [name for name in there.records if name.startswith("applications/")]
+    for name in names:
+        there.walk(name, "publish_notice")
+    there.today = NOTICE_END + ONE_DAY
+    return there
+
+
+def plan(*amounts: int) -> list[pb.Instalment]:
+    return [pb.Instalment(number=n, amount_fen=fen) for n, fen in enumerate(amounts, 1)]
+
+
+def contracted() -> World:
+    there = world()
+    there.walk(NAME, "sign_contract")
+    return there

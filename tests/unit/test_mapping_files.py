@@ -26,9 +26,9 @@ def file(tmp_path):
     return write
 
 
-def compiled(path, kind="platforms", table=tables):
+def compiled(path, kind="platforms", table=tables, source=""):
     rows = list(readers.read(path))
-    mapping = headers.mapping_of(kinds()[kind], rows[0].content, "template", table)
+    mapping = headers.mapping_of(kinds()[kind], rows[0].content, source, table)
     refused = []
     made = list(Compiler(kinds()[kind], mapping).rows(rows, refused.append))
     return made, refused
@@ -52,8 +52,16 @@ def test_chinese_headings_and_states_become_fields(file):
 def test_english_headings_are_the_fields_paths(file):
     content = b"key,title,contact.name,investment_fen,recognition_date\n7,T,Li,300,2026-01-05\n"
     (row,), _ = compiled(file("a.csv", content))
-    assert (row.key, row.platform.contact.name) == ("7", "Li")
+    assert (row.key, row.platform.contact.name) == ("7/T", "Li")
     assert row.platform.investment_fen == 300
+
+
+def test_row_numbers_of_two_files_name_different_records_unless_the_source_is_named(file):
+    one, two = file("1.csv", b"key,title\n1,A\n"), file("2.csv", b"key,title\n1,B\n")
+    unnamed = [compiled(path)[0][0].key for path in (one, two)]
+    named = [compiled(path, source="dst")[0][0].key for path in (one, two)]
+    assert unnamed == ["1/A", "1/B"]
+    assert named == ["1", "1"]
 
 
 def test_names_of_the_pack_become_ids(file):

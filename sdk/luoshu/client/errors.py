@@ -214,9 +214,10 @@ def _decoded(value: bytes) -> status_pb2.Status:
 
 
 def _every(sent: status_pb2.Status, kind: type[M]) -> Iterable[M]:
+    descriptor: Any = kind.DESCRIPTOR
     for detail in sent.details:
         message = kind()
-        if detail.Is(kind.DESCRIPTOR) and detail.Unpack(message):
+        if detail.Is(descriptor) and detail.Unpack(message):
             yield message
 
 

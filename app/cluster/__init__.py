@@ -1,0 +1,1 @@
+"""A whole cluster on one machine, without containers: PostgreSQL, Kafka and each service as its own process."""
