@@ -62,9 +62,9 @@ check-docs: $(READY_DEV)
 check-alerts:
 	tools/promtool_check
 
-generate: $(READY_DEV) ## write sdk/ from proto/ · 由接口契约重新生成代码
+generate: $(READY_DEV) ## write sdk/ from proto/, and a new service's first migration · 由接口契约重新生成代码
 	$(PYTHON_BIN) tools/generate.py
-	# hook: the first migration of a service that has none
+	$(PYTHON_BIN) -m app.migrations_generate
 
 docs: $(READY_DEV) ## write the printed pages of docs/ (lifecycles, settings, metrics) · 重新生成文档
 	$(PYTHON_BIN) -m app.docs

@@ -18,6 +18,8 @@ from kernel import database
 from kernel.tables import tables_of
 
 FOLDER = ROOT / "migrations"
+TURN = 20_736_001
+"""Number of PostgreSQL's advisory lock by which those who upgrade one database take turns."""
 
 
 class SchemaBehind(RuntimeError):
@@ -56,6 +58,10 @@ def versions_of(service: str) -> Path:
 def upgrade(service: str, url: str) -> None:
     """Bring a database to the newest schema, all in one transaction; nothing happens where it is there already."""
     with _engine(url) as engine, engine.begin() as connection:
+        if database.is_postgres(
+            engine
+        ):  # SQLite's transaction holds its lock from its first statement
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(TURN)))
         command.upgrade(config_of(service, connection), "head")
 
 
@@ -113,3 +119,15 @@ def main(services: Sequence[str] = (), settings: Settings | None = None) -> None
     for service in services or NAMES:
         upgrade(service, settings.database(service))
         print(f"{service}: at the newest schema / 已是最新结构")
+    if settings["KAFKA"]:
+        _make_topics(settings["KAFKA"], services or NAMES)
+
+
+def _make_topics(bootstrap: str, services: Sequence[str]) -> None:
+    """Make the topics of the services that have a journal."""
+    from kernel import kafka
+
+    journaled = [service for service in services if registry(service) is not None]
+    brokers = len(bootstrap.split(","))
+    for topic in kafka.make_topics(bootstrap, journaled, brokers=brokers):
+        print(f"{topic}: made / 已创建")

@@ -1,7 +1,8 @@
 """The other services, as one of them sees them: in this process, or at their address."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
@@ -13,7 +14,14 @@ from kernel.errors import OwnerSilent
 from kernel.room import Room
 from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
 
+T = TypeVar("T")
 SERVICES = {service.name: service for service in REGISTRIES}
+RECONNECTING = (
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 3000),  # gRPC's own 120 s would outlast an owner's restart
+)
+TOGETHER = 500  # entries of a stream that are handed on together at most
 DEADLINE = 3.0  # seconds that an owner has to answer
 IDENTITY = (
     ("luoshu-actor", "luoshu"),
@@ -86,14 +94,47 @@ class Others:
         """Tell the journal of a service at its address, for as long as it answers."""
         stub = journal_pb2_grpc.JournalServiceStub(self._channel(source))
         request = journal_pb2.ReadJournalRequest(source=source, after_position=after, follow=True)
-        async for entry in stub.ReadJournal(request, metadata=IDENTITY):
-            yield [entry]
+        async for entries in gathered(stub.ReadJournal(request, metadata=IDENTITY)):
+            yield entries
 
     def _channel(self, service: str) -> grpc.aio.Channel:
         if service not in self._channels:
-            self._channels[service] = grpc.aio.insecure_channel(self._settings.address(service))
+            address = self._settings.address(service)
+            self._channels[service] = grpc.aio.insecure_channel(address, RECONNECTING)
         return self._channels[service]
 
     async def close(self) -> None:
         for channel in self._channels.values():
             await channel.close()
+
+
+async def gathered(entries: AsyncIterable[T], most: int = TOGETHER) -> AsyncIterator[list[T]]:
+    """Yield what came while the last were being applied: one at a time they would cost a commit each."""
+    arrived = asyncio.Queue[T | _Ended](most)
+
+    async def read() -> None:
+        ended = _Ended(None)
+        try:
+            async for entry in entries:
+                await arrived.put(entry)
+        except Exception as error:  # noqa: BLE001 - raised below, after what came before it
+            ended = _Ended(error)
+        await arrived.put(ended)
+
+    reading = asyncio.create_task(read())
+    try:
+        while True:
+            some = [await arrived.get(), *(arrived.get_nowait() for _ in range(arrived.qsize()))]
+            last = some[-1]
+            if group := [entry for entry in some if not isinstance(entry, _Ended)]:
+                yield group
+            if isinstance(last, _Ended):
+                if last.error is not None:
+                    raise last.error
+                return
+    finally:
+        reading.cancel()
+
+
+class _Ended(NamedTuple):
+    error: Exception | None

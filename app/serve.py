@@ -20,7 +20,7 @@ from app.others import Others
 from app.secrets import secret_of
 from app.settings import Settings, SettingsError, load
 from app.upkeep import Upkeep
-from kernel import metrics, rpc
+from kernel import kafka, metrics, rpc
 from kernel.consumer import Follower, RoomSink
 from kernel.identity import Identity, is_loopback
 from kernel.journal import JournalServicer, entries_of
@@ -28,6 +28,7 @@ from kernel.outcome import Clock
 from kernel.pack import Pack
 from kernel.pack import load as load_pack
 from kernel.registry import Service
+from kernel.relay import RelaySink
 from kernel.room import Circumstances, Room
 from kernel.servicer import behaviours
 from luoshu.journal.v1 import journal_pb2
@@ -115,6 +116,7 @@ class Process:
         for service in REGISTRIES:
             if service.name in self.names:
                 room = self._open(service, pack)
+                self._relay(room)
                 contracts.append((service.contract, behaviours(room, {})))
         if self.rooms:
             journal = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
@@ -156,7 +158,18 @@ class Process:
     def _follow(self, sink: Any) -> None:
         turn = asyncio.Lock()
         for source in sink.sources:
-            self.followers.append(Follower(sink, source, self._journal(source), turn))
+            owner, bus = self._journal(source), self.settings["KAFKA"]
+            journal = kafka.journal_of(bus, source) if bus else owner
+            self.followers.append(Follower(sink, source, journal, owner, turn))
+
+    def _relay(self, room: Room) -> None:
+        """Publish a service's journal, where there is a bus to publish it to."""
+        if not self.settings["KAFKA"]:
+            return
+        sink = RelaySink(room.store, room.writing, kafka.KafkaPublisher(self.settings["KAFKA"]))
+        owner = self._journal(room.service.name)
+        self.followers.append(Follower(sink, room.service.name, owner, owner, asyncio.Lock()))
+        self._closing.append(sink.close)
 
     def _journal(self, source: str) -> Any:
         """A source's journal: of this process where it is here, else read from its address."""

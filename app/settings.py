@@ -55,6 +55,7 @@ _GENERAL = (
     Setting("SECRET_FILE", "", "file of the 32-byte secret; empty: <DATA_DIR>/secret", "主密钥文件；留空为数据目录下 secret"),
     Setting("AUDIT_KEY_FILE", "", "signing key of the log; empty: in DATA_DIR", "审计日志签名密钥；留空在数据目录下"),
     Setting("AUDIT_ORIGIN", "luoshu.henan/log", "origin line of the log's checkpoints", "审计日志检查点的来源名"),
+    Setting("KAFKA", "", "brokers, host:port,…; empty: the journals are the bus", "Kafka 地址；留空则以日志为总线"),
     Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：任何地址均相信自报身份"),
     Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别"),
     Setting("LOG_FORMAT", "auto", "json, console, or auto: console on a terminal", "日志格式"),

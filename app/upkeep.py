@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from kernel import metrics
-from kernel.consumer import SHARD, Follower
+from kernel.consumer import Follower
 from kernel.dates import business_date
 from kernel.errors import OwnerSilent
 from kernel.outcome import Clock
+from kernel.relay import RelaySink
 from kernel.room import Room
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class Upkeep:
         heads = await self._heads()
         for follower in self.followers:
             if follower.source in heads:
-                await self._measure(follower, heads[follower.source])
+                _measure(follower, heads[follower.source])
         if "coordination" in self.rooms:
             await self._count_overdue(self.rooms["coordination"])
 
@@ -67,15 +68,18 @@ class Upkeep:
                     metrics.journal_position(source).set(heads[source])
         return heads
 
-    async def _measure(self, follower: Follower, head: int) -> None:
-        cursors = await asyncio.to_thread(follower.sink.cursors)
-        behind = head - cursors.get((follower.source, SHARD), 0)
-        metrics.LAG.labels(follower.sink.name, follower.source).set(max(behind, 0))
-        if behind <= 0:  # a stream that broke at the journal's end holds nothing up
-            metrics.STALLED.labels(follower.sink.name, follower.source).set(0)
-
     async def _count_overdue(self, room: Room) -> None:
         from services.coordination.overdue import overdue_opinions
 
         today = business_date(self.clock())
         metrics.OVERDUE.set(await room.read(overdue_opinions, room.store.tables, today))
+
+
+def _measure(follower: Follower, head: int) -> None:
+    """Asks no database of the consumer's: one that its own keeps waiting is behind."""
+    behind = head - follower.position
+    metrics.LAG.labels(follower.sink.name, follower.source).set(max(behind, 0))
+    if follower.sink.name == RelaySink.name:
+        metrics.BACKLOG.labels(follower.source).set(max(behind, 0))
+    if behind <= 0:  # a stream that broke at the journal's end holds nothing up
+        metrics.STALLED.labels(follower.sink.name, follower.source).set(0)

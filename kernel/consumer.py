@@ -1,8 +1,10 @@
 """Following other services' journals: a cursor that lives with its effects."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -21,6 +23,7 @@ log = structlog.get_logger(__name__)
 SHARD = 0
 """The only shard that a source has so far; cursors are keyed by it from the start."""
 PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds after a failure; doubles
+HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
 TRANSIENT = (Unsettled, Overloaded, OwnerSilent, TooLate)
 
 
@@ -54,31 +57,53 @@ class Sink(Protocol):
         ...
 
 
-def fresh(source: str, cursor: int, entries: Sequence[JournalEntry]) -> list[JournalEntry]:
-    """Return the entries above the cursor, dense from cursor + 1; repeats are passed over. Raises Gap."""
+def following(
+    source: str, cursor: int, entries: Sequence[JournalEntry]
+) -> tuple[list[JournalEntry], Gap | None]:
+    """Return what follows the cursor without a hole, and the hole that remains after it, if any.
+
+    A restarted relay sends entries again, also in the middle of a batch, and so may fill a hole.
+    Of two entries at one position the first counts, as it does between batches.
+    """
     ahead = list[JournalEntry]()
-    for entry in entries:
-        expected = cursor + len(ahead) + 1
-        if entry.position > expected:
-            raise Gap(source, expected, entry.position)
-        if entry.position == expected:
+    for entry in sorted(entries, key=attrgetter("position")):
+        if entry.position > cursor + 1:
+            return ahead, Gap(source, cursor + 1, entry.position)
+        if entry.position == cursor + 1:
             ahead.append(entry)
+            cursor = entry.position
+    return ahead, None
+
+
+def fresh(source: str, cursor: int, entries: Sequence[JournalEntry]) -> list[JournalEntry]:
+    """Return the entries above the cursor, dense from cursor + 1. Raises Gap."""
+    ahead, gap = following(source, cursor, entries)
+    if gap is not None:
+        raise gap
     return ahead
 
 
 Journal = Callable[[int], AsyncIterator[list[JournalEntry]]]
 """Tells a source's journal from a position on, for as long as it runs."""
-Head = Callable[[], Awaitable[int]]
 
 
 @dataclass(slots=True)
 class Follower:
-    """One consumer following one source, for ever: an error is logged, waited out and tried again."""
+    """One consumer following one source, for ever: an error is logged, waited out and tried again.
+
+    `journal`: where it reads, in order or with repeats and holes, as a bus may have them. `owner`: the source's own journal,
+    which fills a hole that stays open. `turn`: of the followers that share a sink.
+    `position`: the last one applied, as far as this process knows.
+    """
 
     sink: Sink
     source: str
     journal: Journal
+    owner: Journal
     turn: asyncio.Lock
+    position: int = 0
+    _hole: Gap | None = None
+    _hole_since: float = 0.0
 
     async def run(self) -> None:
         pause = PAUSE
@@ -89,22 +114,50 @@ class Follower:
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it was is said and tried again
-                metrics.STALLED.labels(self.sink.name, self.source).set(1)
-                where = error.__traceback__
-                log.warning(
-                    "consumer_stalled", consumer=self.sink.name, source=self.source,
-                    error=type(error).__name__, line=where.tb_lineno if where else 0, pause=pause,
-                )  # fmt: skip
+                self._stalled(type(error).__name__, pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _follow(self) -> None:
+        """Read on until a hole had to be filled from its owner: what lay behind it was left, and is read again."""
         cursors = await asyncio.to_thread(self.sink.cursors)
-        cursor = cursors.get((self.source, SHARD), 0)
-        async for entries in self.journal(cursor):
+        self.position, self._hole = cursors.get((self.source, SHARD), 0), None
+        async for entries in self.journal(self.position):
+            await self._take(entries)
+            if self._hole is None:
+                metrics.STALLED.labels(self.sink.name, self.source).set(0)
+            elif time.monotonic() - self._hole_since >= HOLE:
+                self._stalled("Gap", HOLE)
+                return await self._fill(self._hole)
+
+    async def _take(self, entries: Sequence[JournalEntry]) -> None:
+        """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""
+        ahead, gap = following(self.source, self.position, entries)
+        if ahead:
             async with self.turn:  # a sink is used by one at a time
-                await asyncio.to_thread(self.sink.apply, self.source, entries)
-            metrics.STALLED.labels(self.sink.name, self.source).set(0)
+                await asyncio.to_thread(self.sink.apply, self.source, ahead)
+            self.position = ahead[-1].position
+        if self._hole is not None and self.position >= self._hole.expected:
+            self._hole = None
+        if self._hole is None and gap is not None:
+            self._hole, self._hole_since = gap, time.monotonic()
+
+    async def _fill(self, hole: Gap) -> None:
+        async for entries in self.owner(self.position):
+            await self._take(entries)
+            if self.position >= hole.got - 1:
+                return
+
+    def _stalled(self, error: str, pause: float) -> None:
+        metrics.STALLED.labels(self.sink.name, self.source).set(1)
+        log.warning(
+            "consumer_stalled",
+            consumer=self.sink.name,
+            source=self.source,
+            error=error,
+            after=self.position,
+            pause=pause,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,8 @@ class Decision:
             standing.readers, int(standing.public), event,
         )  # fmt: skip
         message = new if old is None or _later(new, old.message) else old.message
-        held = Held(message, new.revision, position, action)
+        historical = part and action == "imported" and old is not None
+        held = Held(message, new.revision, position, old.action if historical and old else action)
         self._entries.append(
             (row, held, _columns(resource, held, standing_of(message, resource.lifecycle)))
         )

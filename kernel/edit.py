@@ -64,6 +64,7 @@ def _closed(descriptor: Descriptor) -> frozenset[str]:
 def _unwritable(descriptor: Descriptor, path: str) -> Invalid:
     closed = _closed(descriptor)
     writable = ", ".join(f.name for f in descriptor.fields if f.name not in closed)
+    path = path[:64]
     return Invalid(
         f"update_mask: {path} cannot be written; these can: {writable}",
         f"update_mask：{path} 不可修改；可修改：{writable}",

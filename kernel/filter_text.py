@@ -16,6 +16,7 @@ TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<op><=|>=|!=|=|<|>|:)|(?P<paren>[()])"""
     r"""|(?P<minus>-(?=[\w("']))|(?P<word>[^\s()<>=!:"',]+))"""
 )
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 DEPTH, RESTRICTIONS = 20, 100
 DATE = re.compile(r"\d{4}-\d\d-\d\d$")
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?$")
@@ -38,6 +39,8 @@ def parse(text: str, resource: Resource) -> Node | None:
 
 def _tokens(text: str) -> list[Token]:
     tokens, at = list[Token](), 0
+    if "\0" in text:
+        raise _wrong(text, text.index("\0"), "NUL, which no text holds", "NUL 字符，任何文本都不含")
     while text[at:].strip():
         match = TOKEN.match(text, at)
         if match is None:
@@ -248,7 +251,7 @@ def _time(field: Field, text: str) -> int:
         )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=SHANGHAI)
-    return int(moment.timestamp() * 1_000_000)
+    return (moment - EPOCH) // datetime.timedelta(microseconds=1)  # exact, as a float is not
 
 
 CONVERT: dict[str, Callable[[Field, str], Any]] = {

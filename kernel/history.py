@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel.columns import microseconds
 from kernel.database import many, one_of
 from kernel.dates import business_date
+from kernel.errors import Invalid
 from kernel.tables import Tables
 
 ALWAYS = 2**62
@@ -34,16 +35,26 @@ class Moment:
 
 
 def moment_of(request: Any) -> Moment:
-    """Return the moment that a request's `read_time` and `valid_time` mean."""
-    read = microseconds(request.read_time) if request.HasField("read_time") else ALWAYS
-    valid = EVER
+    """Return the moment that a request's `read_time` and `valid_time` mean. Raises Invalid."""
+    read, valid = ALWAYS, EVER
+    if request.HasField("read_time"):
+        _business_date(request.read_time, "read_time")
+        read = microseconds(request.read_time)
     if request.HasField("valid_time"):
-        valid = _business_date(request.valid_time).isoformat()
+        valid = _business_date(request.valid_time, "valid_time").isoformat()
     return Moment(read, valid)
 
 
-def _business_date(timestamp: Timestamp) -> datetime.date:
-    return business_date(timestamp)
+def _business_date(timestamp: Timestamp, field: str) -> datetime.date:
+    """Raises Invalid for an instant outside of the years 1 to 9999."""
+    try:
+        return business_date(timestamp)
+    except (ValueError, OverflowError):
+        raise Invalid(
+            f"{field}: no such time; give one of the years 1 to 9999",
+            f"{field}：没有这一时刻；请填写公元1年至9999年之间的时间",
+            field=field,
+        ) from None
 
 
 class History:

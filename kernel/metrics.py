@@ -36,6 +36,12 @@ LAG = Gauge(
     ("consumer", "source"),
     registry=REGISTRY,
 )
+BACKLOG = Gauge(
+    "luoshu_relay_backlog_events",
+    "Events that the relay has not had acknowledged by the bus; a rise: the broker is away or slow.",
+    ("source",),
+    registry=REGISTRY,
+)
 STALLED = Gauge(
     "luoshu_consumer_stalled",
     "1 while a consumer cannot go on: a gap in its source, or an event that it cannot apply.",

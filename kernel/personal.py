@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -63,9 +64,13 @@ def seal(key: bytes, mark: str, subject: str, value: str) -> Sealed:
     return Sealed(mark, subject, nonce + cipher.encrypt(nonce, value.encode(), mark.encode()))
 
 
-def unseal(key: bytes, mark: str, value: bytes) -> str:
+def unseal(key: bytes, mark: str, value: bytes) -> str | None:
+    """Return the value. None: it was sealed under an earlier key of the subject, which was destroyed."""
     cipher = AESGCM(_derived(key, b"values"))
-    return cipher.decrypt(value[:NONCE], value[NONCE:], mark.encode()).decode()
+    try:
+        return cipher.decrypt(value[:NONCE], value[NONCE:], mark.encode()).decode()
+    except InvalidTag:
+        return None
 
 
 def commit(record: Any, old: Any, vault: Vault, key_of: Callable[[str], bytes]) -> list[Sealed]:

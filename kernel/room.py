@@ -50,11 +50,11 @@ class Room:
     def __init__(self, service: Service, circumstances: Circumstances) -> None:
         c = circumstances
         self.service, self.pack, self._ask = service, c.pack, c.ask
-        self._writing, self._reading = database.writing(c.url), database.reading(c.url)
-        self.store, self.vault = Store(service, self._writing), Vault(c.secret)
+        self.writing, self._reading = database.writing(c.url), database.reading(c.url)
+        self.store, self.vault = Store(service, self.writing), Vault(c.secret)
         self.tide, self.tokens, self.commands = Tide(), Tokens(c.secret), Commands(c.secret)
         self.lists = Lists(self.store, self.tokens)
-        self.writer = Writer(self.store, self._writing, c.pack, self.vault, c.clock)
+        self.writer = Writer(self.store, self.writing, c.pack, self.vault, c.clock)
         self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
             self.writer.write, name=f"{service.name}-writer", most=c.most, after=self.tide.rise
         )
@@ -132,10 +132,11 @@ class Room:
             reveal(record, values)
 
     def _values(self, tx: sa.Connection, marks: list[str]) -> dict[str, str]:
-        return {
+        opened = {
             sealed.commitment: unseal(self.vault.unwrap(key), sealed.commitment, sealed.value)
             for sealed, key in self.store.personal(tx, marks)
         }
+        return {mark: value for mark, value in opened.items() if value is not None}
 
     async def tick(self) -> None:
         """Tell the day in the journal, if nothing told it yet."""
@@ -161,7 +162,7 @@ class Room:
         """Answer what is queued, then leave the database."""
         self._writes.close()
         self._reads.close()
-        self._writing.dispose()
+        self.writing.dispose()
         self._reading.dispose()
 
 

@@ -28,7 +28,7 @@ from kernel.errors import (
     Violated,
 )
 from kernel.identity import Identity
-from kernel.status import DETAILS_KEY, status_of
+from kernel.status import DETAILS_KEY, crash, status_of
 from kernel.violations import problems
 
 log = structlog.get_logger(__name__)
@@ -225,10 +225,8 @@ class Edge:
             "rpc_crashed", incident=incident, error=type(failure).__name__, where=_where(failure)
         )
         self._end(call, grpc.StatusCode.INTERNAL, incident=incident)
-        await context.abort(
-            grpc.StatusCode.INTERNAL,
-            f"internal error, incident {incident}; tell the operator this number (系统内部错误，请将编号告知运维)",
-        )
+        code, text, status = crash(incident)
+        await context.abort(code, text, ((DETAILS_KEY, status),))
         raise AssertionError("abort raises")
 
 

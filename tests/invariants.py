@@ -147,3 +147,31 @@ def demand_rows(lines: Iterable[Line], service: Service, entered: Mapping[str, s
     assert not twice, f"entered twice: {twice}"
     lost = {key for key, name in entered.items() if of_key.get(key) != [name]}
     assert not lost, f"acknowledged and lost: {sorted(lost)}"
+
+
+def demand_audited(lines: Sequence[Line], audit: str, source: str) -> None:
+    """I3, I5: the audit's log has a journal's exact bytes in its order, and its own index is dense."""
+    engine = database.reading(audit)
+    with engine.connect() as tx:
+        rows = tx.execute(
+            sa.text('SELECT source, position, event FROM entry ORDER BY "index"')
+        ).all()
+        last = tx.execute(sa.text('SELECT max("index") FROM entry')).scalar_one()
+    engine.dispose()
+    assert last == len(rows) - 1, f"the log's last index is {last}, it has {len(rows)} entries"
+    kept = [(row.position, row.event) for row in rows if row.source == source]
+    told = [(line.position, line.event) for line in lines]
+    assert kept == told, f"{source}: {len(kept)} entries audited of {len(told)}"
+
+
+def demand_reported(lines: Iterable[Line], reports: str, source: str) -> None:
+    """I3: reports have a fact for every change of a journal, and no other."""
+    engine = database.reading(reports)
+    with engine.connect() as tx:
+        facts = sa.text(
+            "SELECT position, record, revision FROM fact WHERE source = :source ORDER BY position"
+        )
+        kept = [tuple(row) for row in tx.execute(facts, {"source": source})]
+    engine.dispose()
+    told = [(line.position, line.record, line.revision) for line in lines if line.record != "clock"]
+    assert kept == told, f"{source}: {len(kept)} facts of {len(told)} changes"

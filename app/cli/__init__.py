@@ -14,8 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "settings": ("operating:settings", "Print every setting and its value · 列出全部设置"),
     "list": ("records:list_records", "List records by a filter · 按条件列出记录"),
     "get": ("records:get", "Show one record, now or as it was · 查看记录（可回溯）"),
-    "create": ("records:create", "Register a record · 新建记录"),
-    "update": ("records:update", "Edit fields of a record · 修改记录"),
+    "create": ("writing:create", "Register a record · 新建记录"),
+    "update": ("writing:update", "Edit fields of a record · 修改记录"),
     "history": ("records:history", "Show a record's changes, newest first · 查看变更历史"),
     "watch": ("watching:watch", "Print changes as they happen · 实时跟踪变更"),
     "import": ("importing:import_file", "Enter rows of a file · 导入文件"),
@@ -32,6 +32,17 @@ EPILOG = (
     "`luoshu submit platforms/songshan`; `luoshu ACTION NAME --help` tells its options."
     "\n\n生命周期的每个动作也是命令：luoshu 动作 名称 [选项]。"
 )
+
+
+def _version(ctx: click.Context) -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("luoshu")
+    except PackageNotFoundError:
+        found = "(not installed)"
+    click.echo(f"luoshu {found}")
+    ctx.exit()
 
 
 class Commands(click.Group):
@@ -75,7 +86,14 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=False,
 )
-@click.version_option(package_name="luoshu", prog_name="luoshu")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, param, value: _version(ctx) if value else None,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Luoshu (洛书): platforms, technologies and funding of a province.

@@ -38,7 +38,13 @@ OPERATORS = {"MORE_THAN": ">", "AT_LEAST": ">=", "ABOUT": "≈", "AT_MOST": "<="
 @click.option(
     "-o", "--output", "style", type=click.Choice(["table", *FORMATS]), help="How to print."
 )
-@click.option("--file", type=click.Path(path_type=Path), help="Where to; else standard output.")
+@click.option(
+    "--out",
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Where to; else standard output.",
+)
 @click.pass_context
 def report(
     ctx: click.Context,
@@ -93,26 +99,59 @@ def _list(ctx: click.Context, style: str) -> None:
 
 
 def _print(ctx: click.Context, request: Any, language: str) -> None:
+    """Print the figures, what differs from the edition before, the targets."""
     found: Any = session(ctx).client.reports.GetReport(request)
     days = f"{day(found.first_day)} – {day(found.last_day)}"
     click.echo(f"{found.name}  {days}  {_short(found, 'status')}  edition · 版次 {found.edition}")
     for one in found.tables:
-        click.echo(f"\n{getattr(one.title, language)}")
-        headings = [getattr(one.dimension, language)]
-        headings += [getattr(column.title, language) for column in one.columns]
-        units = [column.unit for column in one.columns]
-        rows = [[getattr(r.label, language), *_numbers(r.values, units)] for r in one.rows]
-        total = [["合计" if language == "zh" else "total", *_numbers(one.totals, units)]]
-        table(headings, rows + (total if one.totals else []))
+        if one.rows:
+            _table(one, language)
+    if found.differences:
+        _differences(found.differences, language)
     for board in found.boards:
         _targets(board, language)
 
 
-def _numbers(values: Any, units: list[int]) -> list[str]:
-    """Return numbers as text: amounts with two decimals, counts whole."""
-    counts = (reports_pb2.UNIT_COUNT, reports_pb2.UNIT_UNSPECIFIED)
-    pairs = zip(values, units, strict=False)
-    return [f"{v:,}" if unit in counts else f"{v // 100:,}.{v % 100:02}" for v, unit in pairs]
+def _table(one: Any, language: str) -> None:
+    click.echo(f"\n{getattr(one.title, language)}")
+    units = [column.unit for column in one.columns]
+    headings = [getattr(one.dimension, language)]
+    headings += [getattr(c.title, language) + _unit(c.unit, language) for c in one.columns]
+    lines = [(getattr(row.label, language), row.values) for row in one.rows]
+    if one.totals:
+        lines.append(("合计" if language == "zh" else "Total", one.totals))
+    rows = [
+        [label, *(_number(v, unit, language) for v, unit in zip(values, units, strict=True))]
+        for label, values in lines
+    ]
+    table(headings, rows)
+
+
+def _differences(found: Any, language: str) -> None:
+    click.echo("\nDifferences · 与上一版的差异")
+    rows = []
+    for item in found:
+        events = ", ".join(f"{event.source} {event.position}" for event in item.events[:3])
+        more = f" … ({item.event_count})" if item.event_count > 3 else ""
+        numbers = [_number(value, item.unit, language) for value in (item.before, item.after)]
+        rows.append([getattr(item.label, language), *numbers, events + more])
+    table(["figure · 指标", "before · 原值", "now · 现值", "events · 事件"], rows)
+
+
+def _unit(unit: int, language: str) -> str:
+    if unit == reports_pb2.UNIT_FEN:
+        return "（万元）" if language == "zh" else " (CNY)"
+    return ""
+
+
+def _number(value: int, unit: int, language: str) -> str:
+    """Return a number as text: 万元 in Chinese, yuan in English, both to the fen; counts whole."""
+    if unit not in (reports_pb2.UNIT_FEN, reports_pb2.UNIT_MINOR):
+        return f"{value:,}"
+    digits = 6 if unit == reports_pb2.UNIT_FEN and language == "zh" else 2
+    whole, rest = divmod(abs(value), 10**digits)
+    decimals = f"{rest:0{digits}}".rstrip("0").ljust(2, "0")
+    return f"{'-' if value < 0 else ''}{whole:,}.{decimals}"
 
 
 def _board(ctx: click.Context, request: Any, language: str, style: str) -> None:

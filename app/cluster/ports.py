@@ -1,5 +1,6 @@
 """Free ports on loopback, and waiting for one to answer."""
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -9,14 +10,41 @@ HOST = "127.0.0.1"
 
 
 class Broken(RuntimeError):
-    """Something did not come up; the text names its log."""
+    """Something did not come up; the texts, in both languages, say what would help or name its log."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(f"{en} / {zh}")
+        self.en, self.zh = en, zh
+
+
+class Missing(Broken):
+    """An engine is not on this machine and could not be fetched."""
 
 
 def free_port() -> int:
     """Return a port that nobody listens on at this moment."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different ports that nobody listens on at this moment."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen there now."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+        # As servers do: a connection that has just ended does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def answers(port: int, timeout: float = 0.2) -> bool:
@@ -32,8 +60,26 @@ def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path, seconds: 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise Broken(f"it ended with {process.returncode}; see {log}")
+            raise ended(process, log)
         if answers(port):
             return
         time.sleep(0.05)
-    raise Broken(f"it did not listen on {port} within {seconds:.0f} s; see {log}")
+    raise Broken(
+        f"it did not listen on {port} within {seconds:.0f} s; see {log}",
+        f"{seconds:.0f} 秒内未监听端口 {port}；请查看 {log}",
+    )
+
+
+def ended(process: "subprocess.Popen[bytes]", log: Path) -> Broken:
+    """Return what to raise for a process that ended by itself, with the end of its log."""
+    status, last = process.returncode, tail(log)
+    return Broken(
+        f"it ended with {status}; see {log}", f"进程已退出（{status}）；请查看 {log}\n{last}"
+    )
+
+
+def tail(log: Path, size: int = 800) -> str:
+    """Return the end of a log, at most so many bytes."""
+    if not log.exists():
+        return ""
+    return log.read_bytes()[-size:].decode("utf-8", errors="replace").strip()

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 
 import sqlalchemy as sa
 
-from kernel.consumer import SHARD, Gap
+from kernel.consumer import SHARD, following
 from kernel.database import Put, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, store
@@ -89,24 +88,6 @@ class AuditSink:
         self._put_nodes(tx, added)
         self._put_checkpoint(tx, [(tree.size, note, self._now())])
         self._put_cursor(tx, [(source, SHARD, fresh[-1].position)])
-
-
-def following(
-    source: str, cursor: int, entries: Sequence[JournalEntry]
-) -> tuple[list[JournalEntry], Gap | None]:
-    """Return what follows the cursor without a hole, and the hole that remains after it, if any.
-
-    A restarted relay sends entries again, also in the middle of a batch, and so may fill a hole.
-    Of two entries at one position the first counts, as it does between batches.
-    """
-    fresh: list[JournalEntry] = []
-    for entry in sorted(entries, key=attrgetter("position")):
-        if entry.position > cursor + 1:
-            return fresh, Gap(source, cursor + 1, entry.position)
-        if entry.position > cursor:
-            fresh.append(entry)
-            cursor = entry.position
-    return fresh, None
 
 
 def _tree(tx: sa.Connection) -> merkle.Tree:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from luoshu.audit.v1.audit_pb2 import Entry, EventHead
-from luoshu.journal.v1.journal_pb2 import Change
+from luoshu.audit.v1.audit_pb2 import Entry
+from luoshu.journal.v1.journal_pb2 import Change, EventHead
 
 LEAF_PREFIX = b"luoshu-entry-v1\n"
 MAX_LEAF_BYTES = 65_535

@@ -145,13 +145,14 @@ def link(platform: pb.Platform, successor: str, field: str, case: Case) -> None:
 
 
 def link_history(platform: pb.Platform, case: Case) -> None:
-    """Keep on both sides an imported row's links and those of earlier rows. Raises NotFound."""
+    """Keep on both sides an imported row's links and those of earlier rows; on this side where no row told of the other."""
     known = _known(platform.name, case)
     for mine, theirs in (("predecessors", "successors"), ("successors", "predecessors")):
         for name in getattr(known, mine):
             _add(getattr(platform, mine), name)
         for name in getattr(platform, mine):
-            if platform.name not in getattr(case.get(name), theirs):
+            other = _known(name, case)
+            if other.name and platform.name not in getattr(other, theirs):
                 _add(getattr(case.change(name), theirs), platform.name)
 
 

@@ -9,6 +9,7 @@ from kernel.dates import from_date
 from kernel.errors import Invalid, NotFound
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
+from services.reports.board import counted_targets, counting_ones, shown
 from services.reports.document import BOARD, COUNTED
 from services.reports.figures import row_of
 from services.reports.layouts import BY_ID, Figure, Layout
@@ -22,7 +23,7 @@ COLUMN_OF = {"state": "to_state"}
 def behind(tx: sa.Connection, kept: Kept, figure: pb.FigureKey, pack: Pack) -> list[pb.Counted]:
     """Return what a figure counts, by record and position. Raises NotFound: no such figure."""
     if figure.table.startswith(f"{BOARD}."):
-        return _of_target(kept.report, figure)
+        return _of_target(tx, kept.view, figure, pack)
     layout = BY_ID.get(figure.table)
     column = _column(layout, figure.column) if layout else None
     if layout is None or column is None:
@@ -31,12 +32,11 @@ def behind(tx: sa.Connection, kept: Kept, figure: pb.FigureKey, pack: Pack) -> l
     return [_shown(line) for line in sorted(lines, key=lambda line: (line.record, line.position))]
 
 
-def _of_target(report: pb.Report, figure: pb.FigureKey) -> list[pb.Counted]:
-    for board in report.boards:
-        for target in board.targets:
-            named = (f"{BOARD}.{board.plan}", target.id, COUNTED)
-            if named == (figure.table, figure.row, figure.column):
-                return list(target.records)
+def _of_target(tx: sa.Connection, view: View, figure: pb.FigureKey, pack: Pack) -> list[pb.Counted]:
+    for plan, target in counted_targets(pack, view.as_of):
+        named = (f"{BOARD}.{plan}", target.id, COUNTED)
+        if named == (figure.table, figure.row, figure.column):
+            return [shown(one) for one in counting_ones(tx, target.counting, view, pack)]
     raise _unknown(figure)
 
 
@@ -52,14 +52,14 @@ def _lines(
         yield from _in_row(tx, happened(view), view, layout, column, row, pack)
         return
     parts: dict[str, int] = {}
-    shown: dict[str, Line] = {}
+    seen: dict[str, Line] = {}
     for factor, day in ((column.before, view.before), (column.last, view.last)):
         if not factor:
             continue
         for line in _in_row(tx, true_on(day, view.known), view, layout, column, row, pack):
             parts[line.record] = parts.get(line.record, 0) + factor * column.measure(line)
-            shown[line.record] = line
-    yield from (shown[record] for record, part in parts.items() if part)
+            seen[line.record] = line
+    yield from (seen[record] for record, part in parts.items() if part)
 
 
 def _in_row(

@@ -1,7 +1,7 @@
 """The plans' targets beside what is counted towards them."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ OPERATORS = {
     "<=": pb.OPERATOR_AT_MOST,
     "<": pb.OPERATOR_LESS_THAN,
 }
+MOST = 1000
+"""So many records are listed with a target; all are counted."""
 BASES = {"statistic": pb.BASIS_STATISTIC}
 
 
@@ -30,6 +32,12 @@ def boards(tx: sa.Connection, view: View, pack: Pack) -> list[pb.PlanBoard]:
 def _board(tx: sa.Connection, plan: Plan, view: View, pack: Pack) -> pb.PlanBoard:
     targets = [_target(tx, target, view, pack) for target in plan.targets]
     return pb.PlanBoard(plan=plan.id, title=pb.Text(en=plan.en, zh=plan.zh), targets=targets)
+
+
+def counted_targets(pack: Pack, day: datetime.date) -> Iterator[tuple[str, Target]]:
+    """Yield (plan's id, target) of what is counted here, of the plans in force on the day."""
+    for plan in pack.plans.on(day):
+        yield from ((plan.id, target) for target in plan.targets if countable(target.counting))
 
 
 def _target(tx: sa.Connection, target: Target, view: View, pack: Pack) -> pb.Target:
@@ -77,10 +85,11 @@ def _count(message: pb.Target, target: Target, found: list[Candidate], day: date
     message.permille = int(number * 1000 / target.value) if target.value else 0
     if target.counting.since:
         message.forecast = forecast(number, target.counting.since, day, target.year)
-    message.records.extend(_shown(candidate) for candidate in found)
+    message.records.extend(shown(candidate) for candidate in found[:MOST])
 
 
-def _shown(candidate: Candidate) -> pb.Counted:
+def shown(candidate: Candidate) -> pb.Counted:
+    """Return the record as the wire has it."""
     return pb.Counted(
         record=candidate.record,
         title=candidate.title,

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
+from services.reports.board import counted_targets, counting_ones
 from services.reports.document import BOARD, COUNTED, figures_of
 from services.reports.figures import Cell, Views, cells
 from services.reports.views import (
@@ -44,7 +45,7 @@ def differences(
     day `after`.
     """
     before, now = figures_of(former), figures_of(report)
-    swapped = _swapped(former, report)
+    swapped = _swapped(tx, view, after, pack)
     changed = [c for c in {**now, **before} if before.get(c, 0) != now.get(c, 0) or c in swapped]
     if not changed:
         return []
@@ -57,19 +58,17 @@ def differences(
     ]
 
 
-def _swapped(former: pb.Report, report: pb.Report) -> dict[Cell, set[str]]:
+def _swapped(tx: sa.Connection, view: View, after: str, pack: Pack) -> dict[Cell, set[str]]:
     """Return the targets whose counted records differ, with the records that came or went."""
-    was, now = _counted(former), _counted(report)
-    both = {cell: was.get(cell, set()) ^ now.get(cell, set()) for cell in {**was, **now}}
-    return {cell: records for cell, records in both.items() if records}
-
-
-def _counted(report: pb.Report) -> dict[Cell, set[str]]:
-    return {
-        Cell(f"{BOARD}.{board.plan}", target.id, COUNTED): {r.record for r in target.records}
-        for board in report.boards
-        for target in board.targets
-    }
+    former = view._replace(known=after)
+    found = {}
+    for plan, target in counted_targets(pack, view.as_of):
+        was, now = (
+            {one.record for one in counting_ones(tx, target.counting, v, pack)}
+            for v in (former, view)
+        )
+        found[Cell(f"{BOARD}.{plan}", target.id, COUNTED)] = was ^ now
+    return {cell: records for cell, records in found.items() if records}
 
 
 def _events(

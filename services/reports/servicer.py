@@ -8,6 +8,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from kernel.case import Caller, Role
+from kernel.database import is_postgres
 from kernel.errors import Denied, Unauthenticated
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
@@ -37,7 +38,7 @@ class ReportsServicer:
     """Answers from the reports' own database."""
 
     def __init__(self, engine: sa.Engine, pack: Pack, sources: Sequence[str] = SOURCES) -> None:
-        self._engine = engine
+        self._engine = steady(engine)
         self._reading = Reading(pack, sources)
 
     async def GetReport(self, request: pb.GetReportRequest, caller: Caller) -> pb.Report:
@@ -97,10 +98,17 @@ class ReportsServicer:
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def run() -> T:
-            with self._engine.begin() as tx:
+            with self._engine.connect() as tx, tx.begin():
                 return work(tx)
 
         return await asyncio.to_thread(run)
+
+
+def steady(engine: sa.Engine) -> sa.Engine:
+    """Return an engine whose transactions see one state throughout, as those of SQLite do."""
+    if is_postgres(engine):
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine
 
 
 def _demand_department(caller: Caller) -> None:

@@ -12,9 +12,6 @@ import sqlalchemy as sa
 from services.reports.periods import Period
 from services.reports.store import FACT
 
-EVER = "0000-00-00"
-"""Before every day."""
-
 
 class View(NamedTuple):
     """`month`: the period whose days count as "in the month".

@@ -9,11 +9,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.consumer import Gap
-from luoshu.audit.v1.audit_pb2 import EventHead
-from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
+from kernel.consumer import Gap, following
+from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, store
-from services.audit.consumer import AuditSink, Damaged, following
+from services.audit.consumer import AuditSink, Damaged
 from services.audit.domain import leaf
 from services.audit.note import Signer, verify_checkpoint
 

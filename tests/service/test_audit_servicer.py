@@ -12,8 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel.case import Caller, Role
 from kernel.errors import Denied, DomainError, Invalid, NotFound
 from luoshu.audit.v1 import audit_pb2 as pb
-from luoshu.audit.v1.audit_pb2 import EventHead
-from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
+from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, search, store
 from services.audit.consumer import AuditSink
 from services.audit.domain import leaf

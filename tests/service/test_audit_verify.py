@@ -9,8 +9,8 @@ from shutil import copyfile
 import pytest
 import sqlalchemy as sa
 
-from luoshu.audit.v1.audit_pb2 import Entry, EventHead
-from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
+from luoshu.audit.v1.audit_pb2 import Entry
+from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, store
 from services.audit.check import verify_stored
 from services.audit.consumer import AuditSink

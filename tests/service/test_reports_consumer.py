@@ -106,9 +106,7 @@ def test_a_closed_month_shows_what_was_true_on_its_last_day(
 def test_history_that_arrives_late_does_not_displace_a_later_truth(
     november: Journals, tmp_path: Path
 ) -> None:
-    november.tell(
-        platform("a"), "imported", "2026-11-12", state="NURTURED", effective="2024-05-01"
-    )
+    november.tell(platform("a"), "imported", "2026-11-12", state="NURTURED", effective="2024-05-01")
     november.tick("2026-12-01")
     report = closed(november, tmp_path)["2026-11", 1]
     assert table(report, "platforms.state") == {
@@ -193,9 +191,7 @@ def test_records_that_change_places_are_a_difference_though_the_number_stays(
     november: Journals, tmp_path: Path
 ) -> None:
     november.tick("2026-12-01")
-    november.tell(
-        platform("a"), "revoke", "2026-12-03", state="REVOKED", effective="2026-11-30"
-    )
+    november.tell(platform("a"), "revoke", "2026-12-03", state="REVOKED", effective="2026-11-30")
     other = recognized("b", "2026-11-28")
     november.tell(other, "recognize", "2026-12-03", state="RECOGNIZED", effective="2026-11-28")
     november.tick("2026-12-05")
@@ -208,9 +204,7 @@ def test_an_edition_is_never_changed(november: Journals, tmp_path: Path) -> None
     november.tick("2026-12-01")
     engine = applied(database(tmp_path), november)
     before = editions(engine)["2026-11", 1]
-    november.tell(
-        platform("a"), "revoke", "2026-12-03", state="REVOKED", effective="2026-11-30"
-    )
+    november.tell(platform("a"), "revoke", "2026-12-03", state="REVOKED", effective="2026-11-30")
     november.tick("2027-01-05")
     after = editions(applied(engine, november))
     assert after["2026-11", 1] == before
@@ -228,7 +222,9 @@ def test_money_counts_in_its_month_and_in_all(tmp_path: Path) -> None:
     journals.tell(paid, "pay_instalment", "2026-12-09", state="IN_PROGRESS")
     journals.tick("2027-01-01")
     reports = closed(journals, tmp_path)
-    first, second = (table(reports[m, 1], "money.department")["DST"] for m in ("2026-11", "2026-12"))
+    first, second = (
+        table(reports[m, 1], "money.department")["DST"] for m in ("2026-11", "2026-12")
+    )
     assert first == [900, 0, 0, 0, 900, 0, 0, 0]
     assert second == [0, 800, 301, 0, 900, 800, 301, 0]
 

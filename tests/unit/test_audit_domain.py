@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luoshu.audit.v1.audit_pb2 import EventHead
-from luoshu.journal.v1.journal_pb2 import Change
+from luoshu.journal.v1.journal_pb2 import Change, EventHead
 from services.audit.domain import MAX_LEAF_BYTES, Columns, change, columns, leaf
 
 EMPTY = Columns("", "", "", "", 0, "")

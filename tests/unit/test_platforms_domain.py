@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from kernel.errors import DomainError, Invalid, NotFound, Refused
+from kernel.errors import DomainError, Invalid, Refused
 from luoshu.journal.v1.journal_pb2 import Origin
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.domain import LIFECYCLE
@@ -155,10 +155,11 @@ def test_a_later_row_keeps_the_links_that_earlier_rows_made() -> None:
     assert not at.changed
 
 
-def test_an_imported_link_to_nothing_is_refused() -> None:
-    row = historical("new", predecessors=["platforms/never"])
-    with pytest.raises(NotFound, match="platforms/never"):
-        checked(LIFECYCLE, row, case(importing=True))
+def test_an_imported_link_to_what_no_row_told_of_is_kept_on_its_own_side() -> None:
+    at = case(importing=True)
+    row = checked(LIFECYCLE, historical("new", predecessors=["platforms/never"]), at)
+    assert row.predecessors == ["platforms/never"]
+    assert not at.changed
 
 
 def test_an_imported_platform_is_classified_once() -> None:

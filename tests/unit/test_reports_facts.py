@@ -102,7 +102,7 @@ def test_every_record_of_every_event_is_read() -> None:
 
 @pytest.mark.parametrize("collection", RECORDS)
 def test_every_state_has_a_chinese_name(collection: str) -> None:
-    names = {name.removeprefix(PREFIX) for name in RECORDS[collection].State.keys()}
+    names = {name.removeprefix(PREFIX) for name, _ in RECORDS[collection].State.items()}
     own = {state for whose, state in OWN_STATES if whose == collection}
     assert names - {"UNSPECIFIED"} - own <= set(STATES)
     assert own <= names

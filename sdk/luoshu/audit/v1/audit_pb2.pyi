@@ -413,27 +413,3 @@ class Checkpoint(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
-
-@_typing.final
-class EventHead(_message.Message):
-    """EventHead reads the head of any service's event: field 1 of every event message is the change. The rest is passed over."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CHANGE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def change(self) -> _journal_pb2.Change:
-        """Who did what to which record, and when."""
-
-    def __init__(
-        self,
-        *,
-        change: _journal_pb2.Change | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___EventHead: _TypeAlias = EventHead  # noqa: Y015

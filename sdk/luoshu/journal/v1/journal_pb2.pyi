@@ -208,6 +208,30 @@ class Change(_message.Message):
 Global___Change: _TypeAlias = Change  # noqa: Y015
 
 @_typing.final
+class EventHead(_message.Message):
+    """EventHead reads the head of any service's event: field 1 of every event message is the change. The rest is passed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> Global___Change:
+        """Who did what to which record, and when."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___Change | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventHead: _TypeAlias = EventHead  # noqa: Y015
+
+@_typing.final
 class Origin(_message.Message):
     """Origin tells where an imported record came from."""
 
@@ -252,7 +276,7 @@ class Person(_message.Message):
     name: _builtins.str
     """Name as on the identity document."""
     phone: _builtins.str
-    """Telephone number with area or country code."""
+    """Telephone number with area or country code. A commitment has 47 characters, and may be written back."""
     identity_number: _builtins.str
     """Resident identity number (18 characters), or another document's number."""
     subject: _builtins.str

@@ -490,7 +490,7 @@ class Target(_message.Message):
 
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___Counted]:
-        """The records that were counted, by name."""
+        """The records that were counted, by name; at most 1 000, all of them by ListCountedRecords."""
 
     def __init__(
         self,
