@@ -128,7 +128,8 @@ class Follower:
                 metrics.STALLED.labels(self.sink.name, self.source).set(0)
             elif time.monotonic() - self._hole_since >= HOLE:
                 self._stalled("Gap", HOLE)
-                return await self._fill(self._hole)
+                await self._fill(self._hole)
+                return
 
     async def _take(self, entries: Sequence[JournalEntry]) -> None:
         """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""

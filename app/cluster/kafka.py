@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.cluster.java import jars, java
-from app.cluster.ports import HOST, Broken, ended, free_ports, wait_for
+from app.cluster.ports import HOST, Broken, answers, ended, free_ports, wait_for
 from app.cluster.processes import end, spawn
 from app.settings import ROOT
 
@@ -80,8 +80,9 @@ class Broker:
         return self.process
 
     def start(self) -> None:
-        """Return when it serves; of several nodes, when enough of the others run. Raises Broken."""
-        ready([self], self.spawn())
+        """Return when it takes part; of several nodes, when enough of the others run. Raises Broken."""
+        self.spawn()
+        wait(self)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it with a signal and wait for it."""
@@ -161,5 +162,60 @@ def start(nodes: Sequence[Broker], seconds: float = 60) -> None:
 
 
 def wait(node: Broker, seconds: float = 60) -> None:
-    """Return when a node that was spawned takes part in the cluster. Raises Broken."""
-    ...
+    """Return when a node that was spawned takes part in its cluster. Raises Broken."""
+    limit = time.monotonic() + seconds
+    assert node.process is not None  # noqa: S101 - the caller spawned it
+    wait_for(node.process, node.port, node.log, seconds)
+    while not takes_part(node):
+        if node.process.poll() is not None:
+            raise ended(node.process, node.log)
+        if time.monotonic() > limit:
+            raise Broken(
+                f"broker {node.number} does not take part; see {node.log}",
+                f"Kafka 节点 {node.number} 未加入集群；请查看 {node.log}",
+            )
+        time.sleep(0.1)
+
+
+def takes_part(node: Broker) -> bool:
+    """Tell whether the node answers and counts itself among the live ones: then topics can be made on it."""
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    if not answers(node.port):
+        return False
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=node.address, bootstrap_timeout_ms=3000)
+        try:
+            told = admin.describe_cluster()
+        finally:
+            admin.close()
+    except (KafkaError, OSError):
+        return False
+    return any(broker["broker_id"] == node.number for broker in told["brokers"])
+
+
+def stop(nodes: Sequence[Broker]) -> None:
+    """End all at once: one after the other, the last would wait for a majority that has gone."""
+    for node in nodes:
+        if node.process is not None and node.process.poll() is None:
+            node.process.terminate()
+    for node in nodes:
+        node.stop()
+
+
+def new_id() -> str:
+    """Return a new identifier as Kafka writes them: 22 characters, the first not a dash."""
+    text = "-"
+    while text.startswith("-"):
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+    return text
+
+
+def _cluster_id(home: Path) -> str:
+    """Return the identifier of the cluster in a folder, made when it is first asked for."""
+    file = home / "cluster.id"
+    if not file.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        file.write_text(new_id(), encoding="ascii")
+    return file.read_text(encoding="ascii")

@@ -25,7 +25,7 @@ ERRORS = """# Errors
 Which gRPC status a refusal is. Its details (`google.rpc.Status` in `grpc-status-details-bin`) always hold an `ErrorInfo` (domain
 `{domain}`, the reason below or a closer one, such as `STEP_SKIPPED`) and a `LocalizedMessage` in zh-CN. INVALID_ARGUMENT adds a
 `BadRequest` with a violation a field, FAILED_PRECONDITION a `PreconditionFailure`, and what may be tried again a `RetryInfo`.
-Texts of more than {text} characters and lists of more than {problems} problems are cut.
+Texts of more than {text} bytes are cut, and lists of problems after {problems} bytes.
 """
 UNEXPECTED = """
 What is no refusal becomes INTERNAL with an incident id, never an exception's text; the log has the same id. A caller that sees
@@ -67,7 +67,7 @@ def errors() -> str:
         for kind, code in status.CODES.items()
     ]
     about = ERRORS.format(
-        domain=status.DOMAIN, text=status.TEXT_LIMIT, problems=status.PROBLEM_LIMIT
+        domain=status.DOMAIN, text=status.TEXT_LIMIT, problems=status.PROBLEMS_LIMIT
     )
     headings = ("Status", "Reason", "When", "Try again after")
     return "\n".join([about, table(headings, rows)]) + UNEXPECTED

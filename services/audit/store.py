@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from kernel.database import WHOLE
+from kernel.database import TEXT, WHOLE
 from services.audit.domain import Columns, LogEntry
 from services.audit.merkle import Nodes
 
@@ -22,7 +22,7 @@ def _whole(name: str, *, key: bool = False) -> sa.Column[int]:
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, primary_key=key, nullable=False)
+    return sa.Column(name, TEXT, primary_key=key, nullable=False)
 
 
 def _bytes(name: str) -> sa.Column[bytes]:

@@ -14,7 +14,10 @@ from services.reports.store import CURSOR, FACT, WATERMARK
 
 
 class ReportsSink:
-    """Follows the registries' journals (kernel.consumer.Sink). `engine`: its transactions write."""
+    """Follows the registries' journals (kernel.consumer.Sink).
+
+    `engine`: its transactions write. `sources`: a month closes when each of them told a later day.
+    """
 
     def __init__(self, engine: sa.Engine, pack: Pack, sources: Sequence[str] = SOURCES) -> None:
         self._engine = engine

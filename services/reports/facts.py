@@ -176,7 +176,7 @@ def _fact(entry: JournalEntry, event: Any, change: Change) -> Fact | None:
         to_state=change.to_state,
         commit_time=change.commit_time.ToMicroseconds(),
         business_date=iso(change.business_date),
-        effective_date=iso(change.effective_date),
+        effective_date=iso(change.effective_date) or iso(change.business_date),
         department=record.lead_department,
         origin=record.origin.source,
         title=record.title,

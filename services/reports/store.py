@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kernel.database import WHOLE
+from kernel.database import TEXT, WHOLE
 
 METADATA = sa.MetaData()
 
 
 def _text(name: str, **more: Any) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, **more)
+    return sa.Column(name, TEXT, nullable=False, **more)
 
 
 def _whole(name: str, **more: Any) -> sa.Column[int]:

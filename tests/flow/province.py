@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kernel.dates import from_date
+from app.serve import now
+from kernel.dates import business_date, from_date
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.journal.v1.journal_pb2 import Person
 from luoshu.platforms.v1 import platforms_pb2 as platforms
@@ -44,6 +45,11 @@ def messages(count: int, size: int = 500) -> Iterator[platforms.ImportPlatformsR
     for first in range(1, count + 1, size):
         some = rows(min(size, count + 1 - first), first)
         yield platforms.ImportPlatformsRequest(source="old-register", rows=some)
+
+
+def today() -> datetime.date:
+    """Return the business date of a process whose clock nobody moved."""
+    return business_date(now())
 
 
 @dataclass(frozen=True)

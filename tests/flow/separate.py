@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+import sqlalchemy as sa
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from kernel import database
 from tests.running import METHODS, Who, request
 
 ROOT = Path(__file__).resolve().parents[2]
-MAIN = "import sys; from app import serve; serve.main(sys.argv[1:])"
+MAIN = "import sys; from app.serve import main; main(sys.argv[1:])"
+MOVED = "import sys; from tests.flow.moved import main; main(sys.argv[1:])"
+"""The same with a clock that is as far ahead as the file `moved` says, in days."""
 PATIENCE = 60.0  # seconds until a test gives up; the machine may be busy
 PROMPT = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200))
 T = TypeVar("T")
@@ -30,12 +34,13 @@ T = TypeVar("T")
 class Separate:
     """Some services in one process of their own, on SQLite in `folder`.
 
-    `environment`: settings beside the folder; the same for all processes that are to find one another.
+    `environment`: settings beside the folder; the same for all processes that are to find one another. `main`: MAIN or MOVED.
     """
 
     names: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
+    main: str = MAIN
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> "Separate":
@@ -45,10 +50,11 @@ class Separate:
 
     def spawn(self) -> None:
         assert self.process is None
+        self.folder.mkdir(exist_ok=True)
         settings = {"LUOSHU_DATA_DIR": str(self.folder), "LUOSHU_LOG_FORMAT": "json"}
         path = os.pathsep.join((str(ROOT), str(ROOT / "sdk")))
         environment = {**os.environ, **settings, **self.environment, "PYTHONPATH": path}
-        command = (sys.executable, "-c", MAIN, *self.names)
+        command = (sys.executable, "-c", self.main, *self.names)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -101,6 +107,26 @@ class Separate:
         """Send a stream of requests and return its answers."""
         call = self.channel.stream_stream(*_wire(rpc))
         return list(call(iter(messages), metadata=who.metadata, timeout=timeout))
+
+    def watch(self, rpc: str, who: Who, timeout: float = 60, **said: Any) -> Any:
+        """Open a stream of answers; cancel it, or read it to its end."""
+        call = self.channel.unary_stream(*_wire(rpc))
+        return call(request(rpc, **said), metadata=who.metadata, timeout=timeout)
+
+    def move_clock(self, days: int) -> None:
+        """Set how many days its clock is ahead; it was started with MOVED."""
+        draft = self.folder / "moved.draft"
+        draft.write_text(str(days))
+        draft.replace(self.folder / "moved")
+
+    def rows(self, sql: str, service: str = "") -> list[Any]:
+        """Ask a database: of the service named, or of the only one."""
+        engine = database.reading(self.database(service))
+        try:
+            with engine.connect() as tx:
+                return list(tx.execute(sa.text(sql)))
+        finally:
+            engine.dispose()
 
     def metrics(self) -> dict[str, float]:
         """Return sample → value, as /metrics tells them."""

@@ -1,10 +1,10 @@
 """Every service as a process of its own: references, the joint review's way, and consumers that die."""
 
-import datetime
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from app.catalogue import NAMES, REGISTRIES
 from kernel import database
-from kernel.dates import business_date
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as funding
 from services.audit.check import verify_stored
@@ -26,6 +25,7 @@ from tests.flow.province import (
     Funding,
     messages,
     platform,
+    today,
 )
 from tests.flow.separate import Separate, addresses, until
 from tests.running import refusal
@@ -59,13 +59,8 @@ class Province:
     def head(self, service: str) -> int:
         return int(self.rows(service, "SELECT position FROM journal_head")[0][0])
 
-    def rows(self, service: str, sql: str) -> list[sa.Row[tuple[int, ...]]]:
-        engine = database.reading(self[service].database())
-        try:
-            with engine.connect() as tx:
-                return list(tx.execute(sa.text(sql)))
-        finally:
-            engine.dispose()
+    def rows(self, service: str, sql: str) -> list[Any]:
+        return self[service].rows(sql)
 
     def cursor(self, consumer: str, source: str) -> int:
         table = "cursor" if consumer == "audit" else "consumer_cursor"
@@ -89,12 +84,6 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
 @pytest.fixture(scope="module")
 def applying(province: Province) -> Funding:
     return Funding(province["funding"].call, today()).furnish()
-
-
-def today() -> datetime.date:
-    from app.serve import now
-
-    return business_date(now())
 
 
 def create_platform(province: Province, id_: str) -> str:

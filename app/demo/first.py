@@ -1,0 +1,118 @@
+"""The first start: the sample and the story, in a folder of their own that takes its place when all is done."""
+
+import asyncio
+import datetime
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.catalogue import NAMES
+from app.demo import sample
+from app.demo.clock import StoryClock
+from app.demo.lives import funding, platforms, technologies
+from app.demo.stage import Life, Stage, play
+from app.demo.telling import Teller
+from app.serve import Process
+from app.settings import Settings
+from kernel.consumer import SHARD
+from kernel.dates import ONE_DAY
+from kernel.pack import load
+
+BUILDING = ".first-start"
+COMPLETE = "complete"
+SPAN = 105  # days that the story begins before today
+CAUGHT_UP = 60.0  # seconds for the consumers
+
+LIVES = (
+    Life("实验室 lab", platforms.laboratory),
+    Life("研究院 inst", platforms.institute),
+    Life("攻关 tech", technologies.breakthrough),
+    Life("专项 fund", funding.programme),
+    Life("项目 award", funding.application),
+)
+
+
+def is_first(data: Path) -> bool:
+    """Tell whether a data folder has no databases yet. What an interrupted first start left is cleared."""
+    building = data / BUILDING
+    if (building / COMPLETE).exists():
+        _take_over(data)
+    elif building.exists():
+        shutil.rmtree(building)
+    return not any(data.glob("*.sqlite3"))
+
+
+async def build(settings: Settings, tell: Teller, today: datetime.date, stopping: Callable[[], bool]) -> None:
+    """Make the data that a first start shows. Raises Stopped; then nothing is left but a folder to clear."""
+    building = settings.data_dir / BUILDING
+    building.mkdir(parents=True)
+    clock = StoryClock(today - ONE_DAY * SPAN)
+    process = Process(_private(settings, building), NAMES, clock=clock)
+    await process.start()
+    try:
+        address = f"127.0.0.1:{process.port}"
+        stage = Stage(address, clock, load(settings.pack), tell, stopping)
+        await asyncio.to_thread(_play, stage, settings.data_dir, today)
+        await _caught_up(process)
+    finally:
+        await process.stop()
+    (building / COMPLETE).touch()
+    _take_over(settings.data_dir)
+
+
+def _private(settings: Settings, building: Path) -> Settings:
+    """Return the settings of the server that only the story talks to: in story time nobody else may write."""
+    return Settings(
+        {
+            "LUOSHU_DATA_DIR": str(building),
+            "LUOSHU_LISTEN": "127.0.0.1:0",
+            "LUOSHU_PACK": str(settings.pack),
+        }
+    )
+
+
+def _play(stage: Stage, data: Path, today: datetime.date) -> None:
+    try:
+        stage.tell.heading("示例数据", "the sample")
+        sample.enter(stage, data / "imports")
+        start = stage.today
+        stage.tell.heading("五个记录的经历", "five lives")
+        stage.tell.say(
+            f"以下在故事时钟下进行：自 {start} 起，公示期与工作日如实度过；单位与人员均为虚构。",
+            f"Played by a story clock from {start} on, so that notices and working days pass as they must;"
+            " units and people are made up.",
+            "dim",
+        )
+        play(stage, LIVES, today - ONE_DAY)
+    finally:
+        stage.close()
+
+
+async def _caught_up(process: Process) -> None:
+    """Wait until every consumer has read every journal to its end. Raises TimeoutError."""
+    end = time.monotonic() + CAUGHT_UP
+    while await _behind(process):
+        if time.monotonic() > end:
+            raise TimeoutError("the consumers did not catch up")
+        await asyncio.sleep(0.1)
+
+
+async def _behind(process: Process) -> int:
+    """Return how many journal entries consumers have not read."""
+    behind = 0
+    for follower in process.followers:
+        room = process.rooms[follower.source]
+        cursors = await asyncio.to_thread(follower.sink.cursors)
+        head = await room.read(room.store.head)
+        behind += max(head - cursors.get((follower.source, SHARD), 0), 0)
+    return behind
+
+
+def _take_over(data: Path) -> None:
+    """Move what was built to its place; interrupted, it is gone on with at the next start."""
+    building = data / BUILDING
+    for path in sorted(building.iterdir()):
+        if path.name != COMPLETE:
+            path.replace(data / path.name)
+    shutil.rmtree(building)
