@@ -189,9 +189,7 @@ class RoomSink:
         return tuple(self.reactions)
 
     def cursors(self) -> Mapping[tuple[str, int], int]:
-        return asyncio.run_coroutine_threadsafe(
-            self.room.read(self.room.store.cursors), self.loop
-        ).result()
+        return self.room.read_here(self.room.store.cursors)
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
         cursor = self.cursors().get((source, SHARD), 0)

@@ -44,6 +44,7 @@ def _tokens(text: str) -> list[Token]:
     while text[at:].strip():
         match = TOKEN.match(text, at)
         if match is None:
+            at = len(text) - len(text[at:].lstrip())
             raise _wrong(text, at, "unexpected character", "意外字符")
         kind = str(match.lastgroup)
         tokens.append(Token(kind, match[kind], match.start(kind)))

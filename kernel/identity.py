@@ -6,7 +6,8 @@ Values outside of ASCII are percent-encoded, as gRPC metadata demands.
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import unquote
 
 from kernel.case import Caller
@@ -24,15 +25,23 @@ class Identity:
 
     def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
         """Return who calls. Raises Unauthenticated, Invalid, Denied."""
-        said = {key: _text(value) for key, value in metadata if key in KEYS}
-        actor, roles = said.get("luoshu-actor", ""), _roles(said.get("luoshu-roles", ""))
-        if not self.believes or not actor:
+        said = {key: value for key, value in metadata if key in KEYS}
+        if not self.believes or not said.get("luoshu-actor"):
             raise _nobody(self.believes)
-        check_roles(roles)
-        return Caller(actor, said.get("luoshu-department", ""), roles, said.get("traceparent", ""))
+        names = (said.get(f"luoshu-{what}", "") for what in ("actor", "department", "roles"))
+        caller, trace = _caller(*names), said.get("traceparent")
+        return replace(caller, traceparent=_text(trace)) if trace else caller
 
 
 KEYS = frozenset({"luoshu-actor", "luoshu-department", "luoshu-roles", "traceparent"})
+
+
+@lru_cache(maxsize=4096)
+def _caller(actor: str | bytes, department: str | bytes, roles: str | bytes) -> Caller:
+    """The same few call over and over. Raises Invalid, Denied."""
+    held = _roles(_text(roles))
+    check_roles(held)
+    return Caller(_text(actor), _text(department), held)
 
 
 def is_loopback(address: str) -> bool:

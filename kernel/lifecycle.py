@@ -1,6 +1,6 @@
 """A lifecycle is a table: from, action, to, who may. Nothing else moves a record."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -69,7 +69,7 @@ def update(record: Any, command: Any, case: Case) -> None:
     """Stand in a table where a record may be edited; `kernel.edit` applies the mask and the domain's check follows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each: a hash over the whole table costs
 class Lifecycle:
     """A record's whole life.
 
@@ -101,8 +101,14 @@ class Lifecycle:
     def state_name(self, state: int) -> str:
         return str(self.states.Name(state))
 
-    def of_state(self, state: int) -> Iterable[Move]:
-        return (move for (source, _), move in self._lines.items() if source == state)
+    @cached_property
+    def _by_state(self) -> dict[int, tuple[Move, ...]]:
+        states = {source for source, _ in self._lines}
+        lines = self._lines.items()
+        return {state: tuple(m for (s, _), m in lines if s == state) for state in states}
+
+    def of_state(self, state: int) -> Sequence[Move]:
+        return self._by_state.get(state, ())
 
     def line(self, state: int, action: str) -> Move:
         """Return the table's line. Raises Refused, naming the actions that the state allows."""

@@ -22,7 +22,7 @@ class Column:
     sorted: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each, and caches are keyed by it
 class Resource:
     """One kind of record. `path_title`: the field that names it to a person."""
 
@@ -52,7 +52,7 @@ class Resource:
         return f"{self.singular}s"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Service:
     """One journal and what it tells of. `contract`: the gRPC service. `event`: the message that its journal holds."""
 

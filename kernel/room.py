@@ -102,12 +102,12 @@ class Room:
 
     async def read(self, question: Callable[..., T], *args: Any) -> T:
         """Run `question(connection, *args)` in one read transaction, in a thread."""
+        return await asyncio.to_thread(self.read_here, question, *args)
 
-        def now() -> T:
-            with self._reading.connect() as tx:
-                return question(tx, *args)
-
-        return await asyncio.to_thread(now)
+    def read_here(self, question: Callable[..., T], *args: Any) -> T:
+        """The same in the caller's own thread: one that waits for another of the pool can wait for ever."""
+        with self._reading.connect() as tx:
+            return question(tx, *args)
 
     async def tell(self, after: int, *, follow: bool) -> AsyncIterator[list[Told]]:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""

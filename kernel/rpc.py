@@ -72,8 +72,8 @@ class Gate:
     streams: int = field(default=0)
 
     def admit(self, streams: bool) -> None:
-        """Raises Overloaded."""
-        if (self.streams >= STREAMS) if streams else (self.in_flight >= IN_FLIGHT):
+        """Let in a call that is counted already. Raises Overloaded."""
+        if (self.streams > STREAMS) if streams else (self.in_flight > IN_FLIGHT):
             metrics.REFUSED.labels("overload").inc()
             raise Overloaded(
                 "too many calls are under way; try again in a second", "并发请求过多，请一秒后重试"

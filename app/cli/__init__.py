@@ -11,6 +11,7 @@ from app.cli.session import GLOBAL_OPTIONS, Session
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("operating:serve", "Run services in this process · 启动服务"),
     "migrate": ("operating:migrate", "Bring databases and topics up to date · 升级数据库与主题"),
+    "cluster": ("cluster:cluster", "Run a whole cluster on this machine · 在本机运行集群"),
     "settings": ("operating:settings", "Print every setting and its value · 列出全部设置"),
     "list": ("records:list_records", "List records by a filter · 按条件列出记录"),
     "get": ("records:get", "Show one record, now or as it was · 查看记录（可回溯）"),

@@ -3,14 +3,13 @@
 import base64
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.cluster.java import jars, java
-from app.cluster.ports import HOST, Broken, answers, ended, free_ports, wait_for
+from app.cluster.ports import HOST, answers, free_ports, wait_until
 from app.cluster.processes import end, spawn
 from app.settings import ROOT
 
@@ -32,9 +31,10 @@ SMALL = {
 QUICK = {
     "broker.session.timeout.ms": 3000,
     "broker.heartbeat.interval.ms": 300,
-    "controller.quorum.election.timeout.ms": 200,
-    "controller.quorum.fetch.timeout.ms": 400,
-    "controller.quorum.election.backoff.max.ms": 200,
+    # Not under a second: a follower's fetch may wait 500 ms, and a shorter time unseats each new leader at once.
+    "controller.quorum.fetch.timeout.ms": 1500,
+    "controller.quorum.election.timeout.ms": 500,
+    "controller.quorum.election.backoff.max.ms": 300,
     "controlled.shutdown.max.retries": 1,
     "group.initial.rebalance.delay.ms": 0,
 }
@@ -81,8 +81,24 @@ class Broker:
 
     def start(self) -> None:
         """Return when it takes part; of several nodes, when enough of the others run. Raises Broken."""
-        self.spawn()
-        wait(self)
+        wait_until(self.serves, self.spawn(), self.log)
+
+    def serves(self) -> bool:
+        """Tell whether it counts itself among the live ones: then topics can be made on it."""
+        from kafka.admin import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        if not answers(self.port):
+            return False
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.address, bootstrap_timeout_ms=3000)
+            try:
+                told = admin.describe_cluster()
+            finally:
+                admin.close()
+        except (KafkaError, OSError):
+            return False
+        return any(broker["broker_id"] == self.number for broker in told["brokers"])
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it with a signal and wait for it."""
@@ -155,44 +171,8 @@ def bootstrap(nodes: Sequence[Broker]) -> str:
 
 def start(nodes: Sequence[Broker], seconds: float = 60) -> None:
     """Start all at once; return when each takes part. Raises Broken."""
-    for node in nodes:
-        node.spawn()
-    for node in nodes:
-        wait(node, seconds)
-
-
-def wait(node: Broker, seconds: float = 60) -> None:
-    """Return when a node that was spawned takes part in its cluster. Raises Broken."""
-    limit = time.monotonic() + seconds
-    assert node.process is not None  # noqa: S101 - the caller spawned it
-    wait_for(node.process, node.port, node.log, seconds)
-    while not takes_part(node):
-        if node.process.poll() is not None:
-            raise ended(node.process, node.log)
-        if time.monotonic() > limit:
-            raise Broken(
-                f"broker {node.number} does not take part; see {node.log}",
-                f"Kafka 节点 {node.number} 未加入集群；请查看 {node.log}",
-            )
-        time.sleep(0.1)
-
-
-def takes_part(node: Broker) -> bool:
-    """Tell whether the node answers and counts itself among the live ones: then topics can be made on it."""
-    from kafka.admin import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    if not answers(node.port):
-        return False
-    try:
-        admin = KafkaAdminClient(bootstrap_servers=node.address, bootstrap_timeout_ms=3000)
-        try:
-            told = admin.describe_cluster()
-        finally:
-            admin.close()
-    except (KafkaError, OSError):
-        return False
-    return any(broker["broker_id"] == node.number for broker in told["brokers"])
+    for node, process in [(node, node.spawn()) for node in nodes]:
+        wait_until(node.serves, process, node.log, seconds=seconds)
 
 
 def stop(nodes: Sequence[Broker]) -> None:

@@ -1,9 +1,10 @@
-"""Free ports on loopback, and waiting for one to answer."""
+"""Free ports on loopback, and waiting for what listens there."""
 
 import contextlib
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -55,19 +56,25 @@ def answers(port: int, timeout: float = 0.2) -> bool:
         return False
 
 
-def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path, seconds: float = 60) -> None:
-    """Return when the process listens. Raises Broken: it ended, or the time is over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def wait_until(
+    holds: Callable[[], bool],
+    process: "subprocess.Popen[bytes]",
+    log: Path,
+    *,
+    seconds: float = 60,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Return as soon as something holds of a process. Raises Broken: it ended, or the time is over."""
+    limit = time.monotonic() + seconds
+    while not holds():
         if process.poll() is not None:
             raise ended(process, log)
-        if answers(port):
-            return
-        time.sleep(0.05)
-    raise Broken(
-        f"it did not listen on {port} within {seconds:.0f} s; see {log}",
-        f"{seconds:.0f} 秒内未监听端口 {port}；请查看 {log}",
-    )
+        if time.monotonic() > limit:
+            raise Broken(
+                f"it does not serve after {seconds:.0f} s; see {log}",
+                f"{seconds:.0f} 秒后仍未就绪；请查看 {log}",
+            )
+        pause(0.05)
 
 
 def ended(process: "subprocess.Popen[bytes]", log: Path) -> Broken:

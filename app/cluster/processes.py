@@ -22,9 +22,12 @@ class Known:
 
 
 def spawn(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that writes to a log; Ctrl-C on the terminal does not reach it."""
+    """Start a program in a folder that writes to a log; Ctrl-C on the terminal does not reach it."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(  # noqa: S603 - our own command
@@ -33,7 +36,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            cwd=log.parent,
+            cwd=folder,
             start_new_session=True,
         )
 

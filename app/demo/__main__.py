@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 import click
 import structlog
@@ -94,10 +96,10 @@ def start(settings: Settings) -> int:
     with (settings.data_dir / "luoshu.log").open("a", encoding="utf-8", buffering=1) as log:
         logs.configure(settings["LOG_LEVEL"], "json")
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=log))
-        return _run(settings, tell)
+        return _run(settings, tell, log)
 
 
-def _run(settings: Settings, tell: Teller) -> int:
+def _run(settings: Settings, tell: Teller, log: TextIO) -> int:
     try:
         uvloop.run(run(settings, tell))
     except (Stopped, KeyboardInterrupt):
@@ -105,8 +107,8 @@ def _run(settings: Settings, tell: Teller) -> int:
     except SettingsError as error:
         tell.say(str(error), "", "red")
         return FAILED
-    except Exception as error:
-        structlog.get_logger().exception("demonstration_failed")
+    except Exception as error:  # noqa: BLE001 - said in one line; how it came is in the log file
+        traceback.print_exc(file=log)
         tell.say(
             f"出错：{error!r}；详见 {settings.data_dir / 'luoshu.log'}",
             f"It failed: {error!r}; see {settings.data_dir / 'luoshu.log'}",
@@ -130,7 +132,7 @@ async def run(settings: Settings, tell: Teller) -> None:
     try:
         with _measured(settings):
             await _shown(process, settings, tell, today, stop)
-            tell.console.print("\n  Ctrl-C 停止 to stop", style="bold")
+            tell.console.print("\n  按 Ctrl-C 停止 · Ctrl-C to stop", style="bold")
             await stop.wait()
     finally:
         await process.stop()
@@ -162,7 +164,7 @@ async def _shown(
 ) -> None:
     address = f"{settings['LISTEN'].rsplit(':', 1)[0]}:{process.port}"
     folder = Path(settings["DATA_DIR"]) / "reports"
-    await asyncio.to_thread(results.show, address, folder, today, tell)
+    await first.in_own_thread(results.show, address, folder, today, tell)
     if not stop.is_set():
         results.next_steps(address, today, tell)
 

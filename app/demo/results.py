@@ -28,7 +28,9 @@ class NotSound(Exception):
 
 def show(address: str, folder: Path, today: datetime.date, tell: Teller) -> None:
     """Write the last month's report, show the targets, verify the audit. Raises NotSound."""
-    with connect(address, department=AUDITOR.department, actor=AUDITOR.account, roles=AUDITOR.roles) as client:
+    with connect(
+        address, department=AUDITOR.department, actor=AUDITOR.account, roles=AUDITOR.roles
+    ) as client:
         tell.heading("上月报告", "last month's report")
         month = month_start(today) - ONE_DAY
         name = f"reports/{month:%Y-%m}"
@@ -39,6 +41,11 @@ def show(address: str, folder: Path, today: datetime.date, tell: Teller) -> None
         _targets(client, name, tell)
         tell.heading("审计", "audit")
         tell.done(_audited(client))
+        tell.say(
+            "公钥取自日志自身；各部门应与另行取得的公钥核对（luoshu audit verify --key）。",
+            "The key came from the log itself; a department compares it with one that it got another way.",
+            "dim",
+        )
 
 
 def _await_closed(client: Client, name: str) -> None:
@@ -87,7 +94,8 @@ def _targets(client: Client, name: str, tell: Teller) -> None:
 def _cells(target: Any) -> tuple[str, ...]:
     operator = reports_pb2.Operator.Name(target.operator).removeprefix("OPERATOR_").lower()
     goal = f"{operator.replace('_', ' ')} {target.value}"
-    return f"  {target.id}", f"{target.title.zh} {target.title.en}", goal, str(target.counted)
+    title = f"{target.title.zh}\n[dim]{target.title.en}[/dim]"
+    return f"  {target.id}", title, goal, str(target.counted)
 
 
 def _audited(client: Client) -> str:
@@ -110,9 +118,17 @@ def next_steps(address: str, today: datetime.date, tell: Teller) -> None:
     month = f"{month_start(today) - ONE_DAY:%Y-%m}"
     auditor = f"--as {AUDITOR.department}:{AUDITOR.account} --roles auditor"
     for command, zh, en in (
-        ("list platforms --filter 'level = LEVEL_PROVINCIAL' --as DST", "省级平台", "platforms of provincial level"),
+        (
+            "list platforms --filter 'level = LEVEL_PROVINCIAL' --as DST",
+            "省级平台",
+            "platforms of provincial level",
+        ),
         ("history platforms/demo-smart-cars --as DST", "一个平台的经历", "a platform's history"),
-        ("get applications/demo-boring-machine --as DIIT", "一个已拨款的项目", "an award, paid in part"),
+        (
+            "get applications/demo-boring-machine --as DIIT",
+            "一个已拨款的项目",
+            "an award, paid in part",
+        ),
         (f"report {month} --language en {auditor}", "上月报告", "last month's report"),
         (f"audit entries --action approve {auditor}", "谁批准了什么", "who approved what"),
         ("watch platforms --as DST", "实时变更", "changes as they happen"),

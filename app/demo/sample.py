@@ -40,22 +40,30 @@ class Source:
 
 
 SOURCES = (
-    Source("ror_cn_versions.jsonl", "ror.yaml", "platforms", "科研机构的历次版本", "research organisations, version by version (ROR)"),
-    Source("techport_projects.json", "techport.yaml", "breakthroughs", "带就绪度的技术项目", "projects with readiness levels (NASA TechPort)"),
-    Source("sbir_awards.csv", "sbir.yaml", "applications", "多部门的立项", "awards of eleven agencies (SBIR)"),
-    Source("henan_platforms.csv", "", "platforms", "河南省已有平台", "platforms that Henan has, with sources"),
+    Source("ror_cn_versions.jsonl", "ror.yaml", "platforms", "科研机构的历次版本", "organisations by version (ROR)"),
+    Source("techport_projects.json", "techport.yaml", "breakthroughs", "带就绪度的技术项目", "projects with levels (TechPort)"),
+    Source("sbir_awards.csv", "sbir.yaml", "applications", "多部门的立项", "awards of 11 agencies (SBIR)"),
+    Source("henan_platforms.csv", "", "platforms", "河南省已有平台", "Henan's own, with sources"),
 )  # fmt: skip
 
 
 def enter(stage: Stage, reports: Path) -> None:
     """Enter every file. What was refused is told, and written to `reports`. Raises Stopped."""
-    told = []
     with stage.tell.bars() as bars:
-        for source in SOURCES:
-            summary = _enter(stage, source, bars)
-            told.append((source, summary))
+        told = [(source, _enter(stage, source, bars)) for source in SOURCES]
+    stage.tell.sums([(s.zh, s.en, *_numbers(summary)) for s, summary in told])
+    if any(summary.present for _, summary in told):
+        stage.tell.say(
+            "完全相同的行只入库一次，故为“已有”。",
+            "A row that stands twice in a file is entered once: “already there”.",
+            "dim",
+        )
     for source, summary in told:
-        _tell(stage, source, summary, reports)
+        _tell_refusals(stage, source, summary, reports)
+
+
+def _numbers(summary: Summary) -> tuple[int, int, int, int]:
+    return summary.rows, summary.entered, summary.present, summary.refused
 
 
 def _enter(stage: Stage, source: Source, bars: Progress) -> Summary:
@@ -96,12 +104,8 @@ def _headings(rows: list[readers.Row]) -> Iterator[Any]:
     return (row.content for row in rows if row.problem is None)
 
 
-def _tell(stage: Stage, source: Source, summary: Summary, reports: Path) -> None:
-    """Tell the sum, and of the refusals each reason once with how often it stood."""
-    numbers = f"{summary.rows} = {summary.entered} + {summary.present} + {summary.refused}"
-    stage.tell.done(
-        f"{source.zh} {source.en}: {numbers}（新增 entered + 已有 already there + 拒绝 refused）"
-    )
+def _tell_refusals(stage: Stage, source: Source, summary: Summary, reports: Path) -> None:
+    """Tell each reason once, with how often it stood; all of them are in a file."""
     if not summary.refusals:
         return
     path = reports / f"{Path(source.file).stem}.refused.csv"
@@ -109,8 +113,8 @@ def _tell(stage: Stage, source: Source, summary: Summary, reports: Path) -> None
     for code, count in Counter(refusal.code for refusal in summary.refusals).most_common():
         first = next(refusal for refusal in summary.refusals if refusal.code == code)
         stage.tell.say(
-            f"  {count} 行 {code}，如第 {first.line} 行：{first.text_zh}",
-            f"  {count} rows {code}, such as line {first.line}: {first.text_en}",
+            f"{source.file}：{count} 行 {code}，如第 {first.line} 行：{first.text_zh}；全部见 {path}",
+            f"{source.file}: {count} rows {code}, such as line {first.line}: {first.text_en}; all: {path}",
             "yellow",
         )
 

@@ -15,6 +15,7 @@ from kernel.pack import Pack
 from luoshu.client import Client, LuoshuError, connect
 from luoshu.client.contract import Kind, caller, kinds, request_of
 
+REVIEWS = {"OPEN": "征求意见", "CONCLUDED": "会签结束"}
 PATIENCE = 20.0  # seconds that an event may take from one service to another
 
 
@@ -56,17 +57,21 @@ class Stage:
         """Return the count-th working day after today, by the province's calendar."""
         return self.pack.add_working_days(self.today, count).date
 
-    def create(self, actor: Actor, collection: str, key: str, text: str, **fields: Any) -> Any:
+    def working_day_after(self, day: datetime.date) -> datetime.date:
+        """Return the first working day on which a notice or a window of days is over."""
+        return self.pack.add_working_days(day, 1).date
+
+    def create(self, actor: Actor, collection: str, key: str, text: str, /, **fields: Any) -> Any:
         """Register a record, told in a line."""
         noun = kinds()[collection].noun.lower()
         said = {noun: fields, f"{noun}_id": key}
         return self._told(actor, collection, f"Create{kinds()[collection].noun}", text, said)
 
-    def act(self, actor: Actor, name: str, action: str, text: str, **fields: Any) -> Any:
+    def act(self, actor: Actor, name: str, action: str, text: str, /, **fields: Any) -> Any:
         """Do one action of a record's lifecycle, told in a line."""
         return self._told(actor, name, action, text, {"name": name, **fields})
 
-    def refused(self, actor: Actor, name: str, action: str, text: str, **fields: Any) -> None:
+    def refused(self, actor: Actor, name: str, action: str, text: str, /, **fields: Any) -> None:
         """Try what has to be refused, and tell the refusal. Raises AssertionError when it was not."""
         try:
             self._call(actor, name, action, {"name": name, **fields})
@@ -157,4 +162,9 @@ def _kind(name: str) -> Kind:
 
 
 def _state(record: Any) -> str:
-    return choice(record.DESCRIPTOR.fields_by_name["state"], record.state)
+    said = choice(record.DESCRIPTOR.fields_by_name["state"], record.state)
+    return (
+        f"{said} {REVIEWS[said]}"
+        if said in REVIEWS and record.name.startswith("reviews/")
+        else said
+    )

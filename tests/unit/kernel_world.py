@@ -34,6 +34,8 @@ NO_PACK = cast(Pack, None)
 
 def check(record: pb.Platform, case: Case) -> None:
     record.lead_department = "DST"
+    for name in record.successors if case.importing else ():
+        case.change(name).predecessors.append(record.name)
     if record.title == "refused":
         raise Invalid("the title is refused; take another", "名称不可用；请更换", field="title")
     if record.title == "crash":
@@ -103,6 +105,7 @@ class Memory:
     records: Mapping[str, Held] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, bytes] = field(default_factory=dict)
+    references: Mapping[str, Reference] = field(default_factory=dict)
 
     def record(self, name: str) -> Held | None:
         return self.records.get(name)
@@ -111,7 +114,7 @@ class Memory:
         return self.numbers.get(series, 0)
 
     def reference(self, name: str) -> Reference | None:
-        return None
+        return self.references.get(name)
 
     def subject_key(self, subject: str) -> bytes | None:
         return self.keys.get(subject)
@@ -143,7 +146,8 @@ def creation(title: str = "某平台", caller: Caller = OWNER, **more: Any) -> C
 def row(
     name: str, title: str, day: datetime.date, caller: Caller = IMPORTER, **more: Any
 ) -> Command:
-    given = pb.Platform(title=title, state=S.STATE_RECOGNIZED)
+    fields = more.pop("fields", {})
+    given = pb.Platform(title=title, state=S.STATE_RECOGNIZED, **fields)
     return command("imported", name, caller, given=given, effective=day, **more)
 
 

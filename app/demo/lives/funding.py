@@ -35,18 +35,18 @@ def programme(stage: Stage) -> Iterator[datetime.date]:
         DIIT_OFFICER,
         "programmes",
         "demo-open-bids",
-        "登记专项 programme",
+        "登记专项 · programme",
         title="重大产业关键技术攻关专项（示例）",
         policy="industrial-open-bids",
         ceilings=[{"year": stage.today.year, "ceiling_fen": 5_000_0000_00}],
     )
     yield stage.working_days(1)
-    stage.act(DIIT_APPROVER, PROGRAMME, "activate", "启用 activated")
+    stage.act(DIIT_APPROVER, PROGRAMME, "activate", "启用 · activated")
     stage.create(
         DIIT_OFFICER,
         "calls",
         "demo-intelligent-equipment",
-        "起草指南 call drafted",
+        "起草指南 · call drafted",
         programme=PROGRAMME,
         title="智能装备方向申报指南（示例）",
         topics=["掘进装备", "农机装备"],
@@ -56,7 +56,7 @@ def programme(stage: Stage) -> Iterator[datetime.date]:
         max_award_fen=REQUESTED,
     )
     yield stage.working_days(2)
-    stage.act(DIIT_OFFICER, CALL, "publish", "发布 published", document_number="示例〔公文〕6号")
+    stage.act(DIIT_OFFICER, CALL, "publish", "发布 · published", document_number="示例〔公文〕6号")
 
 
 def application(stage: Stage) -> Iterator[datetime.date]:
@@ -66,7 +66,7 @@ def application(stage: Stage) -> Iterator[datetime.date]:
         MACHINES_OFFICE,
         "applications",
         "demo-boring-machine",
-        "起草申请书 draft",
+        "起草申请书 · draft",
         call=CALL,
         title="超大直径盾构机智能掘进系统（示例）",
         topic="掘进装备",
@@ -86,11 +86,11 @@ def application(stage: Stage) -> Iterator[datetime.date]:
         applicant_unit={"name": "洛阳示例重型装备有限公司"},
     )
     yield stage.working_days(1)
-    stage.act(MACHINES_OFFICE, AWARD, "submit", "提交 submitted")
+    stage.act(MACHINES_OFFICE, AWARD, "submit", "提交 · submitted")
     yield stage.working_days(2)
-    stage.act(LUOYANG_BUREAU, AWARD, "recommend", "推荐 recommended", opinion="同意推荐。")
+    stage.act(LUOYANG_BUREAU, AWARD, "recommend", "推荐 · recommended", opinion="同意推荐。")
     yield stage.working_days(2)
-    stage.act(DIIT_OFFICER, AWARD, "accept", "受理 accepted")
+    stage.act(DIIT_OFFICER, AWARD, "accept", "受理 · accepted")
     yield from _checked(stage)
     yield from _reviewed_together(stage)
     yield from _awarded(stage)
@@ -98,15 +98,17 @@ def application(stage: Stage) -> Iterator[datetime.date]:
 
 def _checked(stage: Stage) -> Iterator[datetime.date]:
     yield stage.working_days(1)
-    stage.act(DIIT_OFFICER, AWARD, "check_form", "形式审查 formal check", result="CHECK_RESULT_PASSED")
+    stage.act(
+        DIIT_OFFICER, AWARD, "check_form", "形式审查 · formal check", result="CHECK_RESULT_PASSED"
+    )
     yield stage.working_days(1)
     stage.act(
-        DIIT_OFFICER, AWARD, "check_duplicates", "查重无重复 no duplicate",
-        result="DUPLICATE_RESULT_CLEAR",
+        DIIT_OFFICER, AWARD, "check_duplicates", "查重无重复 · no duplicate",
+        result="DUPLICATE_RESULT_CLEAR", findings="近三年立项库中无相同或相近项目。",
     )  # fmt: skip
     yield stage.working_days(6)
     stage.act(
-        DIIT_EXPERTS, AWARD, "record_expert_review", "专家评审 90.5 分 experts",
+        DIIT_EXPERTS, AWARD, "record_expert_review", "专家评审 90.5 分 · expert review",
         score_hundredths=9050, opinion="建议立项。", recommended=True, experts=9,
     )  # fmt: skip
 
@@ -114,21 +116,23 @@ def _checked(stage: Stage) -> Iterator[datetime.date]:
 def _reviewed_together(stage: Stage) -> Iterator[datetime.date]:
     """Coordination opens a review by the event; with the last opinion funding goes on by itself."""
     yield stage.working_days(1)
-    stage.act(DIIT_OFFICER, AWARD, "open_joint_review", "提请会签 joint review asked for")
+    stage.act(DIIT_OFFICER, AWARD, "open_joint_review", "提请会签 · joint review asked for")
     condition = f'application = "{AWARD}"'
     found = stage.until(lambda: stage.listed(DRC_OFFICER, "reviews", condition))
     review: Any = found[0]
-    stage.happened("coordination", "事件开启会签 the event opened a review", review)
+    stage.happened("coordination", "事件开启会签 · the event opened a review", review)
     for officer, days in ((DST_OFFICER, 2), (DRC_OFFICER, 1)):
         yield stage.working_days(days)
-        stage.act(officer, review.name, "opine", "同意 agrees", verdict="VERDICT_AGREE", text="同意。")
+        stage.act(
+            officer, review.name, "opine", "同意 · agrees", verdict="VERDICT_AGREE", text="同意。"
+        )
     yield stage.working_days(2)
     stage.act(
-        FINANCE_OFFICER, review.name, "opine", "附条件同意 agrees on a condition",
+        FINANCE_OFFICER, review.name, "opine", "附条件同意 · agrees on a condition",
         verdict="VERDICT_AGREE_WITH_CONDITIONS", conditions=["设备采购须集中招标"],
     )  # fmt: skip
     moved = stage.until(lambda: _in_state(stage, "STATE_JOINTLY_REVIEWED"))
-    stage.happened("funding", "事件推进项目 the event moved the award on", moved)
+    stage.happened("funding", "事件推进项目 · the event moved the award on", moved)
 
 
 def _in_state(stage: Stage, state: str) -> Any:
@@ -138,14 +142,16 @@ def _in_state(stage: Stage, state: str) -> Any:
 
 def _awarded(stage: Stage) -> Iterator[datetime.date]:
     yield stage.working_days(1)
-    record: Any = stage.act(DIIT_OFFICER, AWARD, "publish_notice", "开始公示 public notice")
-    yield (to_date(record.public_notice.end_date) or stage.today) + ONE_DAY
+    record: Any = stage.act(DIIT_OFFICER, AWARD, "publish_notice", "开始公示 · public notice")
+    yield stage.working_day_after(to_date(record.public_notice.end_date) or stage.today)
     award = {"document_number": "示例〔公文〕7号", "approved_fen": APPROVED}
-    stage.refused(DIIT_OFFICER, AWARD, "approve", "经办人不能审批 an officer cannot approve", **award)
-    stage.act(DIIT_APPROVER, AWARD, "approve", "立项 600 万元 approved, 6 million CNY", **award)
+    stage.refused(
+        DIIT_OFFICER, AWARD, "approve", "经办人不能审批 · an officer cannot approve", **award
+    )
+    stage.act(DIIT_APPROVER, AWARD, "approve", "立项 600 万元 · approved, 6 million CNY", **award)
     yield stage.working_days(4)
     stage.act(
-        DIIT_OFFICER, AWARD, "sign_contract", "签订任务书 contract signed",
+        DIIT_OFFICER, AWARD, "sign_contract", "签订任务书 · contract signed",
         number="DEMO-1", tasks="完成样机并示范应用。",
         instalments=[_instalment(1, 240_0000_00), _instalment(2, 240_0000_00), _instalment(3, 120_0000_00)],
         budget=[
@@ -155,7 +161,7 @@ def _awarded(stage: Stage) -> Iterator[datetime.date]:
     )  # fmt: skip
     yield stage.working_days(3)
     stage.act(
-        DIIT_FINANCE, AWARD, "pay_instalment", "拨付首期 240 万元 first instalment, 2.4 million CNY",
+        DIIT_FINANCE, AWARD, "pay_instalment", "拨付首期 240 万元 · first instalment, 2.4 million CNY",
         number=1, amount_fen=240_0000_00, voucher="DEMO-V-1",
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ def laboratory(stage: Stage) -> Iterator[datetime.date]:
         UNIVERSITY_OFFICE,
         "platforms",
         "demo-high-entropy-alloys",
-        "起草申报书 draft",
+        "起草申报书 · draft",
         title="河南省高熵合金重点实验室（示例）",
         english_title="Henan Key Laboratory of High-Entropy Alloys (sample)",
         kind="key-laboratory",
@@ -44,30 +44,32 @@ def laboratory(stage: Stage) -> Iterator[datetime.date]:
         equipment_fen=2_600_0000_00,
         contact={"name": "韩梅", "phone": "0371-60000000"},
     )
-    stage.act(UNIVERSITY_OFFICE, LABORATORY, "submit", "提交申报 submitted")
+    stage.act(UNIVERSITY_OFFICE, LABORATORY, "submit", "提交申报 · submitted")
     yield stage.working_days(2)
-    stage.act(ZHENGZHOU_BUREAU, LABORATORY, "recommend", "推荐 recommended", opinion="同意推荐。")
+    stage.act(ZHENGZHOU_BUREAU, LABORATORY, "recommend", "推荐 · recommended", opinion="同意推荐。")
     yield stage.working_days(3)
-    stage.act(DST_OFFICER, LABORATORY, "accept", "受理 accepted")
+    stage.act(DST_OFFICER, LABORATORY, "accept", "受理 · accepted")
     yield stage.working_days(2)
-    stage.act(DST_OFFICER, LABORATORY, "pass_formal_check", "形式审查 formal check")
+    stage.act(DST_OFFICER, LABORATORY, "pass_formal_check", "形式审查 · formal check")
     yield stage.working_days(8)
     _experts(stage, LABORATORY, 8850)
     yield stage.working_days(3)
     stage.act(
-        DST_EXPERTS, LABORATORY, "record_site_visit", "现场考察 site visit",
+        DST_EXPERTS, LABORATORY, "record_site_visit", "现场考察 · site visit",
         findings="设备与人员属实。", visitors_count=4, passed=True,
     )  # fmt: skip
     yield stage.working_days(2)
     notice = _notice(stage, LABORATORY)
     yield stage.working_days(2)
     document = {"document_number": "示例〔公文〕1号"}
-    stage.refused(DST_APPROVER, LABORATORY, "recognize", "认定过早 too early to recognise", **document)
-    yield notice + ONE_DAY
-    stage.act(DST_APPROVER, LABORATORY, "recognize", "认定 recognised", **document)
+    stage.refused(
+        DST_APPROVER, LABORATORY, "recognize", "认定过早 · too early to recognise", **document
+    )
+    yield stage.working_day_after(notice)
+    stage.act(DST_APPROVER, LABORATORY, "recognize", "认定 · recognised", **document)
     yield stage.working_days(4)
     stage.act(
-        UNIVERSITY_OFFICE, LABORATORY, "start_construction", "开工建设 construction",
+        UNIVERSITY_OFFICE, LABORATORY, "start_construction", "开工建设 · construction",
         due_date=stage.today + ONE_DAY * 500, planned_investment_fen=5_000_0000_00,
     )  # fmt: skip
 
@@ -78,7 +80,7 @@ def institute(stage: Stage) -> Iterator[datetime.date]:
         CAR_OFFICE,
         "platforms",
         "demo-smart-cars",
-        "起草备案材料 draft",
+        "起草备案材料 · draft",
         title="郑州示例智能网联汽车研究院",
         kind="new-rd-institution",
         supporting_unit_name=UNITS[CAR_INSTITUTE],
@@ -89,44 +91,46 @@ def institute(stage: Stage) -> Iterator[datetime.date]:
         recommending_unit=ZHENGZHOU,
     )
     yield stage.working_days(1)
-    stage.act(CAR_OFFICE, INSTITUTE, "submit", "提交 submitted")
+    stage.act(CAR_OFFICE, INSTITUTE, "submit", "提交 · submitted")
     yield stage.working_days(2)
-    stage.act(ZHENGZHOU_BUREAU, INSTITUTE, "recommend", "推荐 recommended")
+    stage.act(ZHENGZHOU_BUREAU, INSTITUTE, "recommend", "推荐 · recommended")
     yield stage.working_days(2)
-    stage.act(DST_OFFICER, INSTITUTE, "accept", "受理 accepted")
-    stage.act(DST_OFFICER, INSTITUTE, "pass_formal_check", "形式审查 formal check")
+    stage.act(DST_OFFICER, INSTITUTE, "accept", "受理 · accepted")
+    stage.act(DST_OFFICER, INSTITUTE, "pass_formal_check", "形式审查 · formal check")
     yield stage.working_days(6)
     _experts(stage, INSTITUTE, 8120)
     yield stage.working_days(1)
-    stage.act(DST_OFFICER, INSTITUTE, "open_joint_review", "发起会签 joint review opened")
+    stage.act(DST_OFFICER, INSTITUTE, "open_joint_review", "发起会签 · joint review opened")
     yield stage.working_days(5)
     opinion = {"department": "FINANCE", "verdict": "VERDICT_AGREES", "opinion": "同意备案。"}
     stage.act(
-        DST_OFFICER, INSTITUTE, "conclude_joint_review", "财政厅同意 Finance agrees",
+        DST_OFFICER, INSTITUTE, "conclude_joint_review", "财政厅同意 · Finance agrees",
         opinions=[opinion],
     )  # fmt: skip
     yield stage.working_days(2)
     notice = _notice(stage, INSTITUTE)
     yield stage.working_days(3)
     stage.act(
-        DST_OFFICER, INSTITUTE, "record_objection", "登记异议 objection recorded",
+        DST_OFFICER, INSTITUTE, "record_objection", "登记异议 · objection recorded",
         content="质疑研发人员数量不实。", objector={"name": "匿名群众"},
     )  # fmt: skip
-    yield notice + ONE_DAY
+    yield stage.working_day_after(notice)
     document = {"document_number": "示例〔公文〕2号"}
-    stage.refused(DST_APPROVER, INSTITUTE, "put_on_file", "备案受阻 cannot be put on file", **document)
+    stage.refused(
+        DST_APPROVER, INSTITUTE, "put_on_file", "备案受阻 · cannot be put on file", **document
+    )
     stage.act(
-        DST_OFFICER, INSTITUTE, "resolve_objection", "异议不成立 objection not upheld",
+        DST_OFFICER, INSTITUTE, "resolve_objection", "异议不成立 · objection not upheld",
         objection_number=1, upheld=False, resolution="经核查社保记录，人数属实。",
     )  # fmt: skip
-    stage.act(DST_APPROVER, INSTITUTE, "put_on_file", "备案 put on file", **document)
+    stage.act(DST_APPROVER, INSTITUTE, "put_on_file", "备案 · put on file", **document)
     yield stage.working_days(3)
-    stage.act(DST_OFFICER, INSTITUTE, "start_operation", "投入运行 operating")
+    stage.act(DST_OFFICER, INSTITUTE, "start_operation", "投入运行 · operating")
 
 
 def _experts(stage: Stage, name: str, score: int) -> None:
     stage.act(
-        DST_EXPERTS, name, "record_expert_review", f"专家评审 {score / 100:g} 分 experts",
+        DST_EXPERTS, name, "record_expert_review", f"专家评审 {score / 100:g} 分 · expert review",
         score_hundredths=score, opinion="专家组同意通过。", experts_count=7, passed=True,
     )  # fmt: skip
 
@@ -134,7 +138,7 @@ def _experts(stage: Stage, name: str, score: int) -> None:
 def _notice(stage: Stage, name: str) -> datetime.date:
     """Publish the notice from today on, and return its last day."""
     record: Any = stage.act(
-        DST_OFFICER, name, "publish_notice", "开始公示 public notice",
+        DST_OFFICER, name, "publish_notice", "开始公示 · public notice",
         start_date=stage.today, document="省科技厅网站公示（示例）",
     )  # fmt: skip
     return to_date(record.public_notice.end_date) or stage.today

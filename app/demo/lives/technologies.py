@@ -28,7 +28,7 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
         DST_OFFICER,
         "breakthroughs",
         "demo-main-bearing",
-        "起草榜单 draft",
+        "起草榜单 · draft",
         title="大型盾构主轴承关键技术（示例）",
         english_title="Main bearings of large tunnel boring machines (sample)",
         abstract="直径 3 米级主轴承的材料、热处理与寿命评价。",
@@ -40,64 +40,66 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
         budget_fen=1_200_0000_00,
     )
     yield stage.working_days(1)
-    stage.act(DST_OFFICER, BEARING, "propose", "提出 proposed")
+    stage.act(DST_OFFICER, BEARING, "propose", "提出 · proposed")
     yield stage.working_days(2)
-    stage.act(DST_APPROVER, BEARING, "enlist", "列入榜单 listed", list_document_number="示例〔公文〕3号")
+    stage.act(
+        DST_APPROVER, BEARING, "enlist", "列入榜单 · listed", list_document_number="示例〔公文〕3号"
+    )
     closes = stage.working_days(9)
     stage.act(
-        DST_OFFICER, BEARING, "publish_for_bids", "四部门联合发榜 open for bids",
+        DST_OFFICER, BEARING, "publish_for_bids", "四部门联合发榜 · open for bids",
         publishing_departments=PUBLISHERS, bids_close_date=closes,
     )  # fmt: skip
     yield stage.working_days(4)
     stage.act(
-        BEARINGS_OFFICE, BEARING, "submit_bid", "联合体揭榜 a consortium bids",
+        BEARINGS_OFFICE, BEARING, "submit_bid", "联合体揭榜 · a consortium bids",
         units=[unit(code) for code in (BEARINGS, UNIVERSITY, MACHINES)],
         plan="材料、工艺、台架试验三步实现。", requested_fen=1_100_0000_00,
     )  # fmt: skip
     yield closes
     stage.act(
-        MACHINES_OFFICE, BEARING, "submit_bid", "另一联合体揭榜 another one bids",
+        MACHINES_OFFICE, BEARING, "submit_bid", "另一联合体揭榜 · another one bids",
         units=[unit(code) for code in (MACHINES, CAR_INSTITUTE, UNIVERSITY)],
         plan="引进消化后自主化。", requested_fen=1_200_0000_00,
     )  # fmt: skip
-    yield closes + ONE_DAY
-    stage.act(DST_OFFICER, BEARING, "close_bids", "截止 bids closed")
+    yield stage.working_day_after(closes)
+    stage.act(DST_OFFICER, BEARING, "close_bids", "截止 · bids closed")
     for bid, score in (("b1", 9150), ("b2", 7840)):
         stage.act(
-            DST_EXPERTS, BEARING, "score_bid", f"{bid} 评 {score / 100:g} 分 scored",
+            DST_EXPERTS, BEARING, "score_bid", f"{bid} 评 {score / 100:g} 分 · scored",
             bid=bid, score=score,
         )  # fmt: skip
     yield stage.working_days(2)
     stage.act(
-        DST_APPROVER, BEARING, "select_bidder", "选定 b1 selected",
+        DST_APPROVER, BEARING, "select_bidder", "选定 b1 · b1 selected",
         bid="b1", document_number="示例〔公文〕4号",
     )  # fmt: skip
     stage.act(
-        BEARINGS_OFFICE, BEARING, "plan_milestones", "制定里程碑 milestones",
+        BEARINGS_OFFICE, BEARING, "plan_milestones", "制定里程碑 · milestones",
         milestones=[{"title": "样件台架试验", "due_date": stage.today + ONE_DAY * 200}],
     )  # fmt: skip
     yield stage.working_days(1)
     stage.act(
-        DST_OFFICER, BEARING, "start", "开始攻关，就绪度 4 started at level 4",
+        DST_OFFICER, BEARING, "start", "开始攻关，就绪度 4 · started at level 4",
         baseline_level=4, evidence="实验室验证报告", assessor="示例评估机构",
     )  # fmt: skip
     yield stage.working_days(12)
     stage.act(
-        DST_OFFICER, BEARING, "reach_milestone", "里程碑通过 milestone reached",
+        DST_OFFICER, BEARING, "reach_milestone", "里程碑通过 · milestone reached",
         milestone="m1", verdict="VERDICT_GO", evidence="台架试验报告",
     )  # fmt: skip
     yield stage.working_days(4)
     stage.act(
-        BEARINGS_OFFICE, BEARING, "submit_for_acceptance", "申请验收 asks for acceptance",
+        BEARINGS_OFFICE, BEARING, "submit_for_acceptance", "申请验收 · asks for acceptance",
         report="完成全部任务。",
     )  # fmt: skip
     yield stage.working_days(3)
     stage.act(
-        DST_EXPERTS, BEARING, "assess", "验收评定为 6 级 assessed at level 6",
+        DST_EXPERTS, BEARING, "assess", "验收评定为 6 级 · assessed at level 6",
         level=6, stage="STAGE_ACCEPTANCE", evidence="现场掘进 500 米记录", assessor="示例评估机构",
     )  # fmt: skip
     yield stage.working_days(1)
     stage.act(
-        DST_APPROVER, BEARING, "accept", "验收，达到目标 accepted, target reached",
+        DST_APPROVER, BEARING, "accept", "验收，达到目标 · accepted, target reached",
         document_number="示例〔公文〕5号",
     )  # fmt: skip

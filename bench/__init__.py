@@ -1,0 +1,1 @@
+"""Measurements against the goals: `python -m bench` writes bench/results.md."""
