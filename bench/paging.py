@@ -2,7 +2,9 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -13,6 +15,7 @@ from luoshu.platforms.v1 import platforms_pb2_grpc
 
 DEEP, STEP, SIZE = 100_000, 1000, 50  # records; a page's size while walking; while measuring
 ROUNDS = 200
+Who = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -28,34 +31,35 @@ class Paging:
         return self.deep / self.first
 
 
-def paging(service: Served, order: str) -> Paging:
+def paging(service: Served, order: str, who: Who = AUDITOR) -> Paging:
     """Time both pages in turn, so that whatever else happens on the machine happens to both."""
     with grpc.insecure_channel(service.address) as channel:
         stub = platforms_pb2_grpc.PlatformServiceStub(channel)
-        token = _token_after(stub, order)
+        ask = partial(_page, stub, who, order)
+        token = _token_after(ask)
         first, deep = list[float](), list[float]()
         for _ in range(ROUNDS):
-            first.append(_timed(stub, order, ""))
-            deep.append(_timed(stub, order, token))
+            first.append(_timed(ask, ""))
+            deep.append(_timed(ask, token))
     return Paging(order or "name", statistics.median(first), statistics.median(deep))
 
 
-def _token_after(stub: Any, order: str) -> str:
+def _token_after(ask: Callable[[str, int], Any]) -> str:
     token = ""
     for _ in range(DEEP // STEP):
-        token = _page(stub, order, token, STEP).next_page_token
+        token = ask(token, STEP).next_page_token
     return token
 
 
-def _timed(stub: Any, order: str, token: str) -> float:
+def _timed(ask: Callable[[str, int], Any], token: str) -> float:
     began = time.perf_counter()
-    answer = _page(stub, order, token, SIZE)
+    answer = ask(token, SIZE)
     seconds = time.perf_counter() - began
     if len(answer.platforms) != SIZE:
         raise RuntimeError(f"a page of {len(answer.platforms)}")
     return seconds * 1000
 
 
-def _page(stub: Any, order: str, token: str, size: int) -> Any:
+def _page(stub: Any, who: Who, order: str, token: str, size: int) -> Any:
     request = pb.ListPlatformsRequest(order_by=order, page_token=token, page_size=size)
-    return stub.ListPlatforms(request, metadata=AUDITOR)
+    return stub.ListPlatforms(request, metadata=who)

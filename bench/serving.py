@@ -20,6 +20,8 @@ APPLICANT = (
     ("luoshu-department", "91110000710926094P"),
     ("luoshu-roles", "applicant,importer"),
 )
+APPLICANT_ALONE = (*APPLICANT[:2], ("luoshu-roles", "applicant"))
+"""Sees what its unit owns, and what is published."""
 AUDITOR = (("luoshu-actor", "accounts/bench"), ("luoshu-roles", "auditor"))
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -20,9 +23,11 @@ from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 SHARD = 0
 """The only shard that a source has so far; cursors are keyed by it from the start."""
-PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds after a failure; doubles
+PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds after a failure; doubles until something is applied
 HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
 TRANSIENT = (Unsettled, Overloaded, OwnerSilent, TooLate)
 
@@ -87,6 +92,16 @@ Journal = Callable[[int], AsyncIterator[list[JournalEntry]]]
 """Tells a source's journal from a position on, for as long as it runs."""
 
 
+@asynccontextmanager
+async def _closing(entries: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """What it reads from is closed at once, not when memory is tidied."""
+    try:
+        yield entries
+    finally:
+        if isinstance(entries, AsyncGenerator):
+            await entries.aclose()
+
+
 @dataclass(slots=True)
 class Follower:
     """One consumer following one source, for ever: an error is logged, waited out and tried again.
@@ -104,50 +119,61 @@ class Follower:
     position: int = 0
     _hole: Gap | None = None
     _hole_since: float = 0.0
+    _pause: float = PAUSE
+    # Its own: a broker or database that does not answer would take the pool's few threads from everybody.
+    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
 
     async def run(self) -> None:
-        pause = PAUSE
-        while True:
-            try:
-                await self._follow()
-                pause = PAUSE
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it was is said and tried again
-                self._stalled(type(error).__name__, pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+        try:
+            while True:
+                await self._attempt()
+                await asyncio.sleep(self._pause)
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _attempt(self) -> None:
+        try:
+            await self._follow()
+            self._pause = PAUSE
+        except Exception as error:  # noqa: BLE001 - whatever it was is said and tried again
+            self._stalled(type(error).__name__, self._pause)
 
     async def _follow(self) -> None:
         """Read on until a hole had to be filled from its owner: what lay behind it was left, and is read again."""
-        cursors = await asyncio.to_thread(self.sink.cursors)
+        cursors = await self._in_thread(self.sink.cursors)
         self.position, self._hole = cursors.get((self.source, SHARD), 0), None
-        async for entries in self.journal(self.position):
-            await self._take(entries)
-            if self._hole is None:
-                metrics.STALLED.labels(self.sink.name, self.source).set(0)
-            elif time.monotonic() - self._hole_since >= HOLE:
-                self._stalled("Gap", HOLE)
-                await self._fill(self._hole)
-                return
+        async with _closing(self.journal(self.position)) as told:
+            async for entries in told:
+                await self._take(entries)
+                if self._hole is None:
+                    metrics.STALLED.labels(self.sink.name, self.source).set(0)
+                elif time.monotonic() - self._hole_since >= HOLE:
+                    self._stalled("Gap", HOLE)
+                    await self._fill(self._hole)
+                    return
+
+    def _in_thread(self, work: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
     async def _take(self, entries: Sequence[JournalEntry]) -> None:
         """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""
         ahead, gap = following(self.source, self.position, entries)
         if ahead:
             async with self.turn:  # a sink is used by one at a time
-                await asyncio.to_thread(self.sink.apply, self.source, ahead)
-            self.position = ahead[-1].position
+                await self._in_thread(self.sink.apply, self.source, ahead)
+            self.position, self._pause = ahead[-1].position, PAUSE
         if self._hole is not None and self.position >= self._hole.expected:
             self._hole = None
         if self._hole is None and gap is not None:
             self._hole, self._hole_since = gap, time.monotonic()
 
     async def _fill(self, hole: Gap) -> None:
-        async for entries in self.owner(self.position):
-            await self._take(entries)
-            if self.position >= hole.got - 1:
-                return
+        async with _closing(self.owner(self.position)) as told:
+            async for entries in told:
+                await self._take(entries)
+                if self.position >= hole.got - 1:
+                    return
 
     def _stalled(self, error: str, pause: float) -> None:
         metrics.STALLED.labels(self.sink.name, self.source).set(1)

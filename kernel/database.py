@@ -18,6 +18,7 @@ SQLITE_PRAGMAS = (
     "cache_size=-16384",
     "wal_autocheckpoint=4000",
 )
+AWAY = ("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -49,6 +50,12 @@ def is_sqlite(url: str) -> bool:
 
 def is_postgres(engine: sa.Engine) -> bool:
     return engine.dialect.name == "postgresql"
+
+
+def is_away(error: sa.exc.OperationalError) -> bool:
+    """Tell whether the database does not answer. SQLite has the same class of error for SQL that it cannot run."""
+    name = getattr(error.orig, "sqlite_errorname", None)
+    return name is None or name.startswith(AWAY)
 
 
 def _postgres(url: str, **more: Any) -> sa.Engine:

@@ -140,6 +140,13 @@ class OwnerSilent(DomainError):
     retry_after = 1.0  # seconds
 
 
+class Silent(DomainError):
+    """The database does not answer a read; nothing was done."""
+
+    code = "DATABASE_UNAVAILABLE"
+    retry_after = 1.0  # seconds
+
+
 class Unsettled(DomainError):
     """The outcome is unknown; the same request id settles it."""
 

@@ -1,8 +1,11 @@
 """The bus on Apache Kafka, or any broker that speaks its protocol: the only module that knows kafka-python."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,13 +14,20 @@ from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
 from kernel.cloudevents import entry_of, message_of, topic_of
+from kernel.relay import Lost
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 PATIENCE = 5_000  # ms that a broker has to answer when one connects
-DELIVERY = 15_000  # ms until an unacknowledged message is an error
+DELIVERY = 10_000  # ms until an unacknowledged message is an error
 WAIT = 300  # ms that a fetch waits for more
 MOST = 2_000  # messages a poll
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+CLIENT = {
+    "bootstrap_timeout_ms": PATIENCE,
+    "reconnect_backoff_ms": 50,
+    # kafka-python's own 30 s would outlast a broker's restart by as much.
+    "reconnect_backoff_max_ms": 1_000,
+}
 
 
 class KafkaPublisher:
@@ -26,18 +36,45 @@ class KafkaPublisher:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._producer: Any = None
+        self._ends: dict[str, int] = {}  # source → offset after the last acknowledged message
 
     def publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        """Raise whatever went wrong; then nothing is known of the entries, and the next call has a new producer."""
+        """Raise whatever went wrong; then nothing is known of the entries, and the next call has a new producer.
+
+        Raises:
+            Lost: the topic lacks what it acknowledged before.
+        """
         try:
+            if source not in self._ends:
+                self._ends[source] = self._end(source, entries[0].position)
             producer = self._producer = self._producer or self._connected()
             sent = [self._send(producer, source, entry) for entry in entries]
             producer.flush(timeout=DELIVERY / 1000)
-            for future in sent:
-                future.get(timeout=DELIVERY / 1000)
+            offsets = [future.get(timeout=DELIVERY / 1000).offset for future in sent]
+            if offsets[0] < self._ends[source]:
+                raise self._lost(source, offsets[0])
+            self._ends[source] = offsets[-1] + 1
         except BaseException:
             self.close()
             raise
+
+    def _end(self, source: str, first: int) -> int:
+        """Return where the topic ends. Raises Lost: what goes before the first position to be sent is not in it."""
+        with _reading(self._bootstrap, source) as topic:
+            end = topic.end()
+            held = topic.position_at(end - 1) if end else 0
+        if held is None:  # kept for a time only, and it is over
+            return end
+        # Position p is never before offset p - 1: a shorter topic was made anew, and lacks its beginning.
+        held = held if end >= held else 0
+        if first > held + 1:
+            raise Lost(source, held)
+        return end
+
+    def _lost(self, source: str, offset: int) -> Lost:
+        """What was just acknowledged lies where an earlier message was."""
+        with _reading(self._bootstrap, source) as topic:
+            return Lost(source, topic.position_at(offset - 1) or 0 if offset else 0)
 
     def _connected(self) -> Any:
         return KafkaProducer(
@@ -49,7 +86,7 @@ class KafkaPublisher:
             max_block_ms=PATIENCE,
             delivery_timeout_ms=DELIVERY,
             request_timeout_ms=DELIVERY // 2,
-            bootstrap_timeout_ms=PATIENCE,
+            **CLIENT,
         )
 
     @staticmethod
@@ -58,55 +95,113 @@ class KafkaPublisher:
         return producer.send(topic_of(source), key=key, value=value, headers=headers, partition=0)
 
     def close(self) -> None:
+        """Drop what is not acknowledged yet: it is sent again, by a new producer."""
         producer, self._producer = self._producer, None
+        self._ends.clear()
         if producer is not None:
-            producer.close(timeout=1)
+            # Its own `close` raises while messages are unacknowledged, and leaves the sending thread at work for ever.
+            producer._sender.force_close()  # noqa: SLF001
+            with contextlib.suppress(Exception):
+                producer.close(timeout=1)
 
 
-async def journal(bootstrap: str, source: str, after: int) -> AsyncIterator[list[JournalEntry]]:
-    """Tell a source's topic from a position on, for ever.
+class Topic:
+    """A source's topic, read by hand: no group, no offsets kept by the broker. Used by one thread at a time."""
 
-    Positions are dense and sent in order, so the first of position p lies at offset p - 1 or later: starting at offset `after`
-    misses nothing, and repeats are passed over by their positions. A topic that is shorter than that was lost and made anew:
-    it is read from its beginning.
-    """
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, thread_name_prefix=f"{source}-topic") as thread:
-        consumer = await loop.run_in_executor(thread, _subscribed, bootstrap, source, after)
-        try:
-            while True:
-                yield await loop.run_in_executor(thread, _polled, consumer, source)
-        finally:
-            thread.submit(consumer.close)
+    def __init__(self, bootstrap: str, source: str) -> None:
+        self._bootstrap, self._source = bootstrap, source
+        self._partition = TopicPartition(topic_of(source), 0)
+        self._consumer: Any = None
+
+    def open(self) -> None:
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            fetch_max_wait_ms=WAIT,
+            max_poll_records=MOST,
+            request_timeout_ms=DELIVERY,
+            **CLIENT,
+        )
+        self._consumer.assign([self._partition])
+
+    def open_after(self, position: int) -> None:
+        """Stand where everything above a position is still to come.
+
+        The first message of position p lies at offset p - 1 or later, and what is told grows by one at most: so behind a
+        message at or below the position nothing is missed. Behind a higher one the topic was made anew: from its beginning.
+        """
+        self.open()
+        begin, end = self.begin(), self.end()
+        offset = min(position, end)
+        if offset > begin and (self.position_at(offset - 1) or 0) > position:
+            offset = begin
+        self._consumer.seek(self._partition, max(offset, begin))
+
+    def begin(self) -> int:
+        return int(self._consumer.beginning_offsets([self._partition])[self._partition])
+
+    def end(self) -> int:
+        return int(self._consumer.end_offsets([self._partition])[self._partition])
+
+    def position_at(self, offset: int) -> int | None:
+        """Return the position that the message at an offset tells; None: there is none any more."""
+        if offset < self.begin():
+            return None
+        self._consumer.seek(self._partition, offset)
+        limit = time.monotonic() + PATIENCE / 1000
+        while not (entries := self.poll(most=1)):
+            if time.monotonic() > limit:
+                raise TimeoutError(f"{topic_of(self._source)}: no message at {offset}")
+        return entries[0].position
+
+    def poll(self, most: int = MOST) -> list[JournalEntry]:
+        """Return what came within a moment; nothing while the broker is away."""
+        told = self._consumer.poll(timeout_ms=WAIT, max_records=most)
+        return [
+            entry_of(self._source, r.value, r.headers) for batch in told.values() for r in batch
+        ]
+
+    def close(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
 
 
-def _subscribed(bootstrap: str, source: str, after: int) -> Any:
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        allow_auto_create_topics=False,
-        fetch_max_wait_ms=WAIT,
-        max_poll_records=MOST,
-        bootstrap_timeout_ms=PATIENCE,
-        request_timeout_ms=DELIVERY,
-    )
-    partition = TopicPartition(topic_of(source), 0)
-    consumer.assign([partition])
-    end = consumer.end_offsets([partition])[partition]
-    consumer.seek(partition, after if after <= end else 0)
-    return consumer
+@contextmanager
+def _reading(bootstrap: str, source: str) -> Iterator[Topic]:
+    topic = Topic(bootstrap, source)
+    try:
+        topic.open()
+        yield topic
+    finally:
+        topic.close()
 
 
-def _polled(consumer: Any, source: str) -> list[JournalEntry]:
-    records = consumer.poll(timeout_ms=WAIT)
-    return [entry_of(source, r.value, r.headers) for batch in records.values() for r in batch]
+async def journal(
+    bootstrap: str, source: str, after: int
+) -> AsyncGenerator[list[JournalEntry], None]:
+    """Tell a source's topic from a position on, for ever."""
+    loop, topic = asyncio.get_running_loop(), Topic(bootstrap, source)
+    thread = ThreadPoolExecutor(1, thread_name_prefix=f"{source}-topic")
+    try:
+        await loop.run_in_executor(thread, topic.open_after, after)
+        while True:
+            yield await loop.run_in_executor(thread, topic.poll)
+    finally:
+        thread.submit(topic.close)
+        thread.shutdown(wait=False)  # the loop does not wait for a broker that is away
+
+
+def journal_of(bootstrap: str, source: str) -> Any:
+    """Return a source's topic as what a follower reads."""
+    return partial(journal, bootstrap, source)
 
 
 def make_topics(bootstrap: str, services: Sequence[str], *, brokers: int = 1) -> list[str]:
     """Make the topics that are not there yet, and return their names. Three brokers keep three copies, two of them in step."""
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=PATIENCE)
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, **CLIENT)
     try:
         there = set(admin.list_topics())
         missing = [topic_of(service) for service in services if topic_of(service) not in there]
@@ -120,8 +215,3 @@ def make_topics(bootstrap: str, services: Sequence[str], *, brokers: int = 1) ->
         return missing
     finally:
         admin.close()
-
-
-def journal_of(bootstrap: str, source: str) -> Any:
-    """Return a source's topic as what a follower reads."""
-    return partial(journal, bootstrap, source)

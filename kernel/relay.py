@@ -4,24 +4,89 @@ To the rest it is a consumer like another: its cursor is in the service's databa
 away its cursor stands still, and it starts again after it: repeats are legal on the bus, holes are not.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Protocol
 
 import sqlalchemy as sa
+import structlog
 
-from kernel.consumer import SHARD
+from kernel.consumer import SHARD, Journal
+from kernel.database import is_postgres
 from kernel.store import Store
 from luoshu.journal.v1.journal_pb2 import JournalEntry
+
+log = structlog.get_logger(__name__)
+
+LOOK = 1.0  # seconds between two looks whether the process that leads has gone
+LEAD = 20_736_002
+"""Number of PostgreSQL's advisory lock that the process holds which relays a database's journal."""
+
+
+class Lost(Exception):
+    """The bus lacks what it acknowledged: `position` is the last that it has. What comes after is sent again."""
+
+    def __init__(self, source: str, position: int) -> None:
+        super().__init__(f"{source}: the bus has nothing above position {position}")
+        self.source, self.position = source, position
+
+
+class NotLeading(Exception):
+    """Another process relays this journal by now."""
 
 
 class Publisher(Protocol):
     """Where entries are published."""
 
     def publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        """Return when all are acknowledged, in order; raise otherwise."""
+        """Return when all are acknowledged, in order; raise otherwise. Raises Lost."""
         ...
 
     def close(self) -> None: ...
+
+
+class Lead:
+    """Of the processes of one service, one relays: the others would repeat every message. Where it fails, repeats are legal.
+
+    On SQLite everybody leads: a file has one process.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine, self._postgres = engine, is_postgres(engine)
+        self._connection: sa.Connection | None = None
+
+    def taken(self) -> bool:
+        """Tell whether this process leads, from now on if nobody does."""
+        if not self._postgres:
+            return True
+        try:
+            return self._holds() or self._takes()
+        except sa.exc.DBAPIError:
+            self.leave()
+            raise
+
+    def _holds(self) -> bool:
+        if self._connection is None:
+            return False
+        self._connection.execute(sa.text("SELECT 1"))
+        return True
+
+    def _takes(self) -> bool:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection = connection
+        if connection.execute(sa.select(sa.func.pg_try_advisory_lock(LEAD))).scalar_one():
+            return True
+        self.leave()
+        return False
+
+    def leave(self) -> None:
+        """The lock goes with its connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
 
 
 class RelaySink:
@@ -31,16 +96,42 @@ class RelaySink:
 
     def __init__(self, store: Store, engine: sa.Engine, publisher: Publisher) -> None:
         self._store, self._engine, self._publisher = store, engine, publisher
+        self._lead = Lead(engine)
         self.sources = (store.service.name,)
+
+    def leading(self, owner: Journal) -> Journal:
+        """Return the journal to follow: it tells nothing while another process leads."""
+        return partial(self._led, owner)
+
+    async def _led(self, owner: Journal, after: int) -> AsyncGenerator[list[JournalEntry], None]:
+        if not await asyncio.to_thread(self._lead.taken):
+            await asyncio.sleep(LOOK)
+            return  # the follower asks again, from where the other process is by then
+        entries: Any = owner(after)
+        async with aclosing(entries):
+            async for some in entries:
+                yield some
 
     def cursors(self) -> Mapping[tuple[str, int], int]:
         with self._engine.connect() as tx:
             return self._store.cursors(tx)
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        self._publisher.publish(source, entries)
+        """Raises NotLeading; Lost: the cursor went back to what the bus still has."""
+        if not self._lead.taken():
+            raise NotLeading(source)
+        try:
+            self._publisher.publish(source, entries)
+        except Lost as lost:
+            log.warning("bus_lost_events", source=source, after=lost.position)
+            self._move(source, lost.position)
+            raise
+        self._move(source, entries[-1].position)
+
+    def _move(self, source: str, position: int) -> None:
         with self._engine.begin() as tx:
-            self._store.put_cursor(tx, source, SHARD, entries[-1].position)
+            self._store.put_cursor(tx, source, SHARD, position)
 
     def close(self) -> None:
         self._publisher.close()
+        self._lead.leave()

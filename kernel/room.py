@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kernel import database
 from kernel.case import Reference
 from kernel.commands import Commands
-from kernel.errors import DomainError, UnknownReference
+from kernel.errors import DomainError, Silent, UnknownReference
 from kernel.gather import Gatherer
 from kernel.lists import Lists
 from kernel.notices import Notices
@@ -96,8 +96,7 @@ class Room:
         return await self._reads.ask(name)
 
     def _find(self, names: Sequence[str]) -> list[Found | Exception | None]:
-        with self._reading.connect() as tx:
-            found = self.store.found(tx, set(names))
+        found = self.read_here(self.store.found, set(names))
         return [found.get(name) for name in names]
 
     async def read(self, question: Callable[..., T], *args: Any) -> T:
@@ -105,9 +104,14 @@ class Room:
         return await asyncio.to_thread(self.read_here, question, *args)
 
     def read_here(self, question: Callable[..., T], *args: Any) -> T:
-        """The same in the caller's own thread: one that waits for another of the pool can wait for ever."""
-        with self._reading.connect() as tx:
-            return question(tx, *args)
+        """The same in the caller's own thread: one that waits for another of the pool can wait for ever. Raises Silent."""
+        try:
+            with self._reading.connect() as tx:
+                return question(tx, *args)
+        except sa.exc.OperationalError as error:
+            if not database.is_away(error):
+                raise
+            raise _silent() from error
 
     async def tell(self, after: int, *, follow: bool) -> AsyncIterator[list[Told]]:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
@@ -150,10 +154,11 @@ class Room:
             self._reading, self.service.name, lambda: loop.call_soon_threadsafe(turn.set)
         ) as notices:
             while not self.tide.ended:
-                head = await self.read(self.store.head)
-                if head != seen:
-                    seen = head
-                    self.tide.rise()
+                with contextlib.suppress(Silent):  # a database that is away comes back
+                    head = await self.read(self.store.head)
+                    if head != seen:
+                        seen = head
+                        self.tide.rise()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(turn.wait(), notices.pause)
                 turn.clear()
@@ -169,6 +174,13 @@ class Room:
 def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:
     commands = tuple(replace(c, asked=(*c.asked, *asked)) for c in work.commands)
     return Work(commands, work.atomic)
+
+
+def _silent() -> Silent:
+    return Silent(
+        "the database does not answer, nothing was done; try again",
+        "数据库未响应，未做任何更改；请重试",
+    )
 
 
 def refusal(outcome: Outcome) -> DomainError | None:

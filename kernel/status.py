@@ -18,6 +18,7 @@ CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.Reused: grpc.StatusCode.INVALID_ARGUMENT,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OwnerSilent: grpc.StatusCode.UNAVAILABLE,
+    errors.Silent: grpc.StatusCode.UNAVAILABLE,
     errors.Unsettled: grpc.StatusCode.UNAVAILABLE,
     errors.TooLate: grpc.StatusCode.DEADLINE_EXCEEDED,
 }

@@ -1,19 +1,19 @@
 """A whole cluster on this machine: PostgreSQL, Kafka and each service as a process of its own."""
 
+import contextlib
 import dataclasses
 import json
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from app.cli import output
-from app.cli.failures import UNEXPECTED, Failure
+from app.cli.failures import DONE, INTERRUPTED, UNEXPECTED, Failure
 from app.cli.session import Command, session
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def cluster() -> None:
 @cluster.command(cls=Command)
 @click.option("--brokers", type=click.IntRange(1, 9), help="Kafka nodes; 1 where nothing is said.")
 @folder_option
-def up(brokers: int | None, folder: Path) -> None:
+def up(brokers: int | None, folder: Path) -> int:
     """Start everything and go on until Ctrl-C: then stop everything.
 
     启动全部进程，按 Ctrl-C 停止。
@@ -56,22 +56,29 @@ def up(brokers: int | None, folder: Path) -> None:
     from app.cluster.plan import make
     from app.cluster.supervisor import Cluster
 
-    began = time.monotonic()
     with _explained(), _ending_on_signals() as ending:
         made = Cluster(make(folder, brokers), lambda seconds: _pause(ending, seconds))
-        click.echo(f"starting in {folder.absolute()} … / 正在启动 …", err=True)
         try:
-            made.up()
-            _show(made.status())
-            took = time.monotonic() - began
-            click.echo(f"all serve after {took:.1f} s; Ctrl-C stops them", err=True)
-            click.echo(f"全部就绪，用时 {took:.1f} 秒；按 Ctrl-C 停止", err=True)
+            _bring_up(made)
+        except Stopped:
+            return INTERRUPTED
+        try:
             _attend(made, ending)
         except Stopped:
-            pass
-        finally:
             click.echo("stopping … / 正在停止 …", err=True)
+        finally:
             made.down()
+        return DONE
+
+
+def _bring_up(made: "Cluster") -> None:
+    began = time.monotonic()
+    click.echo(f"starting in {made.plan.folder} … / 正在启动 …", err=True)
+    made.up()
+    _show(made.status())
+    took = time.monotonic() - began
+    click.echo(f"all serve after {took:.1f} s; Ctrl-C stops them", err=True)
+    click.echo(f"全部就绪，用时 {took:.1f} 秒；按 Ctrl-C 停止", err=True)
 
 
 @cluster.command(cls=Command)
@@ -135,17 +142,15 @@ def _show(found: Sequence["Status"]) -> None:
 
 
 def _attend(made: "Cluster", ending: threading.Event) -> None:
-    """Tell who ends by itself, until the command is to end or everything was stopped by another one."""
+    """Tell who ends by itself; return when another command has stopped everything. Raises Stopped."""
     told: set[str] = set()
-    while not ending.wait(LOOK):
-        left = made.left()
-        if not left:
-            raise Stopped
-        ended = {name for name in left if not made.running(name)}
+    while made.left():
+        ended = set(made.ended())
         for name in sorted(ended - told):
             click.secho(f"{name} ended; see {made.servers[name].log}", fg="red", err=True)
             click.secho(f"{name} 已退出；重新启动：luoshu cluster start {name}", fg="red", err=True)
         told = ended
+        _pause(ending, LOOK)
 
 
 def _pause(ending: threading.Event, seconds: float) -> None:
@@ -153,7 +158,7 @@ def _pause(ending: threading.Event, seconds: float) -> None:
         raise Stopped
 
 
-@contextmanager
+@contextlib.contextmanager
 def _ending_on_signals() -> Iterator[threading.Event]:
     """Yield what is set by Ctrl-C, SIGTERM and a closed terminal; a second Ctrl-C changes nothing."""
     ending = threading.Event()
@@ -166,7 +171,7 @@ def _ending_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _explained() -> Iterator[None]:
     """Turn what is broken into a line of English and one of Chinese."""
     from app.cluster.ports import Broken

@@ -1,9 +1,13 @@
-"""What a Kafka broker needs on this machine: a Java, and Kafka's jars, which Maven fetches."""
+"""What a Kafka broker needs on this machine: a Java, and Kafka's jars, which Maven fetches.
+
+`python -m app.cluster.java` sees to both.
+"""
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from importlib import import_module
@@ -105,3 +109,17 @@ def _take(draft: Path, folder: Path) -> None:
     except OSError:
         if not (folder / MARK).exists():
             raise
+
+
+def main() -> int:
+    """Return 0 when a broker could be started."""
+    try:
+        print(f"{java()}, {jars()}")
+    except Missing as missing:
+        print(f"{missing.en}\n{missing.zh}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -87,14 +87,17 @@ class Cluster:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self) -> None:
-        """Start everything; when it returns, every service is SERVING. Raises Broken."""
+        """Start everything; when it returns, every service is SERVING. Raises Broken: then nothing of it runs."""
         with self._alone():
-            self._refuse_a_second()
+            self._refuse_a_second()  # before the `try`: the first one goes on
             self.plan.save()
-            self._start([POSTGRES, *self.plan.brokers])
-            self.postgres.create(*NAMES)
-            self._migrate()
-            self._start(NAMES)
+            try:
+                self._start([POSTGRES, *self.plan.brokers])
+                self._prepare()
+                self._start(NAMES)
+            except BaseException:
+                self._down()
+                raise
 
     def start(self, name: str) -> None:
         """Start one that does not run. Raises Broken."""
@@ -114,10 +117,9 @@ class Cluster:
         self.stop(name, signal.SIGKILL)
 
     def down(self) -> None:
-        """End everything: first who asks, last who is asked."""
+        """End everything."""
         with self._alone(hurried=True):
-            for group in (NAMES, self.plan.brokers, [POSTGRES]):
-                self._stop(group)
+            self._down()
 
     def status(self) -> list[Status]:
         return [self._status(name) for name in self.servers]
@@ -132,6 +134,16 @@ class Cluster:
     def left(self) -> list[str]:
         """Return the names that nobody stopped: they run, or ended by themselves."""
         return [name for name in self.servers if self._file(name).exists()]
+
+    def ended(self) -> list[str]:
+        """Return the names that ended by themselves; none while a command is at work, which may be ending them."""
+        with self._lock() as lock:
+            return [name for name in self.left() if not self.running(name)] if _taken(lock) else []
+
+    def _down(self) -> None:
+        """First who asks, last who is asked."""
+        for group in (NAMES, self.plan.brokers, [POSTGRES]):
+            self._stop(group)
 
     def _start(self, names: Sequence[str]) -> None:
         for name in names:
@@ -159,8 +171,9 @@ class Cluster:
                 child.wait()
             self._file(name).unlink(missing_ok=True)
 
-    def _migrate(self) -> None:
+    def _prepare(self) -> None:
         """Bring databases and topics up to date, as an operator would."""
+        self.postgres.create(*NAMES)
         log = self.plan.folder / "services" / "migrate.log"
         child = processes.spawn(
             [sys.executable, "-m", "app.cli", "migrate"], log, self.plan.environment()
@@ -204,12 +217,17 @@ class Cluster:
     @contextlib.contextmanager
     def _alone(self, *, hurried: bool = False) -> Iterator[None]:
         """One command at a time changes a cluster. `hurried`: nothing breaks off the waiting."""
-        self.plan.folder.mkdir(parents=True, exist_ok=True)
         pause = time.sleep if hurried else self._pause
-        with (self.plan.folder / "lock").open("w") as lock:
-            while not _taken(lock.fileno()):
+        with self._lock() as lock:
+            while not _taken(lock):
                 pause(processes.PAUSE)
             yield
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[int]:
+        self.plan.folder.mkdir(parents=True, exist_ok=True)
+        with (self.plan.folder / "lock").open("w") as lock:
+            yield lock.fileno()
 
 
 def _taken(descriptor: int) -> bool:

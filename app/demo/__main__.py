@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -27,6 +27,7 @@ from app.settings import ROOT, Settings, SettingsError
 from kernel import metrics
 from kernel.dates import business_date
 
+LOG = "luoshu.log"
 FAILED, TAKEN = 1, 3
 """Exit codes: something went wrong; an address is taken. 0 is a clean stop, 2 a wrong option."""
 HONOURED = ("DATA_DIR", "LISTEN", "METRICS_LISTEN", "PACK", "LOG_LEVEL")
@@ -93,7 +94,7 @@ def start(settings: Settings) -> int:
         )
         return TAKEN
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.data_dir / "luoshu.log").open("a", encoding="utf-8", buffering=1) as log:
+    with (settings.data_dir / LOG).open("a", encoding="utf-8", buffering=1) as log:
         logs.configure(settings["LOG_LEVEL"], "json")
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=log))
         return _run(settings, tell, log)
@@ -101,37 +102,43 @@ def start(settings: Settings) -> int:
 
 def _run(settings: Settings, tell: Teller, log: TextIO) -> int:
     try:
-        uvloop.run(run(settings, tell))
+        uvloop.run(_until_told(settings, tell))
     except (Stopped, KeyboardInterrupt):
-        tell.say("已停止。", "Stopped.")
+        tell.say(
+            "已停止；首次启动未完成，下次从头开始。",
+            "Stopped; the first start was not over and begins anew.",
+        )
     except SettingsError as error:
         tell.say(str(error), "", "red")
         return FAILED
     except Exception as error:  # noqa: BLE001 - said in one line; how it came is in the log file
         traceback.print_exc(file=log)
-        tell.say(
-            f"出错：{error!r}；详见 {settings.data_dir / 'luoshu.log'}",
-            f"It failed: {error!r}; see {settings.data_dir / 'luoshu.log'}",
-            "red",
-        )
+        where = settings.data_dir / LOG
+        tell.say(f"出错：{error!r}；详见 {where}", f"It failed: {error!r}; see {where}", "red")
         return FAILED
     return 0
 
 
-async def run(settings: Settings, tell: Teller) -> None:
-    """Build what a first start shows, then serve, show, and go on serving until told to stop."""
+async def _until_told(settings: Settings, tell: Teller) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(settings, tell, stop)
+
+
+async def run(settings: Settings, tell: Teller, stop: asyncio.Event) -> None:
+    """Build what a first start shows, then serve, show, and go on serving until told to stop."""
     today = business_date(now())
     _greet(settings, tell)
     if first.is_first(settings.data_dir):
         await first.build(settings, tell, today, stop.is_set)
+    else:
+        tell.say("数据已在，保留不动。", "The data are there and are kept.")
     process = Process(settings, NAMES)
     await process.start()
     try:
         with _measured(settings):
-            await _shown(process, settings, tell, today, stop)
+            await _shown(process, settings, tell, today)
             tell.console.print("\n  按 Ctrl-C 停止 · Ctrl-C to stop", style="bold")
             await stop.wait()
     finally:
@@ -149,7 +156,7 @@ def _greet(settings: Settings, tell: Teller) -> None:
 
 
 @contextlib.contextmanager
-def _measured(settings: Settings):  # type: ignore[no-untyped-def]
+def _measured(settings: Settings) -> Iterator[None]:
     host, port = settings["METRICS_LISTEN"].rsplit(":", 1)
     server, _ = start_http_server(int(port), host, metrics.REGISTRY)
     try:
@@ -159,14 +166,11 @@ def _measured(settings: Settings):  # type: ignore[no-untyped-def]
         server.server_close()
 
 
-async def _shown(
-    process: Process, settings: Settings, tell: Teller, today: datetime.date, stop: asyncio.Event
-) -> None:
+async def _shown(process: Process, settings: Settings, tell: Teller, today: datetime.date) -> None:
     address = f"{settings['LISTEN'].rsplit(':', 1)[0]}:{process.port}"
     folder = Path(settings["DATA_DIR"]) / "reports"
     await first.in_own_thread(results.show, address, folder, today, tell)
-    if not stop.is_set():
-        results.next_steps(address, today, tell)
+    results.next_steps(address, today, tell)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def show(address: str, folder: Path, today: datetime.date, tell: Teller) -> None
         for file in _files(client, name, folder):
             tell.done(file)
         tell.heading("二〇二七年目标", "targets for 2027")
-        _targets(client, name, tell)
+        _targets(client, tell)
         tell.heading("审计", "audit")
         tell.done(_audited(client))
         tell.say(
@@ -72,9 +72,9 @@ def _files(client: Client, name: str, folder: Path) -> Iterator[str]:
             yield f"{path}  {len(rendered.content):,} bytes"
 
 
-def _targets(client: Client, name: str, tell: Teller) -> None:
-    """Show what is counted towards the plans' targets; what nothing counts is not shown as 0."""
-    board = client.reports.GetBoard(reports_pb2.GetBoardRequest(report=name))
+def _targets(client: Client, tell: Teller) -> None:
+    """Show what is counted towards the plans' targets by now; what nothing counts is not shown as 0."""
+    board = client.reports.GetBoard(reports_pb2.GetBoardRequest())
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("  ", "目标 target", "目标值 goal", "已计 counted"):
         grid.add_column(heading)

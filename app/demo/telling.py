@@ -34,7 +34,7 @@ class Teller:
 
     def say(self, zh: str, en: str, style: str = "") -> None:
         """A remark: Chinese, then English, each on its line."""
-        self.console.print(Padding(Text(f"{zh}\n{en}", style), (0, 0, 0, 2)))
+        self.console.print(Padding(Text(f"{zh}\n{en}", style), (0, 0, 0, 2), expand=False))
 
     def done(self, text: str) -> None:
         line = Table.grid(padding=(0, 1, 0, 0))
@@ -66,7 +66,7 @@ class Teller:
         """A step that was refused, as it had to be, with the server's own words."""
         self._step(day, life, who, Text.assemble((f"✗ {text}", "yellow")))
         for line in why:
-            self.console.print(Padding(Text(line, "yellow"), (0, 0, 0, 10)))
+            self.console.print(Padding(Text(line, "yellow"), (0, 0, 0, 10), expand=False))
 
     def _step(self, day: datetime.date, life: str, who: str, what: Text) -> None:
         """A line in columns: what is too long goes on below itself."""

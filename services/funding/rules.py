@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sized
+from functools import lru_cache
 from typing import Any
 
 from stdnum.cn import uscc
@@ -23,9 +24,13 @@ def yuan(fen: int) -> str:
     return f"{fen // FEN_A_YUAN:,}.{fen % FEN_A_YUAN:02d}"
 
 
+_is_code = lru_cache(maxsize=4096)(uscc.is_valid)
+"""The same units come again and again; a check takes 30 µs."""
+
+
 def check_code(code: str, field: str) -> None:
     """Raises Invalid for a wrong unified social credit code (GB 32100-2015)."""
-    if uscc.is_valid(code):
+    if _is_code(code):
         return
     raise Invalid(
         f"{code or 'nothing'} is no credit code; give the 18 characters of the certificate",

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from stdnum.cn import uscc
@@ -47,9 +48,13 @@ def kind_of(platform: pb.Platform, case: Case) -> Kind:
     return case.pack.kind(platform.kind, case.effective, field="kind")
 
 
+_is_code = lru_cache(maxsize=4096)(uscc.is_valid)
+"""The same units come again and again; a check takes 30 µs."""
+
+
 def check_code(code: str, field: str) -> None:
     """Raises Invalid for what is no unified social credit code (GB 32100-2015)."""
-    if uscc.is_valid(code):
+    if _is_code(code):
         return
     raise Invalid(
         f"{code or 'nothing'} is no unified social credit code; copy the certificate's 18 signs",

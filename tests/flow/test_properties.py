@@ -44,7 +44,12 @@ class Life(RuleBasedStateMachine):
 
     # What a kind of record adds.
 
+    waiting: ClassVar[tuple[str, ...]] = ()
+
     def draft(self, data: st.DataObject) -> Any:
+        raise NotImplementedError
+
+    def path(self, given: Any) -> tuple[str, ...]:
         raise NotImplementedError
 
     def request(self, action: str, name: str, data: st.DataObject) -> Any:
@@ -53,9 +58,17 @@ class Life(RuleBasedStateMachine):
     # What happens.
 
     def begin(self, data: st.DataObject) -> None:
+        """Create a record, and lead it some way along its usual path, so that every state is met."""
         given = self.draft(data)
         settled = self.batch.decide(command("create", self.name(), self.callers[0], given=given))
         self.names.append(settled.name)
+        path = self.path(given)
+        for action in path[: data.draw(st.integers(0, len(path)))]:
+            if action in self.waiting:
+                self.days_pass(8)
+            able = [c for c in self.callers if action in self.allowed(c, settled.name)]
+            if not able or self.tried(action, settled.name, able[0], data) is not None:
+                break
 
     def name(self) -> str:
         return f"{self.resource.collection}/n{len(self.names)}"
@@ -76,13 +89,14 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def an_allowed_action(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self.names))
-        pairs = [(c, action) for c in self.callers for action in self.allowed(c, name)]
-        if not pairs:
+        able = {action: c for c in self.callers for action in self.allowed(c, name)}
+        if not able:
             return
-        caller, action = data.draw(st.sampled_from(pairs))
+        action, caller = data.draw(st.sampled_from(sorted(able.items(), key=lambda pair: pair[0])))
         wrong = self.tried(action, name, caller, data)
-        assert not isinstance(wrong, Denied | NotFound) or wrong.code not in RIGHTS, wrong
-        assert wrong is None or wrong.code != "STATE_FORBIDS", f"{action}: {wrong}"
+        if wrong is not None:  # for a reason of the domain: not the table's, and not for rights
+            assert wrong.code not in {"STATE_FORBIDS", *RIGHTS}, f"{action}: {wrong}"
+            assert not isinstance(wrong, NotFound) or name not in wrong.en.split(), wrong
 
     @precondition(lambda self: self.names)
     @rule(data=st.data())
@@ -152,7 +166,7 @@ class Life(RuleBasedStateMachine):
         assert all("欧阳".encode() not in row.event for row in self.batch.journal)
 
 
-RIGHTS = {"PERMISSION_DENIED", "ROLE_MISSING", "NOT_THE_DEPARTMENT", "FOUR_EYES", "NOT_FOUND"}
+RIGHTS = {"PERMISSION_DENIED", "ROLE_MISSING", "NOT_THE_DEPARTMENT", "FOUR_EYES"}
 
 
 def postponed(message: Any, days: datetime.timedelta) -> Any:
@@ -169,6 +183,18 @@ def postponed(message: Any, days: datetime.timedelta) -> Any:
     return message
 
 
+BUILT = ("start_construction", "pass_acceptance", "evaluate")
+NURTURED = ("submit", "accept", "record_expert_review", "open_joint_review", "conclude_joint_review", "publish_notice", "nurture")  # fmt: skip
+PATHS = {
+    "lab": (*platforms_story.TO_NOTICE, "recognize", *BUILT),
+    "equipped": (*platforms_story.TO_REVIEW, "publish_notice", "recognize", "start_operation"),
+    "new-institute": ("submit", "accept", "put_on_file", "start_operation"),
+    "base": ("submit", "accept", "record_expert_review", "publish_notice", "approve", *BUILT),
+    "centre": (*NURTURED, "record_expert_review", "publish_notice", "recognize", *BUILT),
+}
+"""The usual path of each kind of the small pack."""
+
+
 class PlatformLife(Life):
     service, resource = PLATFORMS, PLATFORMS.resources[0]
     pack = platforms_story.PACK
@@ -182,9 +208,14 @@ class PlatformLife(Life):
         Caller("ma", OTHER_UNIT, frozenset({Role.APPLICANT})),
     )
 
+    waiting = platforms_story.ENDINGS
+
     @initialize(data=st.data())
     def start(self, data: st.DataObject) -> None:
         self.begin(data)
+
+    def path(self, given: Any) -> tuple[str, ...]:
+        return PATHS[given.kind]
 
     def draft(self, data: st.DataObject) -> Any:
         kind = data.draw(st.sampled_from([kind.id for kind in platforms_story.KINDS]))
@@ -220,15 +251,18 @@ class ApplicationLife(Life):
         Caller("ma", OTHER_UNIT, frozenset({Role.APPLICANT})),
         Caller("chen", "DRC", frozenset({Role.CASE_OFFICER, Role.APPROVER})),
     )
+    waiting = ("approve",)
 
     @initialize(data=st.data())
     def start(self, data: st.DataObject) -> None:
         known = {n: Reference(n, "STATE_OPERATING", "名") for n in (funding_world.PLATFORM,)}
         self.batch.loader = Memory(references=known)
         for record in (funding_world.programme(), funding_world.call()):
-            record.revision = 1
-            self.batch.records[record.name] = Held(record, 1, 0, "activate")
+            self.batch.records[record.name] = Held(record, 0, 0, "activate")
         self.begin(data)
+
+    def path(self, given: Any) -> tuple[str, ...]:
+        return funding_world.PATH
 
     def draft(self, data: st.DataObject) -> Any:
         fen = data.draw(st.sampled_from([1, funding_world.FEN, 600_000_000]))
@@ -257,6 +291,7 @@ class ApplicationLife(Life):
             request.instalments.add(number=2, amount_fen=record.approved_fen - half)
         if action == "pay_instalment":
             request.number = data.draw(st.sampled_from([1, 2]))
+            request.voucher = f"V-{self.batch.position}"
             owed = [i.amount_fen - i.paid_fen for i in record.instalments if i.number == request.number]  # fmt: skip
             request.amount_fen = data.draw(st.sampled_from([1, sum(owed), sum(owed) + 1]))
         if action == "recover":

@@ -31,6 +31,7 @@ REQUESTED, APPROVED = 800_0000_00, 600_0000_00  # fen
 
 def programme(stage: Stage) -> Iterator[datetime.date]:
     """A year's money, and what may be applied for."""
+    year = stage.today.year
     stage.create(
         DIIT_OFFICER,
         "programmes",
@@ -38,7 +39,7 @@ def programme(stage: Stage) -> Iterator[datetime.date]:
         "登记专项 · programme",
         title="重大产业关键技术攻关专项（示例）",
         policy="industrial-open-bids",
-        ceilings=[{"year": stage.today.year, "ceiling_fen": 5_000_0000_00}],
+        ceilings=[{"year": year, "ceiling_fen": 5_000_0000_00}],
     )
     yield stage.working_days(1)
     stage.act(DIIT_APPROVER, PROGRAMME, "activate", "启用 · activated")
@@ -50,7 +51,7 @@ def programme(stage: Stage) -> Iterator[datetime.date]:
         programme=PROGRAMME,
         title="智能装备方向申报指南（示例）",
         topics=["掘进装备", "农机装备"],
-        year=stage.today.year,
+        year=year,
         open_date=stage.today,
         close_date=stage.today + ONE_DAY * 30,
         max_award_fen=REQUESTED,

@@ -1,0 +1,48 @@
+"""Tests with real engines: one PostgreSQL and one Kafka broker a session, started when the first test asks."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.cluster.kafka import Broker
+from app.cluster.postgres import Postgres
+from tests.live import engines
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("live")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say aloud which engines were missing; a skip is easily overlooked."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = [r.longrepr[2] for r in skipped if isinstance(r.longrepr, tuple)]
+    for reason in sorted({r for r in reasons if "engine missing" in r}):
+        told = f"LIVE TESTS LEFT OUT ({reasons.count(reason)}): {reason}"
+        terminalreporter.write_line(told, red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The session's PostgreSQL; take a database of your own from `database`."""
+    with engines.a_postgres("max_connections=300") as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Callable[[str], str]:
+    """Makes a new, empty database whose name begins so, and returns its address."""
+    return partial(engines.new_database, postgres)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """The session's Kafka; whoever kills it, or needs topics of the real names, takes `engines.some_brokers()`."""
+    with engines.some_brokers() as nodes:
+        yield nodes[0]

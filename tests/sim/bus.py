@@ -1,0 +1,72 @@
+"""The bus in memory: topics that keep what was appended, lose acknowledgements, deliver late and twice."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from kernel.cloudevents import Message, entry_of, message_of
+from luoshu.journal.v1.journal_pb2 import JournalEntry
+from tests.sim.points import Points
+
+POLLS = 3  # of a follower before its connection ends
+MOST = 4  # messages a poll
+
+
+class BusError(Exception):
+    """The broker did not answer: what was sent may be there or not."""
+
+
+@dataclass
+class Bus:
+    """Topics by source. `points`: of the run. `pass_time`: called with seconds whenever somebody waits."""
+
+    points: Points
+    pass_time: Callable[[float], None]
+    topics: dict[str, list[Message]] = field(default_factory=dict)
+
+    def topic(self, source: str) -> list[Message]:
+        return self.topics.setdefault(source, [])
+
+    def publisher(self, process: str) -> "Publisher":
+        return Publisher(self, process)
+
+    def lose(self, source: str, count: int) -> None:
+        """Drop the newest messages of a topic, as a broker without its disk would."""
+        topic = self.topic(source)
+        del topic[max(0, len(topic) - count) :]
+
+    async def journal(self, source: str, after: int) -> AsyncIterator[list[JournalEntry]]:
+        """As `kernel.kafka.journal`: begin at offset `after`, or at the beginning of a topic that is shorter."""
+        topic = self.topic(source)
+        offset = after if after <= len(topic) else 0
+        for _ in range(POLLS):
+            end = min(offset + MOST, len(topic))
+            if self.points.chance(self.points.rates.late):
+                end = offset + (end - offset) // 2
+            start = offset
+            if self.points.chance(self.points.rates.repeated):
+                start = max(0, offset - self.points.random.randint(1, MOST))
+            yield [entry_of(source, m.value, m.headers) for m in topic[start:end]]
+            offset = end
+            self.pass_time(0.3)
+
+
+@dataclass
+class Publisher:
+    """As `kernel.kafka.KafkaPublisher`: in order, and returns when all is acknowledged."""
+
+    bus: Bus
+    process: str
+
+    def publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
+        points = self.bus.points
+        for entry in entries:
+            points.reach(self.process, "before produce")
+            if points.chance(points.rates.lost / 2):
+                raise BusError("not appended")
+            self.bus.topic(source).append(message_of(entry))
+            points.reach(self.process, "after produce")
+        if points.chance(points.rates.lost):
+            raise BusError("appended, the acknowledgement is lost")
+        points.reach(self.process, "after acknowledgement")
+
+    def close(self) -> None: ...

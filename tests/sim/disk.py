@@ -1,0 +1,97 @@
+"""What survives a crash: SQLite files, with the engines that hold their connections.
+
+Engines outlive a run because they only hold connections and compiled statements; a crash closes the connections.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from app.catalogue import registry
+from app.migrate import metadata_of
+from kernel import database
+from kernel.registry import Service
+from kernel.store import Store
+from kernel.tables import tables_of
+from tests.sim.points import Current, watch
+
+MEMORY = Path("/dev/shm")
+Image = Mapping[str, bytes]
+"""The files of some databases, by name."""
+
+
+class Disk:
+    """A folder of databases. `current`: the points of the run under way."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
+        self.path, self.current = Path(self._folder.name), Current()
+        self._engines: dict[tuple[str, str, str], sa.Engine] = {}
+
+    def url(self, name: str) -> str:
+        return f"sqlite:///{self.path / name}.sqlite3"
+
+    def engine(self, name: str, kind: str, process: str = "") -> sa.Engine:
+        """Return a process's engine on a database. `kind`: writing or reading."""
+        key = (name, kind, process or name)
+        if key not in self._engines:
+            engine: sa.Engine = getattr(database, kind)(self.url(name))
+            sa.event.listen(engine, "connect", _impatient)
+            watch(engine, process or name, self.current)
+            self._engines[key] = engine
+        return self._engines[key]
+
+    def close(self, process: str = "") -> None:
+        """Close the connections of a process, or all."""
+        for (_, _, owner), engine in self._engines.items():
+            if process in ("", owner):
+                engine.dispose()
+
+    def write(self, image: Image) -> None:
+        """Replace all databases."""
+        self.close()
+        for path in self.path.iterdir():
+            path.unlink()
+        for name, body in image.items():
+            (self.path / f"{name}.sqlite3").write_bytes(body)
+
+    def read(self) -> dict[str, bytes]:
+        """Return all databases; SQLite folds its log into the file when the last connection closes."""
+        self.close()
+        return {path.stem: path.read_bytes() for path in self.path.glob("*.sqlite3")}
+
+    def make(self, name: str) -> None:
+        """Make the tables of a service that are not there yet."""
+        if (self.path / f"{name}.sqlite3").exists():
+            return
+        with self.engine(name, "writing").begin() as tx:
+            metadata_of(name).create_all(tx)
+            service = registry(name)
+            if service is not None:
+                tx.execute(sa.insert(_head(service)).values(id=1, position=0, commit_time=0))
+
+
+def _impatient(connection: object, _: object) -> None:
+    """A lock that is held is told at once: the one that holds it cannot go on while this thread waits."""
+    connection.execute("PRAGMA busy_timeout=0")  # type: ignore[attr-defined]
+
+
+def _head(service: Service) -> sa.Table:
+    return tables_of(service).head
+
+
+@cache
+def disk() -> Disk:
+    """Return this process's disk."""
+    return Disk()
+
+
+@cache
+def store_of(name: str) -> Store:
+    """Return a service's statements: made once, they hold nothing of a run."""
+    service = registry(name)
+    assert service is not None, name
+    return Store(service, disk().engine(name, "writing"))
