@@ -16,6 +16,8 @@ def configure(level: str, form: str) -> None:
         if console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    # What goes wrong with the bus is told by the relay and the consumers, once; kafka-python tells each attempt.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

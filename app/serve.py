@@ -5,6 +5,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -35,6 +36,7 @@ from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
 
+THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
 GRACE = 5.0  # seconds that calls under way get when the process is told to stop
 
 
@@ -82,6 +84,7 @@ class Process:
 
     async def start(self) -> None:
         """Bring everything up; when it returns, the address answers."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         pack = load_pack(self.settings.pack)
         for name in self.names:
             migrate.ready(name, self.settings.database(name))

@@ -3,10 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -120,17 +118,12 @@ class Follower:
     _hole: Gap | None = None
     _hole_since: float = 0.0
     _pause: float = PAUSE
-    # Its own: a broker or database that does not answer would take the pool's few threads from everybody.
-    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
 
     async def run(self) -> None:
-        try:
-            while True:
-                await self._attempt()
-                await asyncio.sleep(self._pause)
-                self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        finally:
-            self._thread.shutdown(wait=False)
+        while True:
+            await self._attempt()
+            await asyncio.sleep(self._pause)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     async def _attempt(self) -> None:
         try:
@@ -141,7 +134,7 @@ class Follower:
 
     async def _follow(self) -> None:
         """Read on until a hole had to be filled from its owner: what lay behind it was left, and is read again."""
-        cursors = await self._in_thread(self.sink.cursors)
+        cursors = await asyncio.to_thread(self.sink.cursors)
         self.position, self._hole = cursors.get((self.source, SHARD), 0), None
         async with _closing(self.journal(self.position)) as told:
             async for entries in told:
@@ -153,15 +146,12 @@ class Follower:
                     await self._fill(self._hole)
                     return
 
-    def _in_thread(self, work: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
-        return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
-
     async def _take(self, entries: Sequence[JournalEntry]) -> None:
         """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""
         ahead, gap = following(self.source, self.position, entries)
         if ahead:
             async with self.turn:  # a sink is used by one at a time
-                await self._in_thread(self.sink.apply, self.source, ahead)
+                await asyncio.to_thread(self.sink.apply, self.source, ahead)
             self.position, self._pause = ahead[-1].position, PAUSE
         if self._hole is not None and self.position >= self._hole.expected:
             self._hole = None

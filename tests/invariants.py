@@ -5,7 +5,7 @@ Every function raises AssertionError, saying which line broke the rule.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -49,12 +49,17 @@ def seen(url: str, service: Service) -> Database:
     engine = database.reading(url)
     try:
         with engine.connect() as tx:
-            head = tx.execute(sa.text("SELECT position FROM journal_head")).scalar_one()
-            lines = [Line(*row) for row in tx.execute(_select("journal", Line, "position"))]
-            tables = [resource.singular for resource in service.resources]
-            rows = [Row(*r) for table in tables for r in tx.execute(_select(table, Row, "name"))]
+            return looked(tx, service)
     finally:
         engine.dispose()
+
+
+def looked(tx: sa.Connection, service: Service) -> Database:
+    """Read the same over a connection that is there."""
+    head = tx.execute(sa.text("SELECT position FROM journal_head")).scalar_one()
+    lines = [Line(*row) for row in tx.execute(_select("journal", Line, "position"))]
+    tables = [resource.singular for resource in service.resources]
+    rows = [Row(*r) for table in tables for r in tx.execute(_select(table, Row, "name"))]
     return Database(int(head), lines, rows)
 
 
@@ -64,7 +69,11 @@ def _select(table: str, fields: Any, order: str) -> sa.TextClause:
 
 def demand_sound(url: str, service: Service) -> Database:
     """I3: positions and revisions dense, events say what their line says, records follow from the journal."""
-    found = seen(url, service)
+    return demand_all(seen(url, service), service)
+
+
+def demand_all(found: Database, service: Service) -> Database:
+    """The same of what was read already."""
     demand_dense_positions(found)
     demand_dense_revisions(found.lines)
     demand_told(found.lines, service)
@@ -104,7 +113,7 @@ def demand_followed(found: Database, service: Service) -> None:
         if line.collection in service.by_collection:
             of_record[line.record].append(line)
     rows = {row.name: row for row in found.rows}
-    assert rows.keys() == of_record.keys(), f"not both: {sorted(rows.keys() ^ of_record.keys())}"
+    assert rows.keys() == of_record.keys(), f"not both: {_some(rows.keys() ^ of_record.keys())}"
     for name, row in rows.items():
         _demand_newest(row, of_record[name], service)
 
@@ -131,7 +140,7 @@ def demand_effects(lines: Iterable[Line], acknowledged: Mapping[str, str]) -> No
 def demand_no_effects(lines: Iterable[Line], refused: Iterable[str]) -> None:
     """I2: what was answered "not done" left nothing. `refused`: request ids."""
     done = {line.request_id for line in lines}.intersection(refused)
-    assert not done, f"refused, and yet in the journal: {sorted(done)}"
+    assert not done, f"refused, and yet in the journal: {_some(done)}"
 
 
 def demand_rows(lines: Iterable[Line], service: Service, entered: Mapping[str, str]) -> None:
@@ -144,9 +153,9 @@ def demand_rows(lines: Iterable[Line], service: Service, entered: Mapping[str, s
             of_key[record.origin.key].append(line.record)
     of_key.pop("", None)
     twice = {key: names for key, names in of_key.items() if len(names) > 1}
-    assert not twice, f"entered twice: {twice}"
+    assert not twice, f"entered twice: {_some(twice)}"
     lost = {key for key, name in entered.items() if of_key.get(key) != [name]}
-    assert not lost, f"acknowledged and lost: {sorted(lost)}"
+    assert not lost, f"acknowledged and lost: {_some(lost)}"
 
 
 def demand_audited(lines: Sequence[Line], audit: str, source: str) -> None:
@@ -175,3 +184,8 @@ def demand_reported(lines: Iterable[Line], reports: str, source: str) -> None:
     engine.dispose()
     told = [(line.position, line.record, line.revision) for line in lines if line.record != "clock"]
     assert kept == told, f"{source}: {len(kept)} facts of {len(told)} changes"
+
+
+def _some(names: Collection[str]) -> str:
+    """Return the first few of many."""
+    return f"{len(names)}: {', '.join(sorted(names)[:5])}"

@@ -2,11 +2,9 @@
 
 import asyncio
 import datetime
-import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +23,13 @@ from app import logs
 from app.catalogue import REGISTRIES
 from app.serve import Process
 from app.settings import Settings
+from kernel import database
 from luoshu.journal.v1 import journal_pb2
 
 JOURNALS = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
-METHODS = {m.name: m for s in REGISTRIES for m in s.contract.methods} | dict(JOURNALS.methods_by_name)
+METHODS = {m.name: m for s in REGISTRIES for m in s.contract.methods} | dict(
+    JOURNALS.methods_by_name
+)
 MORNING = datetime.datetime(2026, 3, 16, 2, tzinfo=datetime.UTC)  # a Monday, 10:00 in Zhengzhou
 
 
@@ -107,13 +108,25 @@ def told(error: Any) -> Refusal:
 
 
 class Running:
-    """A process of the services named. `folder`: its databases, keys and `log.jsonl`."""
+    """A process of the services named.
 
-    def __init__(self, folder: Path, names: Iterable[str], clock: MovableClock) -> None:
+    `folder`: its keys, `log.jsonl` and SQLite files; `databases`: settings of others; `kept`: the folder where those lie.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Iterable[str],
+        clock: MovableClock,
+        databases: Mapping[str, str] | None = None,
+        kept: Path | None = None,
+    ) -> None:
         self.folder, self.clock, self.log = folder, clock, folder / "log.jsonl"
+        self._kept = kept
         folder.mkdir(parents=True, exist_ok=True)
-        said = {"LUOSHU_DATA_DIR": str(folder), "LUOSHU_LISTEN": "127.0.0.1:0"}
-        self.process = Process(Settings(said), tuple(names), clock)
+        said = {"LUOSHU_DATA_DIR": str(folder), "LUOSHU_LISTEN": "127.0.0.1:0", **(databases or {})}
+        self.settings = Settings(said)
+        self.process = Process(self.settings, tuple(names), clock)
         self._ready, self._failure = threading.Event(), list[BaseException]()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -138,7 +151,7 @@ class Running:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve())
-        except BaseException as failure:  # the thread that started this one raises it
+        except BaseException as failure:  # noqa: BLE001 - raised by the thread that waits
             self._failure.append(failure)
             self._ready.set()
 
@@ -172,9 +185,26 @@ class Running:
     # Looking behind it.
 
     def rows(self, service: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        path = self.folder / f"{service}.sqlite3"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            return database.execute(sql, values).fetchall()
+        """Ask a service's database. `sql`: with a question mark for each value."""
+        return [tuple(row) for row in self._run(service, sql, values).fetchall()]
+
+    def change(self, service: str, sql: str, *values: Any) -> int:
+        """Change a service's database behind its back; return the number of rows."""
+        return int(self._run(service, sql, values).rowcount)
+
+    def _run(self, service: str, sql: str, values: tuple[Any, ...]) -> Any:
+        engine = database.writing(self.settings.database(service))
+        text = sql.replace("?", "%s") if database.is_postgres(engine) else sql
+        with engine.begin() as tx:
+            result = tx.exec_driver_sql(text, values)
+            answer = result.freeze()() if result.returns_rows else result
+        engine.dispose()
+        return answer
+
+    def files(self) -> list[Path]:
+        """Return every file in which something of the process, or of its databases, is kept."""
+        folders = (self.folder, *((self._kept,) if self._kept else ()))
+        return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
     def head(self, service: str) -> int:
         return int(self.rows(service, "SELECT position FROM journal_head")[0][0])

@@ -1,6 +1,6 @@
 """The calls of README.md, made with the real grpcurl against a fresh server; what they answer must be what stands there.
 
-A call is a fenced block ```console: `$ grpcurl …` (lines may go on behind a backslash), then its output. `--write`
+A call is a fenced block ```console: `$ grpcurl …` up to the method, then its output. `--write`
 puts the present output there instead. Needs grpcurl on the PATH, or GRPCURL.
 """
 
@@ -23,7 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 ADDRESS = "127.0.0.1:50051"
-BLOCK = re.compile(r"```console\n\$ (?P<command>grpcurl (?:.*\\\n)*.*)\n(?P<output>[\s\S]*?)```\n")
+BLOCK = re.compile(
+    r"```console\n\$ (?P<command>grpcurl [^`]*? luoshu[\w.]+/\w+)\n(?P<output>[\s\S]*?)```\n"
+)
 ERROR = re.compile(r"ERROR:\n  Code: (?P<code>\w+)\n  Message: (?P<message>.*)(?P<details>[\s\S]*)")
 VOLATILE = {
     "create_time", "update_time", "commit_time", "effective_date", "business_date", "position",
@@ -47,7 +49,7 @@ class Call:
 
     def arguments(self, program: str, address: str) -> list[str]:
         """Return the command for another program and address."""
-        words = shlex.split(self.command)
+        words = _words(self.command)
         return [program, *(address if word == self.address else word for word in words[1:])]
 
 
@@ -57,7 +59,7 @@ def calls(text: str) -> list[Call]:
 
 
 def _call(command: str, output: str) -> Call:
-    words = iter(shlex.split(command)[1:])
+    words = iter(_words(command)[1:])
     said: dict[str, list[str]] = {"-H": [], "-d": ["{}"], "-max-time": ["0"]}
     rest = []
     for word in words:
@@ -71,6 +73,11 @@ def _call(command: str, output: str) -> Call:
     metadata = tuple((key, value) for key, value in headers)
     seconds = float(said["-max-time"][-1])
     return Call(command, output, metadata, json.loads(said["-d"][-1]), seconds, *rest)
+
+
+def _words(command: str) -> list[str]:
+    """Return a command's words as a shell would; shlex keeps the line break behind a backslash."""
+    return shlex.split(command.replace("\\\n", " "))
 
 
 def parsed(output: str) -> list[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from app.demo import __main__ as demo
 from app.demo import first
+from app.demo import starting as demo
 from app.demo.clock import StoryClock
 from app.demo.lives.funding import AWARD, CALL
 from app.demo.lives.platforms import INSTITUTE, LABORATORY

@@ -28,7 +28,7 @@ from app.settings import ROOT
 from kernel import database as databases
 from tests.live import engines
 
-SECONDS = 60.0  # until a test gives up; the machine may be busy
+SECONDS = 180.0  # until a test gives up; the machine may be busy
 Database = Callable[[str], str]
 
 

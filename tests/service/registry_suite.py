@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kernel.dates import from_date
@@ -46,7 +46,6 @@ class Sample:
     first: tuple[str, Who, Mapping[str, Any]]
     forbidden: tuple[str, Who, Mapping[str, Any]]
     person: str = ""
-    column: str = field(default="title")
 
     def __str__(self) -> str:
         return self.noun
@@ -171,20 +170,56 @@ def an_application() -> funding.Application:
 
 WHY = {"reason": "理由"}
 PROGRAMMES, CALLS, APPLICATIONS = FUNDING.resources
-SAMPLES = (
-    Sample(PLATFORMS, PLATFORMS.resources[0], APPLICANT, a_platform, ("submit", APPLICANT, {}), ("accept", OFFICER, {}), "contact"),
-    Sample(TECHNOLOGIES, TECHNOLOGIES.resources[0], APPLICANT, a_breakthrough, ("propose", APPLICANT, {}), ("return_to_proposer", OFFICER, WHY), "leader"),
-    Sample(FUNDING, PROGRAMMES, OFFICER, a_programme, ("activate", APPROVER, {}), ("suspend", APPROVER, WHY)),
-    Sample(FUNDING, CALLS, OFFICER, a_call, ("publish", OFFICER, {"document_number": "豫科〔2026〕1号"}), ("close", OFFICER, {})),
-    Sample(FUNDING, APPLICATIONS, APPLICANT, an_application, ("submit", APPLICANT, {}), ("accept", OFFICER, {}), "principal_investigator"),
-)  # fmt: skip
+PLATFORM = Sample(
+    PLATFORMS,
+    PLATFORMS.resources[0],
+    APPLICANT,
+    a_platform,
+    first=("submit", APPLICANT, {}),
+    forbidden=("accept", OFFICER, {}),
+    person="contact",
+)
+BREAKTHROUGH = Sample(
+    TECHNOLOGIES,
+    TECHNOLOGIES.resources[0],
+    APPLICANT,
+    a_breakthrough,
+    first=("propose", APPLICANT, {}),
+    forbidden=("return_to_proposer", OFFICER, WHY),
+    person="leader",
+)
+A_PROGRAMME = Sample(
+    FUNDING,
+    PROGRAMMES,
+    OFFICER,
+    a_programme,
+    first=("activate", APPROVER, {}),
+    forbidden=("suspend", APPROVER, WHY),
+)
+A_CALL = Sample(
+    FUNDING,
+    CALLS,
+    OFFICER,
+    a_call,
+    first=("publish", OFFICER, {"document_number": "豫科〔2026〕1号"}),
+    forbidden=("close", OFFICER, {}),
+)
+APPLICATION = Sample(
+    FUNDING,
+    APPLICATIONS,
+    APPLICANT,
+    an_application,
+    first=("submit", APPLICANT, {}),
+    forbidden=("accept", OFFICER, {}),
+    person="principal_investigator",
+)
+SAMPLES = (PLATFORM, BREAKTHROUGH, A_PROGRAMME, A_CALL, APPLICATION)
 PERSONAL = tuple(sample for sample in SAMPLES if sample.person)
 
 
 def furnish(running: Running) -> None:
     """Make what calls and applications hang on: an active programme, a published call."""
-    programme, call = SAMPLES[2], SAMPLES[3]
-    programme.create(running, programme_id="suite")
+    A_PROGRAMME.create(running, programme_id="suite")
     running.call("ActivateProgramme", APPROVER, name=PROGRAMME)
-    call.create(running, call_id="suite")
+    A_CALL.create(running, call_id="suite")
     running.call("PublishCall", OFFICER, name=CALL, document_number="豫科〔2026〕1号")

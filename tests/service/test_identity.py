@@ -8,9 +8,7 @@ import pytest
 from kernel.case import Role
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from tests.running import Running, Who, refusal, request, told
-from tests.service.registry_suite import APPLICANT, AUDITOR, SAMPLES
-
-PLATFORM = SAMPLES[0]
+from tests.service.registry_suite import APPLICANT, AUDITOR, PLATFORM
 
 
 def test_a_role_that_there_is_not_is_refused_with_those_there_are(running: Running) -> None:
@@ -57,7 +55,7 @@ def test_a_caller_without_department_sees_what_is_published_only(running: Runnin
 
 
 def raw(running: Running, method: str, body: bytes) -> Any:
-    call = running.channel.unary_unary(f"/luoshu.platforms.v1.PlatformService/{method}")
+    call: Any = running.channel.unary_unary(f"/luoshu.platforms.v1.PlatformService/{method}")
     return call(body, metadata=APPLICANT.metadata, timeout=10)
 
 
@@ -69,9 +67,7 @@ def test_bytes_that_are_no_request_are_refused(running: Running, body: bytes) ->
 
 @pytest.mark.parametrize("length", [10, 2000, 100_000])
 @pytest.mark.parametrize("sign", ["x", "长", "😀"])
-def test_a_long_wrong_value_still_gets_its_answer(
-    running: Running, sign: str, length: int
-) -> None:
+def test_a_long_wrong_value_still_gets_its_answer(running: Running, sign: str, length: int) -> None:
     """A status travels in headers: it must not outgrow what a peer takes."""
     message = pb.Platform(name="platforms/none-such", title="x")
     paths = [sign * length]
@@ -131,6 +127,6 @@ def test_a_crash_tells_its_number_and_nothing_else(
 def test_health_and_reflection_answer_without_identity(running: Running) -> None:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    stub = health_pb2_grpc.HealthStub(running.channel)
+    stub: Any = health_pb2_grpc.HealthStub(running.channel)
     answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING

@@ -19,9 +19,7 @@ REFUSED = journal_pb2.IMPORT_OUTCOME_REFUSED
 
 def batch(running: Running, sample: Sample, titles: list[str], **said: Any) -> list[Any]:
     requests = [{sample.singular: sample.record(title=title)} for title in titles]
-    answer = running.call(
-        f"BatchCreate{sample.plural}", sample.author, requests=requests, **said
-    )
+    answer = running.call(f"BatchCreate{sample.plural}", sample.author, requests=requests, **said)
     return sample.listed(answer)
 
 

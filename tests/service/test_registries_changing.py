@@ -1,7 +1,9 @@
 """Every registry: what a change does, and what a refused one does not."""
 
+from functools import partial
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.running import NOBODY, Running, Who, new_request_id, refusal
@@ -155,7 +157,7 @@ def test_an_update_of_what_cannot_be_written_is_refused(
 def test_an_update_without_a_name_is_refused(registries: Running, sample: Sample) -> None:
     for name in ("", "elsewhere/x", f"{sample.collection}/Ä", f"{sample.collection}/\0"):
         said = {sample.singular: sample.record(name=name)}
-        wrong = refusal(lambda s=said: registries.call(f"Update{sample.noun}", sample.author, **s))
+        wrong = refusal(partial(registries.call, f"Update{sample.noun}", sample.author, **said))
         assert wrong.code == "INVALID_ARGUMENT"
         assert wrong.problems[0][0] == f"{sample.singular}.name"
 
@@ -210,8 +212,6 @@ def test_an_answer_tells_what_the_caller_may_do_next(registries: Running, sample
 
 
 def test_a_deadline_that_is_over_is_exceeded(registries: Running, sample: Sample) -> None:
-    import grpc
-
     with pytest.raises(grpc.RpcError) as caught:
         registries.call(f"List{sample.plural}", AUDITOR, timeout=0)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -5,6 +5,7 @@ import time
 import uuid
 from typing import Any
 
+import grpc
 import pytest
 
 from kernel.dates import from_date
@@ -88,7 +89,7 @@ def test_a_time_that_no_calendar_has_is_refused(
     registries: Running, sample: Sample, field: str, seconds: int
 ) -> None:
     record = sample.create(registries)
-    said = {field: {"seconds": seconds}}
+    said: dict[str, Any] = {field: {"seconds": seconds}}
     for call in (
         lambda: sample.get(registries, record.name, **said),
         lambda: sample.page(registries, **said),
@@ -134,8 +135,6 @@ def test_a_list_of_what_was_true_reads_the_rows_of_that_day(
 
 
 def past(running: Running, sample: Sample, name: str, said: dict[str, Any]) -> Any:
-    import grpc
-
     try:
         return sample.get(running, name, **said)
     except grpc.RpcError:
@@ -145,7 +144,7 @@ def past(running: Running, sample: Sample, name: str, said: dict[str, Any]) -> A
 def test_a_list_of_the_past_goes_page_by_page(registries: Running, sample: Sample) -> None:
     mark = uuid.uuid4().hex[:12]
     records = [sample.create(registries, title=f"{mark} {n}") for n in range(5)]
-    said = {"filter": mark, "read_time": records[-1].update_time, "page_size": 2}
+    said: dict[str, Any] = {"filter": mark, "read_time": records[-1].update_time, "page_size": 2}
     found, token = list[str](), ""
     while True:
         page = sample.page(registries, page_token=token, **said)

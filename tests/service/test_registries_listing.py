@@ -3,6 +3,8 @@
 import operator
 import threading
 import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ ORDERED = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-OPERATORS = {
+OPERATORS: Mapping[str, Mapping[str, Callable[[Any, Any], Any]]] = {
     "text": {**ORDERED, ":": lambda have, part: part in have},
     "date": {**ORDERED, ":": operator.eq},
     "time": {**ORDERED, ":": operator.eq},
@@ -95,9 +97,7 @@ def test_a_star_asks_whether_anything_is_there(registries: Running, sample: Samp
         assert set(names(registries, sample, filter=f"title:{mark} {field.path}:*")) == wanted
 
 
-def test_words_and_or_not_and_wildcards_are_understood(
-    registries: Running, sample: Sample
-) -> None:
+def test_words_and_or_not_and_wildcards_are_understood(registries: Running, sample: Sample) -> None:
     mark, records = some_records(registries, sample)
     first, second, third, fourth = (record.name for record in records)
     found = {
@@ -164,9 +164,7 @@ def walked(running: Running, sample: Sample, size: int, **said: Any) -> list[str
             return found
 
 
-def test_pages_have_everything_once_while_others_write(
-    registries: Running, sample: Sample
-) -> None:
+def test_pages_have_everything_once_while_others_write(registries: Running, sample: Sample) -> None:
     mark, over = uuid.uuid4().hex[:12], threading.Event()
     before = [sample.create(registries, title=f"{mark} {n}").name for n in range(40)]
 
@@ -188,14 +186,14 @@ def test_pages_have_everything_once_while_others_write(
 
 def test_an_order_that_there_is_not_is_refused(registries: Running, sample: Sample) -> None:
     for order in ("nonsense", "title up", "title desc asc", "abstract"):
-        wrong = refusal(lambda o=order: sample.page(registries, order_by=o))
+        wrong = refusal(partial(sample.page, registries, order_by=order))
         assert [field for field, _ in wrong.problems] == ["order_by"]
         assert "name" in wrong.text
 
 
 def test_a_page_size_over_1000_or_below_0_is_refused(registries: Running, sample: Sample) -> None:
     for size in (1001, -1):
-        wrong = refusal(lambda s=size: sample.page(registries, page_size=s))
+        wrong = refusal(partial(sample.page, registries, page_size=size))
         assert [field for field, _ in wrong.problems] == ["page_size"]
 
 
@@ -206,7 +204,7 @@ def test_a_token_that_is_not_ours_or_was_changed_is_refused(
     token = sample.page(registries, page_size=1).next_page_token
     other = "B" if token[5] == "A" else "A"
     for forged in ("x", "%%%%", token[:-4], token[:5] + other + token[6:], "Ä", "A" * 64):
-        wrong = refusal(lambda t=forged: sample.page(registries, page_size=1, page_token=t))
+        wrong = refusal(partial(sample.page, registries, page_size=1, page_token=forged))
         assert [field for field, _ in wrong.problems] == ["page_token"]
         assert "start without it" in wrong.text
 
@@ -215,9 +213,7 @@ def test_a_token_goes_with_its_filter_and_order(registries: Running, sample: Sam
     mark, _ = some_records(registries, sample, 3)
     token = sample.page(registries, page_size=1, filter=mark).next_page_token
     for said in ({"filter": "甲"}, {"filter": mark, "order_by": "title"}, {}):
-        wrong = refusal(
-            lambda s=said: sample.page(registries, page_size=1, page_token=token, **s)
-        )
+        wrong = refusal(partial(sample.page, registries, page_size=1, page_token=token, **said))
         assert "those of the first page" in wrong.text
 
 

@@ -2,13 +2,22 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from luoshu.journal.v1 import journal_pb2
 from tests.running import Running, Who, refusal, request, some
-from tests.service.registry_suite import APPLICANT, AUDITOR, OFFICER, SAMPLES, STRANGER, Sample
+from tests.service.registry_suite import (
+    APPLICANT,
+    AUDITOR,
+    OFFICER,
+    PLATFORM,
+    SAMPLES,
+    STRANGER,
+    Sample,
+)
 
 each = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 SERVICES = {sample.service.name: sample.service for sample in SAMPLES}
@@ -135,7 +144,7 @@ def test_the_journal_has_the_bytes_that_a_watch_sends(registries: Running, sampl
     source, head = sample.service.name, registries.head(sample.service.name)
     sample.act(registries, sample.create(registries))
     method = f"/{sample.service.contract.full_name}/Watch{sample.plural}"
-    raw = registries.channel.unary_stream(method, lambda m: m.SerializeToString(), lambda b: b)
+    raw: Any = registries.channel.unary_stream(method, lambda m: m.SerializeToString(), lambda b: b)
     question = request(f"Watch{sample.plural}", after_position=head)
     sent = list(some(raw(question, metadata=AUDITOR.metadata, timeout=20), 2))
     entries = journal(registries, source, after_position=head, limit=2)
@@ -166,7 +175,7 @@ def test_a_journal_is_read_by_those_who_may_see_everything(registries: Running) 
         entries = journal(registries, "platforms", Who("a", "X", (role,)), limit=1)
         assert [entry.position for entry in entries] == [1]
     for who in (OFFICER, APPLICANT, Who("a", "X", ("importer",)), Who("a", "X", ())):
-        wrong = refusal(lambda w=who: journal(registries, "platforms", w))
+        wrong = refusal(partial(journal, registries, "platforms", who))
         assert (wrong.code, wrong.reason) == ("PERMISSION_DENIED", "ROLE_MISSING")
 
 
@@ -182,7 +191,7 @@ def test_a_journal_ends_where_it_ends_or_stays(registries: Running) -> None:
     stream = registries.watch(
         "ReadJournal", AUDITOR, source="platforms", after_position=head, follow=True
     )
-    record = SAMPLES[0].create(registries)
+    record = PLATFORM.create(registries)
     (entry,) = some(stream, 1)
     assert isinstance(entry, journal_pb2.JournalEntry)
     assert record.name.encode() in entry.event

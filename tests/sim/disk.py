@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from app.catalogue import registry
 from app.migrate import metadata_of
 from kernel import database
-from kernel.registry import Service
 from kernel.store import Store
 from kernel.tables import tables_of
 from tests.sim.points import Current, watch
@@ -64,14 +63,10 @@ class Disk:
         return {path.stem: path.read_bytes() for path in self.path.glob("*.sqlite3")}
 
     def make(self, name: str) -> None:
-        """Make the tables of a service that are not there yet."""
-        if (self.path / f"{name}.sqlite3").exists():
-            return
-        with self.engine(name, "writing").begin() as tx:
-            metadata_of(name).create_all(tx)
-            service = registry(name)
-            if service is not None:
-                tx.execute(sa.insert(_head(service)).values(id=1, position=0, commit_time=0))
+        """Make an empty database for a service that has none yet."""
+        path = self.path / f"{name}.sqlite3"
+        if not path.exists():
+            path.write_bytes(empty(name))
 
 
 def _impatient(connection: object, _: object) -> None:
@@ -79,8 +74,20 @@ def _impatient(connection: object, _: object) -> None:
     connection.execute("PRAGMA busy_timeout=0")  # type: ignore[attr-defined]
 
 
-def _head(service: Service) -> sa.Table:
-    return tables_of(service).head
+@cache
+def empty(name: str) -> bytes:
+    """Return a service's database with its tables and nothing in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        engine = database.writing(f"sqlite:///{path}")
+        with engine.begin() as tx:
+            metadata_of(name).create_all(tx)
+            service = registry(name)
+            if service is not None:
+                head = tables_of(service).head
+                tx.execute(sa.insert(head).values(id=1, position=0, commit_time=0))
+        engine.dispose()
+        return path.read_bytes()
 
 
 @cache

@@ -68,6 +68,18 @@ def breakthrough(**more: Any) -> technologies.Breakthrough:
     return technologies.Breakthrough(title="固态电池", lead_department="DST", **more)
 
 
+def breakthrough_row() -> Any:
+    """Work that is under way already."""
+    state = technologies.Breakthrough.State.STATE_IN_PROGRESS
+    return technologies.ImportBreakthroughsRequest.Row(
+        line=1,
+        key="t-1",
+        breakthrough_id="t1",
+        effective_date=day(-5),
+        breakthrough=breakthrough(state=state),
+    )
+
+
 def programme(policy: str, ceiling: int = CEILING) -> funding.Programme:
     ceilings = [funding.Ceiling(year=TODAY.year, ceiling_fen=ceiling)]
     return funding.Programme(title="专项", policy=policy, ceilings=ceilings)

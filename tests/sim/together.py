@@ -103,8 +103,13 @@ def _threadsafe(call: Coroutine[Any, Any, Any], _loop: Any) -> Any:
     return SimpleNamespace(result=lambda: alone(call))
 
 
+def _in_executor(_thread: Any, work: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+    return in_place(work, *args)
+
+
 LOOP: Any = SimpleNamespace(
     to_thread=in_place,
+    get_running_loop=lambda: SimpleNamespace(run_in_executor=_in_executor),
     run_coroutine_threadsafe=_threadsafe,
     CancelledError=asyncio.CancelledError,
     Lock=Turn,

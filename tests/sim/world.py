@@ -107,10 +107,9 @@ class World:
 
     def run(self) -> "World":
         """Play the scenario to its end. Raises AssertionError: it did not come to rest, or a call ended in a bug."""
-        current = disk().current
-        current.now = self.points
-        self.points.off = True
-        disk().write(self.scenario.furnished())
+        image = self.scenario.furnished()
+        disk().current.now, self.points.off = self.points, True
+        disk().write(image)
         for name in self.scenario.services:
             disk().make(name)
         self.points.off = False

@@ -27,9 +27,7 @@ VAULT = Vault(SECRET)
 KEY = bytes(32)
 
 
-def committed(
-    record: Any, old: Any = None, keys: dict[str, bytes] | None = None
-) -> list[Sealed]:
+def committed(record: Any, old: Any = None, keys: dict[str, bytes] | None = None) -> list[Sealed]:
     keys = {} if keys is None else keys
     return commit(record, old, VAULT, lambda subject: keys.setdefault(subject, KEY))
 

@@ -62,7 +62,7 @@ def test_positions_are_dense_under_16_threads_with_a_writer_each(url: str) -> No
         by = writer(url)
         begin.wait()
         for _ in range(6):
-            (outcomes,) = by.write([Work((creation(), creation("refused")))])
+            (outcomes,) = write(by, Work((creation(), creation("refused"))))
             assert [type(o) for o in outcomes] == [Settled, Invalid]
         by.engine.dispose()
 
