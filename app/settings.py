@@ -120,7 +120,14 @@ class Settings:
 
 
 CLIENT = frozenset(
-    {"LUOSHU_ADDRESS", "LUOSHU_AS", "LUOSHU_ROLES", "LUOSHU_COMPLETE", "LUOSHU_LANGUAGE"}
+    {
+        "LUOSHU_ADDRESS",
+        "LUOSHU_AS",
+        "LUOSHU_ROLES",
+        "LUOSHU_COMPLETE",
+        "LUOSHU_LANGUAGE",
+        "LUOSHU_KAFKA_LIBS",
+    }
 )
 """Variables that only the command reads."""
 

@@ -1,13 +1,16 @@
 """The two databases, and the few things in which they differ."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from kernel.errors import Silent
 
 SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -52,10 +55,31 @@ def is_postgres(engine: sa.Engine) -> bool:
     return engine.dialect.name == "postgresql"
 
 
-def is_away(error: sa.exc.OperationalError) -> bool:
+def is_away(error: sa.exc.DBAPIError) -> bool:
     """Tell whether the database does not answer. SQLite has the same class of error for SQL that it cannot run."""
     name = getattr(error.orig, "sqlite_errorname", None)
     return name is None or name.startswith(AWAY)
+
+
+@contextmanager
+def looking(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to read with. Raises Silent: the database does not answer, or not in time."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        if not is_away(error):
+            raise
+        raise _silent() from error
+    except sa.exc.TimeoutError as error:  # all connections are in use
+        raise _silent() from error
+
+
+def _silent() -> Silent:
+    return Silent(
+        "the database does not answer, nothing was done; try again",
+        "数据库未响应，未做任何更改；请重试",
+    )
 
 
 def _postgres(url: str, **more: Any) -> sa.Engine:

@@ -105,13 +105,8 @@ class Room:
 
     def read_here(self, question: Callable[..., T], *args: Any) -> T:
         """The same in the caller's own thread: one that waits for another of the pool can wait for ever. Raises Silent."""
-        try:
-            with self._reading.connect() as tx:
-                return question(tx, *args)
-        except sa.exc.OperationalError as error:
-            if not database.is_away(error):
-                raise
-            raise _silent() from error
+        with database.looking(self._reading) as tx:
+            return question(tx, *args)
 
     async def tell(self, after: int, *, follow: bool) -> AsyncIterator[list[Told]]:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
@@ -174,13 +169,6 @@ class Room:
 def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:
     commands = tuple(replace(c, asked=(*c.asked, *asked)) for c in work.commands)
     return Work(commands, work.atomic)
-
-
-def _silent() -> Silent:
-    return Silent(
-        "the database does not answer, nothing was done; try again",
-        "数据库未响应，未做任何更改；请重试",
-    )
 
 
 def refusal(outcome: Outcome) -> DomainError | None:

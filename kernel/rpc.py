@@ -29,7 +29,7 @@ from kernel.errors import (
 )
 from kernel.identity import Identity
 from kernel.status import DETAILS_KEY, crash, status_of
-from kernel.violations import problems
+from kernel.violations import PARTS, broken, problems, room
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +51,6 @@ SERVER_OPTIONS = (
 Handler = Any  # grpc.RpcMethodHandler, of bytes to bytes
 Behaviour = Callable[[Any, Caller], Any]  # a coroutine, or an async generator when it streams
 _validator = protovalidate.Validator()
-
-
-ROW = re.compile(r"rows\[(?P<index>\d+)\](?:\.(?P<field>.*))?$")
 
 
 class Rows(NamedTuple):
@@ -129,7 +126,7 @@ class Edge:
 
     async def both(self, raws: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         async def answers(caller: Caller) -> AsyncIterator[Any]:
-            requests = (self._rows(raw) async for raw in raws)
+            requests = (await self._rows(raw) async for raw in raws)
             async for answer in self._behaviour(requests, caller):
                 yield answer
 
@@ -171,24 +168,26 @@ class Edge:
     def _parsed(self, raw: bytes) -> Any:
         """Raises Invalid, Violated."""
         request = self._decoded(raw)
-        found = problems(_validator.collect_violations(request))
+        found = broken(_validator, request)
         if found and "update_mask" in request.DESCRIPTOR.fields_by_name:
-            found = [problem for problem in found if _is_written(request, problem.field)]
+            found = _of_update(request, found)
         if found:
             raise Violated(found)
         return request
 
-    def _rows(self, raw: bytes) -> Rows:
+    async def _rows(self, raw: bytes) -> Rows:
         """Return rows and what is wrong with some of them; what is wrong with the rest of the request is raised."""
         request = self._decoded(raw)
-        found = problems(_validator.collect_violations(request))
-        wrong: dict[int, list[Problem]] = {}
-        for problem in found:
-            row = ROW.match(problem.field)
-            if row is None:
-                raise Violated(found)
-            inner = Problem(row["field"] or "", problem.code, problem.en, problem.zh)
-            wrong.setdefault(int(row["index"]), []).append(inner)
+        first = problems(_validator.collect_violations(request, fail_fast=True))
+        if not first:
+            return Rows(request, {})
+        if not first[0].field.startswith("rows["):
+            raise Violated(first)
+        wrong: dict[int, Sequence[Problem]] = {}
+        for index, row in enumerate(request.rows):
+            if found := broken(_validator, row):
+                wrong[index] = found
+                await asyncio.sleep(0)  # many findings take long: the others come in between
         return Rows(request, wrong)
 
     def _begin(self) -> "Call":
@@ -268,6 +267,17 @@ def serve(server: Any, contract: ServiceDescriptor, methods: dict[str, Handler])
     generic = grpc.method_handlers_generic_handler(contract.full_name, methods)
     server.add_generic_rpc_handlers((generic,))
     server.add_registered_method_handlers(contract.full_name, methods)
+
+
+def _of_update(request: Any, found: list[Problem]) -> list[Problem]:
+    """Return what is wrong with the fields that an update writes. Raises Invalid: it is too large to tell."""
+    if room(request, PARTS) <= 0:
+        raise Invalid(
+            f"the update has more than {PARTS} entries; give the fields of update_mask only",
+            f"修改请求超过 {PARTS} 项；请只填写 update_mask 所列字段",
+            reason="TOO_MANY_ENTRIES",
+        )
+    return [problem for problem in found if _is_written(request, problem.field)]
 
 
 def _is_written(request: Any, path: str) -> bool:

@@ -5,6 +5,10 @@ from typing import Any
 
 from kernel.errors import Problem
 
+PARTS = 500
+"""Elements of lists in a message up to which everything wrong with it is told; of a larger one, the first. A finding keeps
+the interpreter for 0.1 ms: a message of 4 MB made for it would stop the server for two minutes."""
+
 CHINESE = {
     "required": "必填",
     "string.min_len": "长度不足，不能少于规定的字符数",
@@ -31,6 +35,24 @@ CHINESE = {
 def problems(violations: Iterable[Any]) -> list[Problem]:
     """Return one problem a violation: `title`, `STRING_MIN_LEN`, and the texts."""
     return [_problem(violation.proto) for violation in violations]
+
+
+def broken(validator: Any, message: Any) -> list[Problem]:
+    """Return what is wrong with a message: everything, or of a large one the first."""
+    first = validator.collect_violations(message, fail_fast=True)
+    if first and room(message, PARTS) > 0:
+        return problems(validator.collect_violations(message))
+    return problems(first)
+
+
+def room(message: Any, most: int) -> int:
+    """Return how many of `most` are left after the elements of a message's lists; 0 or less: it has more."""
+    for field, value in message.ListFields():
+        most -= len(value) if field.is_repeated else 0
+        if field.message_type is not None and most > 0:
+            for item in value if field.is_repeated else (value,):
+                most = room(item, most)
+    return most
 
 
 def _problem(violation: Any) -> Problem:

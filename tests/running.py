@@ -5,6 +5,7 @@ import datetime
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 import grpc
 import pytest
+import sqlalchemy as sa
 import structlog
 import uvloop
 from google.protobuf.message_factory import GetMessageClass
@@ -186,20 +188,20 @@ class Running:
 
     def rows(self, service: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask a service's database. `sql`: with a question mark for each value."""
-        return [tuple(row) for row in self._run(service, sql, values).fetchall()]
+        with self._opened(service, database.reading) as tx:
+            return [tuple(row) for row in tx.exec_driver_sql(_for(tx, sql), values)]
 
     def change(self, service: str, sql: str, *values: Any) -> int:
         """Change a service's database behind its back; return the number of rows."""
-        return int(self._run(service, sql, values).rowcount)
+        with self._opened(service, database.writing) as tx:
+            return int(tx.exec_driver_sql(_for(tx, sql), values).rowcount)
 
-    def _run(self, service: str, sql: str, values: tuple[Any, ...]) -> Any:
-        engine = database.writing(self.settings.database(service))
-        text = sql.replace("?", "%s") if database.is_postgres(engine) else sql
+    @contextmanager
+    def _opened(self, service: str, kind: Callable[[str], sa.Engine]) -> Iterator[sa.Connection]:
+        engine = kind(self.settings.database(service))
         with engine.begin() as tx:
-            result = tx.exec_driver_sql(text, values)
-            answer = result.freeze()() if result.returns_rows else result
+            yield tx
         engine.dispose()
-        return answer
 
     def files(self) -> list[Path]:
         """Return every file in which something of the process, or of its databases, is kept."""
@@ -208,6 +210,10 @@ class Running:
 
     def head(self, service: str) -> int:
         return int(self.rows(service, "SELECT position FROM journal_head")[0][0])
+
+
+def _for(tx: sa.Connection, sql: str) -> str:
+    return sql.replace("?", "%s") if database.is_postgres(tx.engine) else sql
 
 
 def _wire(rpc: str) -> tuple[str, Any, Any]:

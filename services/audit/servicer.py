@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from kernel.case import Caller, Role
+from kernel.database import looking
 from kernel.errors import Denied, Invalid, NotFound
 from luoshu.audit.v1 import audit_pb2 as pb
 from services.audit import merkle, search, store
@@ -64,7 +65,7 @@ class AuditServicer:
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def run() -> T:
-            with self._engine.connect() as connection:
+            with looking(self._engine) as connection:
                 return work(connection)
 
         return await asyncio.to_thread(run)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from kernel.case import Caller, Role
-from kernel.database import is_postgres
+from kernel.database import is_postgres, looking
 from kernel.errors import Denied, Unauthenticated
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
@@ -98,7 +98,7 @@ class ReportsServicer:
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def run() -> T:
-            with self._engine.connect() as tx, tx.begin():
+            with looking(self._engine) as tx, tx.begin():
                 return work(tx)
 
         return await asyncio.to_thread(run)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import hypothesis.strategies as st
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.type.date_pb2 import Date
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kernel.case import Caller, Reference, Role
@@ -317,7 +317,12 @@ class ApplicationLife(Life):
             assert record.recovered_fen <= record.paid_fen <= record.approved_fen
 
 
-STEPS = settings(max_examples=40, stateful_step_count=50, deadline=None)
+STEPS = settings(
+    max_examples=40,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 TestPlatformLife = PlatformLife.TestCase
 TestPlatformLife.settings = STEPS

@@ -1,6 +1,6 @@
 """Every service as a process of its own: references, the joint review's way, and consumers that die."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -220,7 +220,7 @@ def test_a_joint_review_goes_on_when_one_of_its_services_was_dead(
 # Consumers that die.
 
 
-@pytest.mark.parametrize("consumer", ["audit", "reports", "funding", "technologies"])
+@pytest.mark.parametrize("consumer", ["audit", "reports", "funding"])
 def test_a_consumer_killed_while_it_catches_up_loses_nothing_and_applies_nothing_twice(
     province: Province, consumer: str
 ) -> None:
@@ -262,23 +262,19 @@ def demand_reports(province: Province) -> None:
         )
 
 
-def demand_known(consumer: str) -> Callable[[Province], None]:
-    def demand(province: Province) -> None:
-        """What may be referred to is what the owner's journal told last."""
-        invariants.demand_sound(province[consumer].database(), SERVICES[consumer])
-        known = province.rows(consumer, "SELECT name, position FROM known_record")
-        told = {line.record: line.position for line in journal(province, "platforms")}
-        told.pop("clock", None)
-        assert {n: p for n, p in known if n.startswith("platforms/")} == told
-
-    return demand
+def demand_known(province: Province) -> None:
+    """What may be referred to is what the owner's journal told last."""
+    invariants.demand_sound(province["funding"].database(), SERVICES["funding"])
+    known = province.rows("funding", "SELECT name, position FROM known_record")
+    told = {line.record: line.position for line in journal(province, "platforms")}
+    told.pop("clock", None)
+    assert {n: p for n, p in known if n.startswith("platforms/")} == told
 
 
 DEMANDS = {
     "audit": demand_audit,
     "reports": demand_reports,
-    "funding": demand_known("funding"),
-    "technologies": demand_known("technologies"),
+    "funding": demand_known,
 }
 
 

@@ -129,7 +129,7 @@ def test_a_list_of_what_was_true_reads_the_rows_of_that_day(
     ]
     sample.enter(registries, *rows)
     for year, wanted in ((2015, []), (2017, [2016] * 3), (2020, [2019, 2020, 2016])):
-        said = {"filter": mark, "valid_time": noon(TODAY.replace(year=year))}
+        said: dict[str, Any] = {"filter": mark, "valid_time": noon(TODAY.replace(year=year))}
         found = sample.listed(sample.page(registries, **said))
         assert sorted(r.title for r in found) == sorted(f"{mark} {y}" for y in wanted)
 

@@ -212,7 +212,8 @@ def test_a_token_that_is_not_ours_or_was_changed_is_refused(
 def test_a_token_goes_with_its_filter_and_order(registries: Running, sample: Sample) -> None:
     mark, _ = some_records(registries, sample, 3)
     token = sample.page(registries, page_size=1, filter=mark).next_page_token
-    for said in ({"filter": "甲"}, {"filter": mark, "order_by": "title"}, {}):
+    others: list[dict[str, Any]] = [{"filter": "甲"}, {"filter": mark, "order_by": "title"}, {}]
+    for said in others:
         wrong = refusal(partial(sample.page, registries, page_size=1, page_token=token, **said))
         assert "those of the first page" in wrong.text
 

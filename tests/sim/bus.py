@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from kernel.cloudevents import Message, entry_of, message_of
+from kernel.cloudevents import SEQUENCE, Message, entry_of, message_of
+from kernel.relay import Lost
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from tests.sim.points import Points
 
@@ -38,7 +39,9 @@ class Bus:
         """As `kernel.kafka.journal`: begin at offset `after`, or at the beginning of a topic that is shorter."""
         topic = self.topic(source)
         offset = after if after <= len(topic) else 0
-        for _ in range(POLLS):
+        polls = POLLS
+        while polls or (self.points.calm and offset < len(topic)):
+            polls = max(0, polls - 1)
             end = min(offset + MOST, len(topic))
             if self.points.chance(self.points.rates.late):
                 end = offset + (end - offset) // 2
@@ -56,17 +59,29 @@ class Publisher:
 
     bus: Bus
     process: str
+    ends: dict[str, int] = field(default_factory=dict)
 
     def publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        points = self.bus.points
+        """Raises BusError; Lost: the topic lacks what it acknowledged before."""
+        points, topic = self.bus.points, self.bus.topic(source)
+        if source not in self.ends and entries[0].position > _position(topic) + 1:
+            raise Lost(source, _position(topic))
         for entry in entries:
             points.reach(self.process, "before produce")
             if points.chance(points.rates.lost / 2):
                 raise BusError("not appended")
-            self.bus.topic(source).append(message_of(entry))
+            topic.append(message_of(entry))
             points.reach(self.process, "after produce")
         if points.chance(points.rates.lost):
             raise BusError("appended, the acknowledgement is lost")
         points.reach(self.process, "after acknowledgement")
+        first = len(topic) - len(entries)
+        if first < self.ends.get(source, 0):
+            raise Lost(source, _position(topic[:first]))
+        self.ends[source] = len(topic)
 
     def close(self) -> None: ...
+
+
+def _position(topic: Sequence[Message]) -> int:
+    return int(dict(topic[-1].headers)[SEQUENCE]) if topic else 0

@@ -21,18 +21,20 @@ class Run:
     scenario: str
     seed: int = 1
     crash: str = ""
+    broken: str = ""
     chance: bool = False
 
     @property
     def line(self) -> str:
         """The arguments of `python -m tests.sim` that play it again."""
         crash = f" --crash {self.crash}" if self.crash else ""
+        crash += f" --break {self.broken}" if self.broken else ""
         chance = " --chance" if self.chance else ""
         return f"--scenario {self.scenario} --seed {self.seed}{crash}{chance}"
 
     def world(self) -> World:
         rates = Rates.drawn(Random(self.seed)) if self.chance else Rates()
-        return World(BY_NAME[self.scenario], self.seed, numbers(self.crash), rates)
+        return World(BY_NAME[self.scenario], self.seed, numbers(self.crash), numbers(self.broken), rates)
 
 
 class Failed(AssertionError):
@@ -63,6 +65,12 @@ def singles(scenario: str) -> Iterator[Run]:
     """A crash at each point."""
     for number in range(1, points_of(scenario) + 1):
         yield Run(scenario, crash=shown([number]))
+
+
+def broken(scenario: str) -> Iterator[Run]:
+    """An error of the database at each point."""
+    for number in range(1, points_of(scenario) + 1):
+        yield Run(scenario, broken=shown([number]))
 
 
 def pairs(count: int, seed: int = 1) -> Iterator[Run]:
@@ -99,6 +107,7 @@ def read(arguments: Iterable[str]) -> Run:
         value("--scenario", SCENARIOS[0].name),
         int(value("--seed", "1")),
         value("--crash", ""),
+        value("--break", ""),
         "--chance" in given,
     )
 

@@ -11,7 +11,7 @@ from app.catalogue import FOLLOWING, registry
 from app.migrate import metadata_of
 from kernel import database
 from kernel.consumer import Reaction
-from kernel.dates import business_date, to_date
+from kernel.dates import to_date
 from kernel.errors import DomainError
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.journal.v1.journal_pb2 import IMPORT_OUTCOME_REFUSED, EventHead, JournalEntry
@@ -118,7 +118,7 @@ def _days_told(world: World, name: str, lines: Sequence[Line]) -> None:
     assert len(set(ticks)) == len(ticks), f"I9: {name} told a day twice: {ticks}"
     days = [to_date(_change(line).business_date) for line in lines]
     assert days == sorted(days), f"I9: {name}'s days go back: {days}"  # type: ignore[type-var]
-    assert days[-1] == business_date(world.clock()), f"I9: {name} told {days[-1]} last"
+    assert days[-1] == world.today, f"I9: {name} told {days[-1]} last"
 
 
 def _change(line: Line) -> Any:

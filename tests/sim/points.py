@@ -47,12 +47,14 @@ class Rates:
 class Points:
     """Counts the points of one run and decides at each what happens.
 
-    `crash_at`: numbers at which a crash is certain. `calm`: faults by chance have stopped.
+    `crash_at`, `break_at`: numbers at which a crash, or an error of the database, is certain.
+    `calm`: faults by chance have stopped. `off`: nothing is a point. `trace`: what was reached, in order.
     `dead`: a process that crashed and has not been started again: nothing of it has effects any more.
     """
 
     random: Random
     crash_at: frozenset[int] = frozenset()
+    break_at: frozenset[int] = frozenset()
     rates: Rates = field(default_factory=Rates)
     calm: bool = False
     off: bool = False
@@ -82,22 +84,26 @@ class Points:
         self.reach(process, " ".join(statement.split()[:3]))
         if statement.startswith("BEGIN") and self.chance(self.rates.busy):
             raise trouble("database is locked")
-        if self.chance(self.rates.broken):
-            raise trouble("disk I/O error")
+        self._break()
 
     def commit(self, process: str, commit: Any) -> None:
         """Raises Crash, OperationalError: before the commit or after it, which its caller cannot tell."""
         self.reach(process, "before COMMIT")
-        if self.chance(self.rates.broken):
-            raise trouble("disk I/O error")
+        self._break()
         commit()
         self.reach(process, "after COMMIT")
-        if self.chance(self.rates.broken):
+        self._break()
+
+    def _break(self) -> None:
+        if not self.off and (self.count in self.break_at or self.chance(self.rates.broken)):
             raise trouble("disk I/O error")
 
 
 def trouble(text: str) -> OperationalError:
-    return OperationalError(None, None, sqlite3.OperationalError(text))
+    """Return the error that SQLAlchemy raises when the database is in trouble."""
+    cause = sqlite3.OperationalError(text)
+    cause.sqlite_errorname = "SQLITE_BUSY" if "locked" in text else "SQLITE_IOERR"
+    return OperationalError(None, None, cause)
 
 
 def watch(engine: sa.Engine, process: str, points: "Current") -> None:

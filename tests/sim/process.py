@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-from app.catalogue import FOLLOWING, homes, registry
-from app.readers import SOURCES
+from app.catalogue import FOLLOWING, registry
 from app.upkeep import Upkeep
 from kernel.commands import Commands
 from kernel.consumer import Follower, RoomSink, Sink
@@ -128,7 +127,8 @@ class Process:
         if self.through_bus:
             sink = RelaySink(room.store, room.writing, self.around.bus.publisher(self.label))
             owner = partial(entries_of, room, follow=False)
-            self.followers.append(Follower(sink, self.name, owner, owner, Turn()))  # type: ignore[arg-type]
+            journal = sink.leading(owner)  # type: ignore[arg-type]
+            self.followers.append(Follower(sink, self.name, journal, owner, Turn()))  # type: ignore[arg-type]
 
     def _follow(self, sink: Sink, source: str) -> None:
         owner = partial(self.around.journal, source)
@@ -139,11 +139,3 @@ class Process:
     def upkeep(self) -> Upkeep:
         assert self.room is not None
         return Upkeep({self.name: self.room}, self.followers, self.around.clock, None)  # type: ignore[arg-type]
-
-
-def home_of(name: str) -> Any:
-    """Return where a record lives."""
-    return homes()[name.split("/", 1)[0]]
-
-
-ALL = SOURCES

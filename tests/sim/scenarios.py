@@ -266,6 +266,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         ("platforms", "technologies"),
         tuple((_create(f"{k}1"), _create(f"{k}2")) for k in "abc"),
         bus=True,
+        loses="platforms",
     ),
     Scenario(
         "audit",

@@ -1,8 +1,8 @@
 """What the outside world does in a scenario: calls, some of them at once, and days that pass."""
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message_factory import GetMessageClass
@@ -60,7 +60,7 @@ class Scenario:
     """A small history that is played under faults.
 
     `services`: those that run. `bus`: journals are followed through it. `furnished`: the databases at its beginning.
-    `began`: the time then. `demand`: what must be true at the end beside the invariants.
+    `began`: the time then. `demand`: what must be true at the end beside the invariants. `loses`: the source whose topic may lose its end.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Scenario:
     furnished: Callable[[], Image] = dict
     began: datetime.datetime = MORNING
     demand: Callable[["World"], None] = lambda _: None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    loses: str = ""
 
     @property
     def calls(self) -> tuple[Call, ...]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from kernel import consumer, personal, room, writer
+from kernel import consumer, personal, relay, room, writer
 from tests.sim.together import LOOP
 
 
@@ -29,6 +29,8 @@ def simulated(
         (consumer, "asyncio", LOOP),
         (consumer, "time", SimpleNamespace(monotonic=monotonic)),
         (consumer, "log", silent),
+        (relay, "asyncio", LOOP),
+        (relay, "log", silent),
         (room, "asyncio", LOOP),
         (writer, "time", SimpleNamespace(sleep=sleep)),
         (writer, "log", silent),

@@ -14,9 +14,11 @@ from app.catalogue import registry
 from app.others import Others
 from app.settings import ROOT
 from kernel.consumer import SHARD, TRANSIENT, Follower, Gap
-from kernel.errors import DomainError, OwnerSilent
+from kernel.dates import business_date
+from kernel.errors import DomainError, OwnerSilent, Silent
 from kernel.journal import entries_of
 from kernel.pack import Pack, load
+from kernel.relay import Lost
 from kernel.writer import Displaced
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from tests.sim.bus import Bus, BusError
@@ -29,8 +31,9 @@ from tests.sim.together import alone, together
 
 STEPS = 14  # a stage, and as many before the client begins to be waited for
 ROUNDS = 40  # after healing, in which everything has to come to rest
+LOSS = 0.02  # of a step
 WAIT = 31.0  # seconds a poll after healing: longer than a hole may stay open
-EXPECTED = (Gap, BusError, OperationalError, OwnerSilent, Displaced, *TRANSIENT)
+EXPECTED = (Gap, BusError, OperationalError, Silent, Displaced, Lost, *TRANSIENT)
 """What may stop a follower for a while."""
 
 
@@ -38,7 +41,7 @@ class Gone(Exception):
     """The process that was called died, or cannot be reached: the outcome is unknown."""
 
 
-UNKNOWN = (Gone, OperationalError, *TRANSIENT)
+UNKNOWN = (Gone, Silent, *TRANSIENT)
 
 
 @cache
@@ -49,16 +52,17 @@ def pack() -> Pack:
 
 @dataclass
 class World:
-    """`crash_at`: numbers of points; `rates`: faults by chance. The same arguments give the same run."""
+    """`crash_at`, `break_at`: numbers of points; `rates`: faults by chance. The same arguments give the same run."""
 
     scenario: Scenario
     seed: int = 1
     crash_at: frozenset[int] = frozenset()
+    break_at: frozenset[int] = frozenset()
     rates: Rates = field(default_factory=Rates)
 
     def __post_init__(self) -> None:
         self.random = Random(f"{self.scenario.name} {self.seed}")
-        self.points = Points(self.random, self.crash_at, self.rates)
+        self.points = Points(self.random, self.crash_at, self.break_at, self.rates)
         self.time, self.seconds = self.scenario.began, 0.0
         self.bus = Bus(self.points, self.pass_time)
         self.outcomes: dict[str, Any] = {}
@@ -85,6 +89,10 @@ class World:
         stamp = Timestamp()
         stamp.FromDatetime(self.time)
         return stamp
+
+    @property
+    def today(self) -> datetime.date:
+        return business_date(self.clock())
 
     def pass_time(self, seconds: float) -> None:
         self.seconds += WAIT if self.points.calm else seconds
@@ -136,7 +144,14 @@ class World:
             if self.stage == len(self.scenario.stages) and self.random.random() < 0.2:
                 return
             self.random.choice(list(self._actors()))()
+            self._lose()
             self.pass_time(0.05)
+
+    def _lose(self) -> None:
+        """A topic loses its end, as long as more is to come: else nobody would learn of it."""
+        source = self.scenario.loses
+        if source and self.stage < len(self.scenario.stages) and self.points.chance(LOSS):
+            self.bus.lose(source, self.random.randint(1, 4))
 
     def _heal(self) -> None:
         """Chance does no more harm; whatever was begun has to end. Crashes at numbered points still happen."""
@@ -260,6 +275,8 @@ class World:
         if self.stage < len(self.scenario.stages):
             yield f"the client, at stage {self.stage}"
         for name, process in self.processes.items():
+            if process.room is not None and process.upkeep._told.get(name) != self.today:
+                yield f"{name}, which has not told {self.today}"
             for follower in process.followers:
                 cursor, head = _cursor(follower), self.head(follower.source)
                 if cursor != head:
@@ -277,13 +294,6 @@ class World:
         assert room is not None
         found = room._find([name])[0]
         return None if found is None else home.resource.record.FromString(found.record)  # type: ignore[union-attr]
-
-    @property
-    def replay(self) -> str:
-        """The line that plays this run again."""
-        crashes = f" --crash {','.join(map(str, sorted(self.crash_at)))}" if self.crash_at else ""
-        chance = " --chance" if self.rates != Rates() else ""
-        return f"python -m tests.sim --scenario {self.scenario.name} --seed {self.seed}{crashes}{chance}"
 
 
 def _cursor(follower: Follower) -> int:

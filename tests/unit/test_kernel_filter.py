@@ -34,7 +34,7 @@ def platforms(draw: st.DrawFn) -> pb.Platform:
     record = pb.Platform(
         title=draw(words), kind=draw(words), level=draw(st.sampled_from(pb.Level.values())),
         staff_count=draw(st.integers(-2, 2)), equipment_fen=draw(st.integers(-(2**63), 2**63 - 1)),
-        former_titles=draw(st.lists(words, max_size=3)), state=draw(st.sampled_from([S.STATE_UNSPECIFIED, S.STATE_DRAFT, S.STATE_SUBMITTED])),
+        former_titles=draw(st.lists(words, max_size=3)), state=draw(st.sampled_from(S.values()[:3])),
     )  # fmt: skip
     record.create_time.FromMicroseconds(draw(st.integers(0, 3)) * 500_000)
     if day:

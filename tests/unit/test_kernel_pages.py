@@ -68,7 +68,9 @@ def walked(tx: sa.Connection, order: Any, size: int) -> list[str]:
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(records=records, parts=parts, size=st.integers(1, 5))
 def test_pages_in_any_order_are_the_sorted_list(

@@ -1,0 +1,20 @@
+"""How large the tests are: what every CI run can afford, unless the environment asks for more (soak)."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+KILLS = int(os.environ.get("LUOSHU_LIVE_KILLS", "25"))
+WRITES = int(os.environ.get("LUOSHU_LIVE_WRITES", "5000"))
+AWAY = float(os.environ.get("LUOSHU_LIVE_AWAY", "20"))  # seconds that the broker is away
+FIGURES = Path(__file__).parents[3] / "build" / "live-figures.jsonl"
+
+
+def measured(what: str, **figures: Any) -> None:
+    """Keep what a test measured, for docs/reliability.md."""
+    FIGURES.parent.mkdir(exist_ok=True)
+    line = {"what": what, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **figures}
+    with FIGURES.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,149 @@
+"""Every service as a process of its own, on its own PostgreSQL database, with Kafka between them."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from app import migrate
+from app.catalogue import NAMES, REGISTRIES
+from app.cluster.kafka import Broker
+from app.cluster.postgres import Postgres
+from kernel import database, kafka
+from services.audit.check import verify_stored
+from services.audit.note import parse_signer
+from tests import invariants
+from tests.flow.separate import Separate, addresses, local, until
+from tests.flow.test_separate_processes import Province
+from tests.live import engines
+from tests.live.spread.topic import demand_topic, positions
+
+SERVICES = {service.name: service for service in REGISTRIES}
+DRAINED = 90.0  # seconds that everything may take to catch up
+
+
+class OnEngines(Separate):
+    """A process whose databases are where its settings say."""
+
+    def database(self, service: str = "") -> str:
+        return self.environment[f"LUOSHU_{(service or self.names[0]).upper()}_DATABASE"]
+
+
+class Spread(Province):
+    """The six processes and their two engines, to be killed."""
+
+    def __init__(self, folder: Path, server: Postgres, node: Broker) -> None:
+        self.folder, self.server, self.node = folder, server, node
+        databases = {f"LUOSHU_{name.upper()}_DATABASE": server.url(name) for name in NAMES}
+        self.environment = {**addresses(NAMES), **databases, "LUOSHU_KAFKA": node.address}
+        self.processes: dict[str, Separate] = {
+            name: OnEngines((name,), folder, self.environment) for name in NAMES
+        }
+
+    def prepare(self) -> "Spread":
+        """What `luoshu migrate` does: databases, tables, topics."""
+        self.server.create(*NAMES)
+        for name in NAMES:
+            migrate.upgrade(name, self.server.url(name))
+        kafka.make_topics(self.node.address, list(SERVICES))
+        return self
+
+    @contextmanager
+    def second(self, name: str) -> Iterator[Separate]:
+        """A second process of a service, on the same database, at other addresses."""
+        own = {f"LUOSHU_{name.upper()}_{what}": local() for what in ("LISTEN", "METRICS_LISTEN")}
+        process = OnEngines((name,), self.folder, {**self.environment, **own})
+        process.start()
+        try:
+            yield process
+        finally:
+            assert process.stop() == 0
+
+    # What is killed.
+
+    def kill(self, victim: str) -> None:
+        """SIGKILL to a service, the broker, or a PostgreSQL backend: `backend of <database>`."""
+        if victim == "broker":
+            self.node.kill()
+        elif victim.startswith("backend of "):
+            os.kill(self._backend(victim.removeprefix("backend of ")), signal.SIGKILL)
+        else:
+            self[victim].kill()
+
+    def revive(self, victim: str) -> None:
+        """Start what was killed; PostgreSQL recovers by itself."""
+        if victim == "broker":
+            self.node.start()
+        elif victim.startswith("backend of "):
+            until(self.server.serves, "PostgreSQL to recover")
+        else:
+            self[victim].start()
+
+    def _backend(self, name: str) -> int:
+        """Return the process of the connection that wrote last in a database."""
+        query = """SELECT pid FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'
+                   ORDER BY xact_start DESC NULLS LAST, state_change DESC LIMIT 1"""
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            row = connection.execute(query, [name]).fetchone()
+        assert row, f"nobody is connected to {name}"
+        return int(row[0])
+
+    # What must hold.
+
+    def backlog(self, source: str) -> float:
+        sample = f'luoshu_relay_backlog_events{{source="{source}"}}'
+        return self[source].metrics().get(sample, -1)
+
+    def drained(self, consumers: Sequence[str] = ("audit", "reports")) -> None:
+        """I4: wait until everything has been relayed and taken in."""
+        for source in SERVICES:
+            until(lambda s=source: self.backlog(s) == 0, f"{source}'s backlog to be 0", DRAINED)
+            for consumer in consumers:
+                until(
+                    lambda c=consumer, s=source: self.caught_up(c, s),
+                    f"{consumer} to catch up with {source}",
+                    DRAINED,
+                )
+
+    def demand_all(self) -> dict[str, invariants.Database]:
+        """I3 to I5, of every journal, its topic, the audit and the reports."""
+        found = {}
+        for name, service in SERVICES.items():
+            found[name] = invariants.demand_sound(self[name].database(), service)
+            lines = found[name].lines
+            demand_topic(self.node.address, name, lines)
+            invariants.demand_audited(lines, self["audit"].database(), name)
+            invariants.demand_reported(lines, self["reports"].database(), name)
+        self._demand_proofs()
+        return found
+
+    def _demand_proofs(self) -> None:
+        signer = parse_signer((self.folder / "audit.key").read_text("utf-8").strip())
+        engine = database.reading(self["audit"].database())
+        with engine.connect() as tx:
+            assert not verify_stored(tx, signer.verifier.encoded()).findings
+        engine.dispose()
+
+    def repeats(self, source: str) -> int:
+        """Return how many messages of a topic were there already."""
+        told = positions(self.node.address, source)
+        return len(told) - len(set(told))
+
+
+@contextmanager
+def spread() -> Iterator[Spread]:
+    """Start everything; stopping it must succeed too."""
+    with (
+        engines.folder() as folder,
+        engines.a_postgres("max_connections=300") as server,
+        engines.some_brokers() as (node,),
+    ):
+        everything = Spread(folder, server, node).prepare()
+        everything.start()
+        yield everything
+        with ThreadPoolExecutor() as pool:
+            assert set(pool.map(Separate.stop, everything.processes.values())) == {0}
