@@ -21,7 +21,7 @@ from app.others import Others
 from app.secrets import secret_of
 from app.settings import Settings, SettingsError, load
 from app.upkeep import Upkeep
-from kernel import kafka, metrics, rpc
+from kernel import metrics, rpc
 from kernel.consumer import Follower, RoomSink
 from kernel.identity import Identity, is_loopback
 from kernel.journal import JournalServicer, entries_of
@@ -162,14 +162,16 @@ class Process:
         turn = asyncio.Lock()
         for source in sink.sources:
             owner, bus = self._journal(source), self.settings["KAFKA"]
-            journal = kafka.journal_of(bus, source) if bus else owner
+            journal = _topic(bus, source) if bus else owner
             self.followers.append(Follower(sink, source, journal, owner, turn))
 
     def _relay(self, room: Room) -> None:
         """Publish a service's journal, where there is a bus to publish it to."""
         if not self.settings["KAFKA"]:
             return
-        sink = RelaySink(room.store, room.writing, kafka.KafkaPublisher(self.settings["KAFKA"]))
+        from kernel.kafka import KafkaPublisher  # loaded only where there is a bus
+
+        sink = RelaySink(room.store, room.writing, KafkaPublisher(self.settings["KAFKA"]))
         owner = self._journal(room.service.name)
         journal = sink.leading(owner)
         self.followers.append(Follower(sink, room.service.name, journal, owner, asyncio.Lock()))
@@ -217,6 +219,12 @@ class Process:
         for close in self._closing:
             close()
         await self._others.close()
+
+
+def _topic(bootstrap: str, source: str) -> Any:
+    from kernel.kafka import journal_of  # loaded only where there is a bus
+
+    return journal_of(bootstrap, source)
 
 
 def own_rpcs(servicer: Any) -> dict[str, rpc.Behaviour]:

@@ -39,13 +39,13 @@ class Decision:
     # What the domain's rules call.
 
     def get(self, name: str) -> Any:
-        return self._existing(name).message
+        return self._visible(name).message
 
     def change(self, name: str) -> Any:
         if name == self._command.name:
             raise Invalid(f"{name} cannot be tied to itself", f"{name} 不能与自身关联")
         if name not in self._others:
-            self._others[name] = _copy(self._existing(name).message)
+            self._others[name] = _copy(self._visible(name).message)
         return self._others[name]
 
     def number(self, series: str) -> int:
@@ -63,6 +63,14 @@ class Decision:
         if known is None:
             raise UnknownReference(name)
         return known
+
+    def _visible(self, name: str) -> Held:
+        """Of another record its rule learns what its caller may: an answer that differs would tell that it exists."""
+        held = self._existing(name)
+        standing = standing_of(held.message, self._batch.service.resource_of(name).lifecycle)
+        if name == self._command.name or may_see(self.caller, standing.readers, standing.public):
+            return held
+        raise _missing(name)
 
     def _existing(self, name: str) -> Held:
         held = self._batch.held(name)

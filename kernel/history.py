@@ -7,7 +7,7 @@ revision): so a historical row that comes late does not displace a later truth.
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -57,19 +57,28 @@ def _business_date(timestamp: Timestamp, field: str) -> datetime.date:
         ) from None
 
 
+class Past(NamedTuple):
+    """A revision's event, and who could see the record as it was then."""
+
+    event: bytes
+    readers: str
+    public: int
+
+
 class History:
     """Statements over a service's journal."""
 
     def __init__(self, tables: Tables, *, postgres: bool) -> None:
         self._journal, self._postgres = tables.journal, postgres
+        self._past = tuple(tables.journal.c[field] for field in Past._fields)
 
-    def as_of(self, tx: sa.Connection, names: Iterable[str], moment: Moment) -> dict[str, bytes]:
-        """Return name → event of the revision that counted at the moment, for records that had one."""
+    def as_of(self, tx: sa.Connection, names: Iterable[str], moment: Moment) -> dict[str, Past]:
+        """Return name → the revision that counted at the moment, for records that had one."""
         journal = self._journal
         ranked = (
             sa.select(
                 journal.c.record,
-                journal.c.event,
+                *self._past,
                 sa.func.row_number()
                 .over(
                     partition_by=journal.c.record,
@@ -85,30 +94,30 @@ class History:
             .subquery()
         )
         rows = tx.execute(
-            sa.select(ranked.c.record, ranked.c.event).where(ranked.c.rank == 1),
+            sa.select(ranked.c.record, *(ranked.c[field] for field in Past._fields)).where(
+                ranked.c.rank == 1
+            ),
             many(names, postgres=self._postgres),
         )
-        return {row.record: row.event for row in rows}
+        return {name: Past(*past) for name, *past in rows}
 
-    def revision(self, tx: sa.Connection, name: str, revision: int) -> bytes | None:
-        """Return one revision's event."""
+    def revision(self, tx: sa.Connection, name: str, revision: int) -> Past | None:
+        """Return one revision."""
         journal = self._journal
-        found: bytes | None = tx.execute(
-            sa.select(journal.c.event).where(
-                journal.c.record == name, journal.c.revision == revision
-            )
-        ).scalar()
-        return found
+        found = tx.execute(
+            sa.select(*self._past).where(journal.c.record == name, journal.c.revision == revision)
+        ).one_or_none()
+        return None if found is None else Past(*found)
 
     def revisions(
         self, tx: sa.Connection, name: str, before: int, count: int
-    ) -> Sequence[tuple[int, bytes]]:
-        """Return at most `count` (revision, event) below `before`, newest first."""
+    ) -> Sequence[tuple[int, Past]]:
+        """Return at most `count` revisions below `before`, newest first, each with its number."""
         journal = self._journal
         rows = tx.execute(
-            sa.select(journal.c.revision, journal.c.event)
+            sa.select(journal.c.revision, *self._past)
             .where(journal.c.record == name, journal.c.revision < before)
             .order_by(journal.c.revision.desc())
             .limit(count)
         )
-        return [(revision, event) for revision, event in rows]
+        return [(revision, Past(*past)) for revision, *past in rows]

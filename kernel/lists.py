@@ -9,10 +9,10 @@ from kernel import filter as filters
 from kernel.case import Caller
 from kernel.errors import Invalid
 from kernel.filter_text import parse
-from kernel.history import History, Moment, moment_of
+from kernel.history import History, Moment, Past, moment_of
 from kernel.pages import Order, Tokens, order_of, size_of
 from kernel.registry import Resource
-from kernel.rights import sees_all
+from kernel.rights import may_see_past, sees_all
 from kernel.store import Store
 
 CHUNK = 500
@@ -99,10 +99,10 @@ class Lists:
         records, after = list[Any](), question.key[0] if question.key else ""
         for _ in range(SCAN // CHUNK):
             names = self._names(tx, question, after)
-            events = self._history.as_of(tx, names, question.moment)
-            for name in names:
+            pasts = self._history.as_of(tx, names, question.moment)
+            for name, readers in names.items():
                 after = name
-                record = self._passing(question, events.get(name))
+                record = self._passing(question, readers, pasts.get(name))
                 if record is not None:
                     records.append(record)
                 if len(records) == question.size:
@@ -111,22 +111,26 @@ class Lists:
                 return records, None
         return records, [after]
 
-    def _passing(self, question: Question, event: bytes | None) -> Any:
-        if event is None:
+    def _passing(self, question: Question, readers: str, past: Past | None) -> Any:
+        if past is None:
             return None
-        record = getattr(self._store.service.event.FromString(event), question.resource.singular)
+        if not may_see_past(question.caller, readers, past.readers, bool(past.public)):
+            return None
+        event = self._store.service.event.FromString(past.event)
+        record = getattr(event, question.resource.singular)
         passes = question.condition is None or filters.matches(question.condition, record)
         return record if passes else None
 
-    def _names(self, tx: sa.Connection, question: Question, after: str) -> list[str]:
+    def _names(self, tx: sa.Connection, question: Question, after: str) -> dict[str, str]:
+        """Return the next names, each with who may see the record now."""
         table = self._store.tables.records[question.resource.collection]
         statement = (
-            sa.select(table.c.name)
+            sa.select(table.c.name, table.c.readers)
             .where(table.c.name > after, *self._seen_by(table, question.caller))
             .order_by(table.c.name)
             .limit(CHUNK)
         )
-        return list(tx.execute(statement).scalars())
+        return {name: readers for name, readers in tx.execute(statement)}
 
     @staticmethod
     def _seen_by(table: sa.Table, caller: Caller) -> list[sa.ColumnElement[bool]]:

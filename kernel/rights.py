@@ -50,6 +50,14 @@ def may_see(caller: Caller, readers: str, public: bool) -> bool:
     return bool(caller.department) and f" {caller.department} " in readers
 
 
+def may_see_past(caller: Caller, readers: str, then: str, public_then: bool) -> bool:
+    """Of a record that the caller may see now, as one of its `readers` or as everybody: what was published later stays theirs.
+
+    `then`, `public_then`: who could see it at that revision.
+    """
+    return may_see(caller, readers, public=False) or may_see(caller, then, public_then)
+
+
 def may_see_persons(caller: Caller, standing: Standing) -> bool:
     """Its own unit, and those who work on it in the leading department; not whoever may merely see the record."""
     if stands(caller, Of.OWNER, standing) or Role.SYSTEM in caller.roles:

@@ -10,14 +10,23 @@ from google.protobuf.message_factory import GetMessageClass
 from kernel import metrics
 from kernel.case import Caller, Role
 from kernel.errors import DomainError, Invalid, NotFound, Problem, Violated
-from kernel.history import History, Moment, moment_of
+from kernel.history import History, Moment, Past, moment_of
 from kernel.lists import question_of
 from kernel.outcome import Settled
 from kernel.pages import size_of
 from kernel.registry import Resource
-from kernel.rights import allowed, demand_role, may_see, may_see_persons, sees_all, standing_of
+from kernel.rights import (
+    allowed,
+    demand_role,
+    may_see,
+    may_see_past,
+    may_see_persons,
+    sees_all,
+    standing_of,
+)
 from kernel.room import Room, refusal
 from kernel.rpc import Behaviour, Rows
+from kernel.store import Found
 from kernel.writer import Work
 from luoshu.journal.v1 import journal_pb2
 
@@ -127,19 +136,19 @@ class Servicer:
                 field="revision",
             )
         if request.revision or not moment.is_now:
-            return await self._past(request, moment, caller)
+            return await self._past(request, moment, caller, found)
         (record,) = await self._dressed([self._record(found.record)], caller)
         return record
 
-    async def _past(self, request: Any, moment: Moment, caller: Caller) -> Any:
+    async def _past(self, request: Any, moment: Moment, caller: Caller, now: Found) -> Any:
         name = request.name
         if request.revision:
-            event = await self._room.read(self._history.revision, name, request.revision)
+            past = await self._room.read(self._history.revision, name, request.revision)
         else:
-            event = (await self._room.read(self._history.as_of, [name], moment)).get(name)
-        if event is None:
+            past = (await self._room.read(self._history.as_of, [name], moment)).get(name)
+        if past is None or not _saw(caller, now, past):
             raise self._missing(name, " at that revision or time", "（该版本或时点）")
-        return await self._unmasked([self._of_event(event)], caller)
+        return await self._unmasked([self._of_event(past.event)], caller)
 
     async def list_(self, request: Any, caller: Caller) -> Any:
         question = question_of(self._resource, request, caller, self._room.tokens)
@@ -162,7 +171,8 @@ class Servicer:
         before = tokens.read(request.page_token, asked)["before"] if request.page_token else NEWEST
         rows = await self._room.read(self._history.revisions, request.name, before, size + 1)
         answer = self._answer(f"List{self._resource.noun}Revisions")
-        events = [self._room.service.event.FromString(event) for _, event in rows[:size]]
+        seen = [past for _, past in rows[:size] if _saw(caller, found, past)]
+        events = [self._room.service.event.FromString(past.event) for past in seen]
         await self._persons([getattr(e, self._resource.singular) for e in events], caller)
         answer.revisions.extend(events)
         if len(rows) > size:
@@ -244,6 +254,10 @@ def behaviours(room: Room, own: Mapping[str, Behaviour]) -> dict[str, Behaviour]
 def rpc_name(action: str, noun: str) -> str:
     """`request_completion`, `Platform` → `RequestCompletionPlatform`; a noun that stands in the name already stays alone."""
     return "".join(word.title() for word in action.split("_")) + noun
+
+
+def _saw(caller: Caller, now: Found, then: Past) -> bool:
+    return may_see_past(caller, now.readers, then.readers, bool(then.public))
 
 
 def _result(row: Any, outcome: Any) -> Any:

@@ -23,6 +23,7 @@ class Bus:
     points: Points
     pass_time: Callable[[float], None]
     topics: dict[str, list[Message]] = field(default_factory=dict)
+    shortened: set[str] = field(default_factory=set)
 
     def topic(self, source: str) -> list[Message]:
         return self.topics.setdefault(source, [])
@@ -33,6 +34,7 @@ class Bus:
     def lose(self, source: str, count: int) -> None:
         """Drop the newest messages of a topic, as a broker without its disk would."""
         topic = self.topic(source)
+        self.shortened.add(source)
         del topic[max(0, len(topic) - count) :]
 
     async def journal(self, source: str, after: int) -> AsyncIterator[list[JournalEntry]]:

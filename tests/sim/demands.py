@@ -183,12 +183,13 @@ def _known(name: str, journals: dict[str, list[Line]]) -> None:
 
 
 def _topics(world: World, journals: dict[str, list[Line]]) -> None:
-    """I3: a topic has every event, each first told in its turn; repeats are allowed."""
+    """I3: a topic has every event, each first told in its turn unless the topic lost some; repeats are allowed."""
     for name, lines in journals.items():
         told = dict[int, bytes]()
         for message in world.bus.topic(name):
             position = int(dict(message.headers)["ce_sequence"])
-            assert position <= len(told) + 1, f"I3: {name}'s topic goes on with {position}"
+            in_turn = position <= len(told) + 1 or name in world.bus.shortened
+            assert in_turn, f"I3: {name}'s topic goes on with {position}"
             assert told.setdefault(position, message.value) == message.value, f"I3: {name} {position}"
         expected = {line.position: line.event for line in lines}
         assert told == expected, f"I3: {name}'s topic has {len(told)} of {len(expected)} events"

@@ -156,7 +156,7 @@ class Change(_message.Message):
     department: _builtins.str
     """Department or unit that the account acted for: `DRC`, `DST`, `DIIT`, or a unit's credit code."""
     request_id: _builtins.str
-    """The request's id; the events of one request share it."""
+    """The request's id; the events of one request share it, and those of a batch begin with it."""
     cause_position: _builtins.int
     """When one request changed several records: the position of the event that it asked for; 0 on that event itself."""
     traceparent: _builtins.str
