@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.catalogue import NAMES, registry
-from app.settings import ROOT, Settings, load
+from app.settings import ROOT, Settings, SettingsError, load
 from kernel import database
 from kernel.tables import tables_of
 
@@ -90,7 +90,26 @@ def is_newest(service: str, url: str) -> bool:
 
 
 def ready(service: str, url: str) -> None:
-    """Upgrade an SQLite file; of a server's database demand that somebody has. Raises SchemaBehind."""
+    """Upgrade an SQLite file; of a server's database demand that somebody has. Raises SchemaBehind, SettingsError."""
+    with _reachable(service):
+        _ready(service, url)
+
+
+@contextmanager
+def _reachable(service: str) -> Iterator[None]:
+    """Raises SettingsError where a database cannot be opened; its address may hold a password and is not told."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, OSError) as error:
+        name = f"LUOSHU_{service.upper()}_DATABASE"
+        kind = type(getattr(error, "orig", error)).__name__
+        raise SettingsError(
+            f"{service}: its database cannot be opened ({kind}); see {name} and LUOSHU_DATA_DIR / "
+            f"{service} 的数据库无法打开（{kind}）；请检查 {name} 与 LUOSHU_DATA_DIR"
+        ) from None
+
+
+def _ready(service: str, url: str) -> None:
     if is_newest(service, url):
         return
     if not database.is_sqlite(url):
@@ -117,7 +136,8 @@ def main(services: Sequence[str] = (), settings: Settings | None = None) -> None
     """Upgrade the databases of the services named, or of all."""
     settings = settings or load()
     for service in services or NAMES:
-        upgrade(service, settings.database(service))
+        with _reachable(service):
+            upgrade(service, settings.database(service))
         print(f"{service}: at the newest schema / 已是最新结构")
     if settings["KAFKA"]:
         _make_topics(settings["KAFKA"], services or NAMES)

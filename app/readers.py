@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from app.catalogue import REGISTRIES
 from app.secrets import audit_key, kept
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from kernel import database
 from kernel.consumer import Sink
 from kernel.pack import Pack
@@ -28,6 +29,18 @@ class Reader:
     close: Callable[[], None]
 
 
+def _signer(path: Path, text: str) -> Any:
+    """Raises SettingsError: the file holds no key."""
+    from services.audit.note import Malformed, parse_signer
+
+    try:
+        return parse_signer(text)
+    except Malformed:
+        raise SettingsError(
+            f"{path} is no signing key of a log; restore it from the backup / {path} 不是审计日志签名密钥；请从备份恢复"
+        ) from None
+
+
 def _leave(*engines: sa.Engine) -> None:
     for engine in engines:
         engine.dispose()
@@ -36,13 +49,13 @@ def _leave(*engines: sa.Engine) -> None:
 def audit(settings: Settings) -> Reader:
     from luoshu.audit.v1 import audit_pb2
     from services.audit.consumer import AuditSink
-    from services.audit.note import generate, parse_signer
+    from services.audit.note import generate
     from services.audit.servicer import AuditServicer
 
     url = settings.database("audit")
     writing, reading = database.writing(url), database.reading(url)
     text = kept(audit_key(settings), lambda: generate(settings["AUDIT_ORIGIN"]).encoded())
-    signer = parse_signer(text)
+    signer = _signer(audit_key(settings), text)
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         AuditServicer(reading, signer),

@@ -18,7 +18,7 @@ from prometheus_client import start_http_server
 from app import logs, migrate
 from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES
 from app.others import Others
-from app.secrets import secret_of
+from app.secrets import secret_of, wrong_secret
 from app.settings import Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
@@ -26,7 +26,7 @@ from kernel.consumer import Follower, RoomSink
 from kernel.identity import Identity, is_loopback
 from kernel.journal import JournalServicer, entries_of
 from kernel.outcome import Clock
-from kernel.pack import Pack
+from kernel.pack import Pack, PackError
 from kernel.pack import load as load_pack
 from kernel.registry import Service
 from kernel.relay import RelaySink
@@ -85,7 +85,7 @@ class Process:
     async def start(self) -> None:
         """Bring everything up; when it returns, the address answers."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-        pack = load_pack(self.settings.pack)
+        pack = _pack(self.settings)
         for name in self.names:
             migrate.ready(name, self.settings.database(name))
         gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
@@ -96,7 +96,7 @@ class Process:
             rpc.serve(self._server, contract, methods)
             edges += its_edges
         self._add_health_and_reflection()
-        self.port = self._server.add_insecure_port(self.listen)
+        self.port = _bound(self._server, self.listen)
         await self._server.start()
         for edge in edges:
             edge.warm()
@@ -144,6 +144,8 @@ class Process:
             ),
         )
         self.rooms[service.name] = room
+        if not room.has_its_secret():
+            raise wrong_secret(self.settings, service.name)
         return room
 
     def _reader(self, name: str, pack: Pack) -> tuple[Any, dict[str, rpc.Behaviour]]:
@@ -227,6 +229,40 @@ def _topic(bootstrap: str, source: str) -> Any:
     return journal_of(bootstrap, source)
 
 
+def _pack(settings: Settings) -> Pack:
+    """Raises SettingsError: the pack cannot be used."""
+    try:
+        return load_pack(settings.pack)
+    except PackError as error:
+        raise SettingsError(
+            f"the policy pack cannot be used: {error} / 政策包不可用（{settings.pack}），原因见英文部分"
+        ) from None
+
+
+def _bound(server: Any, address: str) -> int:
+    """Return the port that the server listens at. Raises SettingsError: it cannot."""
+    try:
+        return int(server.add_insecure_port(address))
+    except RuntimeError:
+        raise _no_address(address) from None
+
+
+def _measured(address: str) -> Any:
+    """Serve the metrics, and return their server. Raises SettingsError: the address cannot be had."""
+    host, _, port = address.rpartition(":")
+    try:
+        return start_http_server(int(port), host, metrics.REGISTRY)[0]
+    except (OSError, OverflowError, ValueError):
+        raise _no_address(address) from None
+
+
+def _no_address(address: str) -> SettingsError:
+    return SettingsError(
+        f"{address} cannot be listened at: is it in use, or no host:port of this machine? / "
+        f"无法监听 {address}：地址已被占用，或不是本机的 主机:端口"
+    )
+
+
 def own_rpcs(servicer: Any) -> dict[str, rpc.Behaviour]:
     """Return a servicer's methods that are named as RPCs are."""
     return {name: getattr(servicer, name) for name in dir(servicer) if name[0].isupper()}
@@ -249,8 +285,7 @@ async def run(settings: Settings, names: tuple[str, ...]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    host, port = process.metrics_listen.rsplit(":", 1)
-    server, _ = start_http_server(int(port), host, metrics.REGISTRY)
+    server = _measured(process.metrics_listen)
     await process.start()
     gc.collect()
     gc.freeze()

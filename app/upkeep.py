@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from kernel.room import Room
 log = structlog.get_logger(__name__)
 
 PAUSE = 1.0  # seconds between two looks
+FAR = 5.0  # seconds between two questions to another process, each of which is a line in its log
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class Upkeep:
     clock: Clock
     head: Callable[[str], Awaitable[int]]
     _told: dict[str, datetime.date] = field(default_factory=dict)
+    _asked: float = float("-inf")
 
     async def run(self) -> None:
         while True:
@@ -59,14 +62,24 @@ class Upkeep:
                 self._told[name] = today
 
     async def _heads(self) -> dict[str, int]:
-        """Return how far the journals that are followed are; an owner that is silent is left out: its last figure stands."""
+        """Return how far the journals that are followed are. Of one that is left out the last figure stands: its owner is silent,
+        or in another process and was asked a moment ago.
+        """
         heads: dict[str, int] = {}
-        for source in {follower.source for follower in self.followers}:
+        for source in self._due():
             with contextlib.suppress(OwnerSilent):
                 heads[source] = await self.head(source)
                 if source in self.rooms:
                     metrics.journal_position(source).set(heads[source])
         return heads
+
+    def _due(self) -> set[str]:
+        """Return the sources whose heads are asked for in this look."""
+        sources, now = {follower.source for follower in self.followers}, time.monotonic()
+        if now - self._asked < FAR:
+            return sources & self.rooms.keys()
+        self._asked = now
+        return sources
 
     async def _count_overdue(self, room: Room) -> None:
         from services.coordination.overdue import overdue_opinions

@@ -57,7 +57,7 @@ def _many_callers() -> Iterator[Line]:
 def _rounds(found: Commits) -> str:
     return (
         f"{_median(found.together)} against {_median(found.alone)} durable creates/s, "
-        f"medians of {len(found.alone)} rounds in turn"
+        f"{len(found.alone)} rounds in turn, medians"
     )
 
 

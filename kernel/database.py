@@ -77,8 +77,8 @@ def looking(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def _silent() -> Silent:
     return Silent(
-        "the database does not answer, nothing was done; try again",
-        "数据库未响应，未做任何更改；请重试",
+        "the database does not answer; try again, a change with the same request_id",
+        "数据库未响应；请重试，更改须使用同一 request_id",
     )
 
 
@@ -103,6 +103,12 @@ def _sqlite(url: str, begin: str) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(begin)
+
+    @sa.event.listens_for(engine, "checkin")
+    def _checkin(connection: Any, _: Any) -> None:
+        """A COMMIT that failed may leave its transaction open; SQLAlchemy takes it for ended."""
+        if connection is not None and connection.in_transaction:
+            connection.rollback()
 
     return engine
 

@@ -30,7 +30,8 @@ def cleared(given: Any, *, historical: bool) -> Any:
 def apply_mask(record: Any, given: Any, paths: Iterable[str]) -> None:
     """Write the named fields of `given` into `record`; no paths: every field that is set. Raises Invalid."""
     closed = _closed(record.DESCRIPTOR) | {"origin"}
-    named = list(dict.fromkeys(paths)) or [f.name for f, _ in given.ListFields() if f.name not in closed]
+    every = (field.name for field, _ in given.ListFields() if field.name not in closed)
+    named = dict.fromkeys(paths) or dict.fromkeys(every)  # each once, however often it is said
     for path in named:
         field = record.DESCRIPTOR.fields_by_name.get(path)
         if field is None or path in closed:

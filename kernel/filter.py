@@ -4,10 +4,8 @@
 one of several values, and `field:*` asks whether anything is there. A bare word looks into the record's title.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -103,13 +101,26 @@ def _holds(actual: Any, field: Field, op: str, value: Any) -> bool:
             return bool(actual)
         return _part(field, value) in actual if field.kind in ("text", "words") else actual == value
     if op in ("=", "!=") and field.kind == "text" and "*" in value:
-        pattern = re.sub(r"([?\[])", r"[\1]", value)
-        return fnmatchcase(actual, pattern) == (op == "=")
+        return _fits(actual, value) == (op == "=")
     return bool(COMPARE[op](actual, value))
 
 
 def _part(field: Field, value: str) -> str:
     return f" {value} " if field.kind == "words" else value
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """Tell whether a text is of a pattern in which `*` stands for anything; each part is looked for once."""
+    first, *middle, last = pattern.split("*")
+    if not text.startswith(first) or len(text) < len(first) + len(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return text.endswith(last)
 
 
 def _escaped(value: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from kernel.errors import Overloaded
+from kernel.errors import Overloaded, Silent
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -40,22 +40,28 @@ class Gatherer(Generic[Q, A]):
         self._work, self._most, self._waiting, self._after = work, most, waiting, after
         self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._door, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     async def ask(self, question: Q) -> A:
-        """Return the answer, or raise it when it is an exception. Raises Overloaded."""
+        """Return the answer, or raise it when it is an exception. Raises Overloaded, Silent: it is closed."""
         if self._queue.qsize() >= self._waiting:
             raise Overloaded(
                 "too many requests are queued; try again in a second", "排队请求过多，请一秒后重试"
             )
         answer: asyncio.Future[A] = self._loop.create_future()
-        self._queue.put(Waiting(question, answer))
+        with self._door:
+            if self._closed:
+                raise _stopping()
+            self._queue.put(Waiting(question, answer))
         return await answer
 
     def close(self) -> None:
-        """Answer what is queued, then end."""
-        self._queue.put(None)
+        """Answer what is queued, then end: whoever asks later is refused, for nobody would answer."""
+        with self._door:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -93,3 +99,11 @@ class Gatherer(Generic[Q, A]):
             else:
                 waiting.answer.set_result(answer)
         self._after()
+
+
+def _stopping() -> Silent:
+    return Silent(
+        "the service is stopping, nothing was done; try again in a moment",
+        "服务正在停止，未做任何更改；请稍后重试",
+        reason="STOPPING",
+    )

@@ -70,7 +70,10 @@ class History:
 
     def __init__(self, tables: Tables, *, postgres: bool) -> None:
         self._journal, self._postgres = tables.journal, postgres
-        self._past = tuple(tables.journal.c[field] for field in Past._fields)
+
+    @property
+    def _past(self) -> tuple[sa.Column[Any], ...]:
+        return tuple(self._journal.c[field] for field in Past._fields)
 
     def as_of(self, tx: sa.Connection, names: Iterable[str], moment: Moment) -> dict[str, Past]:
         """Return name → the revision that counted at the moment, for records that had one."""

@@ -25,7 +25,10 @@ class Identity:
 
     def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
         """Return who calls. Raises Unauthenticated, Invalid, Denied."""
-        said = {key: value for key, value in metadata if key in KEYS}
+        given = [(key, value) for key, value in metadata if key in KEYS]
+        said = dict(given)
+        if len(said) < len(given):  # one reads the first, another the last
+            raise _malformed("each key once", "每个键只能出现一次")
         if not self.believes or not said.get("luoshu-actor"):
             raise _nobody(self.believes)
         names = (said.get(f"luoshu-{what}", "") for what in ("actor", "department", "roles"))
@@ -60,12 +63,15 @@ def _roles(text: str) -> frozenset[str]:
 def _text(value: str | bytes) -> str:
     text = unquote(value if isinstance(value, str) else value.decode("ascii", "replace"))
     if len(text) > LIMIT or not text.isprintable() or " " in text:
-        raise Invalid(
-            f"identity metadata: at most {LIMIT} printable characters without blanks",
-            f"身份元数据：至多 {LIMIT} 个可见字符，不含空格",
-            reason="IDENTITY_MALFORMED",
+        raise _malformed(
+            f"at most {LIMIT} printable characters without blanks",
+            f"至多 {LIMIT} 个可见字符，不含空格",
         )
     return text
+
+
+def _malformed(en: str, zh: str) -> Invalid:
+    return Invalid(f"identity metadata: {en}", f"身份元数据：{zh}", reason="IDENTITY_MALFORMED")
 
 
 def _nobody(believes: bool) -> Unauthenticated:

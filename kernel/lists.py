@@ -130,7 +130,7 @@ class Lists:
             .order_by(table.c.name)
             .limit(CHUNK)
         )
-        return {name: readers for name, readers in tx.execute(statement)}
+        return {row.name: row.readers for row in tx.execute(statement)}
 
     @staticmethod
     def _seen_by(table: sa.Table, caller: Caller) -> list[sa.ColumnElement[bool]]:

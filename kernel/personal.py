@@ -52,6 +52,13 @@ class Vault:
     def unwrap(self, wrapped: bytes) -> bytes:
         return self._wrapping.decrypt(wrapped[:NONCE], wrapped[NONCE:], b"")
 
+    def opens(self, wrapped: bytes) -> bool:
+        """Tell whether a subject key was wrapped with this secret."""
+        try:
+            return bool(self.unwrap(wrapped))
+        except InvalidTag:
+            return False
+
 
 def commitment(key: bytes, field: str, value: str) -> str:
     """Return `pc1:` and 43 characters, the same for the same key, field and value."""
@@ -96,15 +103,28 @@ def _commit_person(
             field=f"{path}.{foreign[0]}",
         )
     plain = {f: v for f, v in said.items() if v and not v.startswith(PREFIX)}
-    masked = [v for v in said.values() if v.startswith(PREFIX)]
-    person.subject = (
-        kept[masked[0]] if masked else vault.subject_of(_identity(plain)) if plain else ""
-    )
+    before = {kept[v] for v in said.values() if v.startswith(PREFIX)}
+    person.subject = _subject(path, plain, before, vault)
     key = key_of(person.subject) if plain else b""
     for field, value in plain.items():
         mark = commitment(key, field, value)
         setattr(person, field, mark)
         yield seal(key, mark, person.subject, value)
+
+
+def _subject(path: str, plain: dict[str, str], before: set[str], vault: Vault) -> str:
+    """Return whose values these are: of those left as they were, else by what is given. Raises Invalid: of two persons."""
+    subjects = set(before)
+    if plain and ("identity_number" in plain or not before):
+        subjects.add(vault.subject_of(_identity(plain)))
+    if len(subjects) > 1:
+        raise Invalid(
+            f"{path}: another identity number is another person; give all of its values",
+            f"{path}：身份证件号码不同即为另一人；请完整填写该人员的全部信息",
+            field=path,
+            reason="TWO_PERSONS",
+        )
+    return subjects.pop() if subjects else ""
 
 
 def reveal(record: Any, values: dict[str, str]) -> None:

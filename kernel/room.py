@@ -28,7 +28,8 @@ T = TypeVar("T")
 Ask = Callable[[str], Awaitable[Reference | None]]
 """Asks the owner of a record of another service; None: it has none. Raises OwnerSilent."""
 
-TAIL = 500  # journal lines read at a time
+TAIL, TAIL_BYTES = 500, 1024 * 1024  # journal lines, and about how many bytes, read at a time
+READERS = 64  # whose questions about the journal are answered together
 REFERENCES = 64  # references of one request that may have to be asked for
 
 
@@ -55,11 +56,15 @@ class Room:
         self.tide, self.tokens, self.commands = Tide(), Tokens(c.secret), Commands(c.secret)
         self.lists = Lists(self.store, self.tokens)
         self.writer = Writer(self.store, self.writing, c.pack, self.vault, c.clock)
+        self._woken = 0
         self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
-            self.writer.write, name=f"{service.name}-writer", most=c.most, after=self.tide.rise
+            self.writer.write, name=f"{service.name}-writer", most=c.most, after=self._wake
         )
         self._reads: Gatherer[str, Found | None] = Gatherer(
             self._find, name=f"{service.name}-reader"
+        )
+        self._tails: Gatherer[int, list[Told]] = Gatherer(
+            self._told, name=f"{service.name}-tail", most=READERS
         )
 
     async def write(self, work: Work) -> list[Outcome]:
@@ -112,7 +117,7 @@ class Room:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
         while not self.tide.ended:
             turn = self.tide.turn()
-            lines = await self.read(self.store.told, after, TAIL)
+            lines = await self._tails.ask(after)
             if lines:
                 after = lines[-1].position
                 yield lines
@@ -120,6 +125,24 @@ class Room:
                 return
             else:
                 await self.tide.wait(turn)
+
+    def _told(self, positions: Sequence[int]) -> list[list[Told] | Exception]:
+        """Whoever waits at the journal's end asks for the same lines: they are read once."""
+        with database.looking(self._reading) as tx:
+            told = {after: self.store.told(tx, after, TAIL, TAIL_BYTES) for after in set(positions)}
+        return [told[after] for after in positions]
+
+    def _wake(self, head: int = 0) -> None:
+        """Wake those who wait, once a position: not for what changed nothing, nor again for what is told."""
+        head = max(head, self.writer.position)
+        if head > self._woken:
+            self._woken = head
+            self.tide.rise()
+
+    def has_its_secret(self) -> bool:
+        """Tell whether the database was written with this secret, as far as it can tell."""
+        key = self.read_here(self.store.some_key)
+        return key is None or self.vault.opens(key)
 
     async def show_persons(self, records: Sequence[Any]) -> None:
         """Put personal values where commitments stand; what was erased stays a commitment."""
@@ -143,17 +166,13 @@ class Room:
 
     async def look_out(self) -> None:
         """Wake those who wait when another process has written: at its notice, or at the next look."""
-        seen, turn = -1, asyncio.Event()
-        loop = asyncio.get_running_loop()
+        turn, loop = asyncio.Event(), asyncio.get_running_loop()
         with Notices(
             self._reading, self.service.name, lambda: loop.call_soon_threadsafe(turn.set)
         ) as notices:
             while not self.tide.ended:
                 with contextlib.suppress(Silent):  # a database that is away comes back
-                    head = await self.read(self.store.head)
-                    if head != seen:
-                        seen = head
-                        self.tide.rise()
+                    self._wake(await self.read(self.store.head))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(turn.wait(), notices.pause)
                 turn.clear()
@@ -162,6 +181,7 @@ class Room:
         """Answer what is queued, then leave the database."""
         self._writes.close()
         self._reads.close()
+        self._tails.close()
         self.writing.dispose()
         self._reading.dispose()
 

@@ -159,9 +159,15 @@ class Store:
             )
         }
 
-    def told(self, tx: sa.Connection, after: int, count: int) -> list[Told]:
-        """Return at most `count` journal lines above a position."""
-        return [Told(*row) for row in tx.execute(self._tail, {"after": after, "count": count})]
+    def told(self, tx: sa.Connection, after: int, count: int, most: int = 2**62) -> list[Told]:
+        """Return at most `count` journal lines above a position, fewer where their events reach `most` bytes."""
+        lines = list[Told]()
+        for row in tx.execute(self._tail, {"after": after, "count": count}):
+            lines.append(Told(*row))
+            most -= len(lines[-1].event)
+            if most <= 0:
+                break
+        return lines
 
     def cursors(self, tx: sa.Connection) -> dict[tuple[str, int], int]:
         cursor = self.tables.cursor
@@ -185,6 +191,11 @@ class Store:
         found: bytes | None = tx.execute(
             sa.select(table.c.key).where(table.c.subject == subject)
         ).scalar()
+        return found
+
+    def some_key(self, tx: sa.Connection) -> bytes | None:
+        """Return the wrapped key of one subject or another; None: nobody is known yet."""
+        found: bytes | None = tx.execute(sa.select(self.tables.subject.c.key).limit(1)).scalar()
         return found
 
     def personal(self, tx: sa.Connection, marks: Iterable[str]) -> list[tuple[Sealed, bytes]]:

@@ -29,5 +29,7 @@ class Tide:
         return waiter
 
     async def wait(self, turn: "asyncio.Future[None]") -> None:
-        await asyncio.wait((turn,), timeout=self._longest)
-        self._waiters.discard(turn)
+        try:
+            await asyncio.wait((turn,), timeout=self._longest)
+        finally:
+            self._waiters.discard(turn)

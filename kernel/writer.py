@@ -83,6 +83,7 @@ class Writer:
                     batch.tick()
                 decide = decide_together if work.atomic else _each
                 batch, decided = decide(batch, work.commands)
+                _raise_trouble(decided)
                 outcomes.append(decided)
             self.store.save(tx, batch, microseconds(batch.now))
             for work, decided in zip(works, outcomes, strict=True):
@@ -108,6 +109,13 @@ class Writer:
             records=self.store.held(tx, names_of(commands)),
             seen=self.store.seen(tx, (c.request_id for c in commands)) if commands else {},
         )
+
+
+def _raise_trouble(outcomes: Sequence[Outcome]) -> None:
+    """What the database could not read for a rule is no bug of the rule: nothing of the transaction is done."""
+    for outcome in outcomes:
+        if isinstance(outcome, sa.exc.DBAPIError):
+            raise outcome
 
 
 def _crashed(outcome: Outcome) -> bool:

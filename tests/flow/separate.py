@@ -42,11 +42,23 @@ class Separate:
     environment: Mapping[str, str]
     main: str = MAIN
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    channel: Any = field(default=None, init=False)
 
     def start(self) -> "Separate":
         """Start; when it returns, the address answers."""
         self.spawn()
         return self.ready()
+
+    def __enter__(self) -> "Separate":
+        self.spawn()
+        try:
+            return self.ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def spawn(self) -> None:
         assert self.process is None
@@ -93,8 +105,9 @@ class Separate:
         return status
 
     def _leave(self) -> None:
-        self.channel.close()
-        self.process = None
+        if self.channel is not None:
+            self.channel.close()
+        self.process = self.channel = None
 
     # Talking to it, and looking behind it.
 

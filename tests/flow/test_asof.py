@@ -74,9 +74,8 @@ def noon(day: str) -> Timestamp:
 @pytest.fixture(scope="module")
 def register(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Register]:
     folder = tmp_path_factory.mktemp("asof")
-    service = Separate(("platforms",), folder, addresses(["platforms"])).start()
-    yield Register(service)
-    service.stop()
+    with Separate(("platforms",), folder, addresses(["platforms"])) as service:
+        yield Register(service)
 
 
 def names_of(version: dict[str, Any]) -> list[str]:

@@ -25,9 +25,8 @@ ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
 
 @pytest.fixture
 def platforms(tmp_path: Path) -> Iterator[Separate]:
-    service = Separate(("platforms",), tmp_path, addresses(["platforms"]))
-    yield service.start()
-    service.stop()
+    with Separate(("platforms",), tmp_path, addresses(["platforms"])) as service:
+        yield service
 
 
 def sound(service: Separate) -> invariants.Database:

@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -29,13 +30,11 @@ from tests.running import NOBODY
 PLATFORM_CALL = 'grpc_service="luoshu.platforms.v1.PlatformService"'
 
 
+@dataclass(frozen=True)
 class Page:
-    """A process of all services whose clock is moved, and its page."""
+    """What a process says of itself."""
 
-    def __init__(self, folder: Path) -> None:
-        self.process = Separate(NAMES, folder, addresses(NAMES), MOVED)
-        self.process.move_clock(0)
-        self.process.start()
+    process: Separate
 
     def __getitem__(self, sample: str) -> float:
         """Return a sample's value as it is told now; 0 while it is not told."""
@@ -44,9 +43,11 @@ class Page:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    page = Page(tmp_path_factory.mktemp("metrics"))
-    yield page
-    assert page.process.stop() == 0
+    """All services in one process, whose clock is moved."""
+    process = Separate(NAMES, tmp_path_factory.mktemp("metrics"), addresses(NAMES), MOVED)
+    process.move_clock(0)
+    with process:
+        yield Page(process)
 
 
 def test_a_call_is_counted_by_its_code_and_its_time_is_measured(page: Page) -> None:
@@ -149,8 +150,5 @@ def test_a_process_that_believes_everybody_says_so(
     tmp_path: Path, setting: str, shown: float
 ) -> None:
     environment = {**addresses(["platforms"]), "LUOSHU_DEVELOPMENT_IDENTITY": setting}
-    process = Separate(("platforms",), tmp_path, environment).start()
-    try:
+    with Separate(("platforms",), tmp_path, environment) as process:
         assert process.metrics()["luoshu_development_identity"] == shown
-    finally:
-        assert process.stop() == 0

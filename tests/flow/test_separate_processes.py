@@ -76,9 +76,12 @@ class Province:
 
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
-    province = Province(tmp_path_factory.mktemp("province")).start()
-    yield province
-    assert set(province.stop()) == {0}
+    province = Province(tmp_path_factory.mktemp("province"))
+    try:
+        yield province.start()
+    finally:
+        stopped = province.stop()
+    assert set(stopped) == {0}
 
 
 @pytest.fixture(scope="module")

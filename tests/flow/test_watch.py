@@ -23,10 +23,9 @@ STRANGER = Who("accounts/ma", "914403001922038216", ("applicant",))
 @pytest.fixture(scope="module")
 def platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Separate]:
     folder = tmp_path_factory.mktemp("watch")
-    service = Separate(("platforms",), folder, addresses(["platforms"])).start()
-    until(lambda: head(service) == 1, "the day to be told")
-    yield service
-    service.stop()
+    with Separate(("platforms",), folder, addresses(["platforms"])) as service:
+        until(lambda: head(service) == 1, "the day to be told")
+        yield service
 
 
 class Watcher:
@@ -136,17 +135,16 @@ def test_a_watcher_without_rights_sees_nothing_of_a_draft(platforms: Separate) -
 
 
 def test_watchers_leave_promptly_when_the_service_stops(tmp_path: Path) -> None:
-    service = Separate(("platforms",), tmp_path, addresses(["platforms"])).start()
-    streams = [service.watch("WatchPlatforms", AUDITOR) for _ in range(5)]
-    service.call("CreatePlatform", APPLICANT, platform=platform())
-    for stream in streams:
-        while next(stream).change.action != "create":
-            pass
-    assert service.process is not None
-    began = time.monotonic()
-    service.process.terminate()
-    for stream in streams:
-        assert list(stream) == []  # ends with OK: the service has nothing more to tell
-    status = service.process.wait(PATIENCE)
-    assert status == 0
-    assert time.monotonic() - began < 5.0, "it waited for the grace to pass"
+    with Separate(("platforms",), tmp_path, addresses(["platforms"])) as service:
+        streams = [service.watch("WatchPlatforms", AUDITOR) for _ in range(5)]
+        service.call("CreatePlatform", APPLICANT, platform=platform())
+        for stream in streams:
+            while next(stream).change.action != "create":
+                pass
+        assert service.process is not None
+        began = time.monotonic()
+        service.process.terminate()
+        for stream in streams:
+            assert list(stream) == []  # ends with OK: the service has nothing more to tell
+        assert service.process.wait(PATIENCE) == 0
+        assert time.monotonic() - began < 5.0, "it waited for the grace to pass"

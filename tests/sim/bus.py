@@ -38,9 +38,11 @@ class Bus:
         del topic[max(0, len(topic) - count) :]
 
     async def journal(self, source: str, after: int) -> AsyncIterator[list[JournalEntry]]:
-        """As `kernel.kafka.journal`: begin at offset `after`, or at the beginning of a topic that is shorter."""
+        """As `kernel.kafka.Topic.open_after`: begin at offset `after`, or at the beginning where what lies before it is newer."""
         topic = self.topic(source)
-        offset = after if after <= len(topic) else 0
+        offset = min(after, len(topic))
+        if _position(topic[:offset]) > after:
+            offset = 0
         polls = POLLS
         while polls or (self.points.calm and offset < len(topic)):
             polls = max(0, polls - 1)

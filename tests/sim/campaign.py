@@ -9,6 +9,7 @@ from random import Random
 from tests.sim.demands import demand
 from tests.sim.points import Rates, numbers, shown
 from tests.sim.scenarios import BY_NAME, SCENARIOS
+from tests.sim.twins import Twins
 from tests.sim.world import World
 
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
@@ -16,13 +17,14 @@ REGRESSIONS = Path(__file__).with_name("regressions.txt")
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """One run, by what replays it. `chance`: faults by chance, drawn from the seed."""
+    """One run, by what replays it. `chance`: faults by chance, drawn from the seed. `twins`: every process twice."""
 
     scenario: str
     seed: int = 1
     crash: str = ""
     broken: str = ""
     chance: bool = False
+    twins: bool = False
 
     @property
     def line(self) -> str:
@@ -30,11 +32,14 @@ class Run:
         crash = f" --crash {self.crash}" if self.crash else ""
         crash += f" --break {self.broken}" if self.broken else ""
         chance = " --chance" if self.chance else ""
+        chance += " --twins" if self.twins else ""
         return f"--scenario {self.scenario} --seed {self.seed}{crash}{chance}"
 
     def world(self) -> World:
         rates = Rates.drawn(Random(self.seed)) if self.chance else Rates()
-        return World(BY_NAME[self.scenario], self.seed, numbers(self.crash), numbers(self.broken), rates)
+        crash, broken = numbers(self.crash), numbers(self.broken)
+        kind = Twins if self.twins else World
+        return kind(BY_NAME[self.scenario], self.seed, crash, broken, rates)
 
 
 class Failed(AssertionError):
@@ -83,10 +88,20 @@ def pairs(count: int, seed: int = 1) -> Iterator[Run]:
         yield Run(scenario, crash=shown([first, first + random.randint(1, near)]))
 
 
-def seeds(count: int, first: int = 1) -> Iterator[Run]:
-    """Faults by chance, everything drawn from the seed."""
+def seeds(count: int, first: int = 1, only: str = "") -> Iterator[Run]:
+    """Faults by chance, everything drawn from the seed. `only`: one scenario instead of all."""
     for seed in range(first, first + count):
-        yield Run(SCENARIOS[seed % len(SCENARIOS)].name, seed=seed, chance=True)
+        yield Run(only or _turn(seed), seed=seed, chance=True)
+
+
+def twins(count: int, first: int = 1, only: str = "") -> Iterator[Run]:
+    """Interleavings; every third with faults by chance."""
+    for seed in range(first, first + count):
+        yield Run(only or _turn(seed), seed=seed, chance=seed % 3 == 0, twins=True)
+
+
+def _turn(number: int) -> str:
+    return SCENARIOS[number % len(SCENARIOS)].name
 
 
 def regressions() -> Iterator[Run]:
@@ -109,6 +124,7 @@ def read(arguments: Iterable[str]) -> Run:
         value("--crash", ""),
         value("--break", ""),
         "--chance" in given,
+        "--twins" in given,
     )
 
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,7 +47,8 @@ class Disk:
     def close(self, process: str = "") -> None:
         """Close the connections of a process, or all."""
         for (_, _, owner), engine in self._engines.items():
-            if process in ("", owner):
+            pool: Any = engine.pool
+            if process in ("", owner) and pool.checkedin() + pool.checkedout() > 0:
                 engine.dispose()
 
     def write(self, image: Image) -> None:

@@ -32,7 +32,7 @@ ASKED = {d: caller(d.lower(), d, Role.CASE_OFFICER) for d in ("DRC", "DST", "FIN
 
 TODAY = MORNING.date()
 P, A = platforms.Platform.State, funding.Application.State
-AWARD, CEILING = 33_333_29, 80_000_00  # fen: two awards fit, and cents that floats would lose
+AWARD, CEILING = 33_333_34, 80_000_00  # fen: two awards fit, and a float would lose one fen
 
 
 def day(offset: int) -> Any:

@@ -232,7 +232,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "ceiling",
         ("funding", "audit"),
         (
-            (_approve(1, BOTH, "FOUR_EYES", tag="self"),),
+            (_approve(1, BOTH, "FOUR_EYES", "STATE_FORBIDS", tag="self"),),
             (_approve(1), _approve(2), _approve(3)),
         ),
         furnished=in_notice,

@@ -38,25 +38,29 @@ class Load:
     codes: Counter[Code] = field(default_factory=Counter)
     answered: int = 0
     stopped: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @asynccontextmanager
     async def running(self) -> Any:
         """Calls go on until the block ends; then every open question is settled."""
-        tasks = [asyncio.create_task(self._calls(n)) for n in range(self.callers)]
+        self.tasks = [asyncio.create_task(self._calls(n)) for n in range(self.callers)]
         try:
             yield self
             self.stopped = True
-            await asyncio.gather(*tasks)
+            await asyncio.gather(*self.tasks)
         finally:
-            for task in tasks:
+            for task in self.tasks:
                 task.cancel()
 
     async def more(self, count: int, seconds: float = ENOUGH) -> None:
         """Wait for so many more answers."""
         goal = self.answered + count
         async with asyncio.timeout(seconds):
-            while self.answered < goal:  # noqa: ASYNC110 - the callers do not signal each answer
+            while self.answered < goal:
                 await asyncio.sleep(0.02)
+                for task in self.tasks:
+                    if task.done():
+                        task.result()  # what stopped a caller stops the test
 
     async def _calls(self, caller: int) -> None:
         address = self.addresses[caller % len(self.addresses)]
@@ -74,8 +78,9 @@ class Load:
             wrong = pb.CreatePlatformRequest(platform=platform("错", kind="no-such-kind"))
             return await self._settle(stub.CreatePlatform, wrong, request_id) or kept
         if number % 3 == 0 and kept is not None:
-            changed = pb.Platform(name=kept.name, title=f"改名 {request_id}")
-            update = pb.UpdatePlatformRequest(platform=changed, etag=kept.etag)
+            title = f"改名 {request_id}"
+            changed = pb.Platform(name=kept.name, etag=kept.etag, title=title)
+            update = pb.UpdatePlatformRequest(platform=changed)
             update.update_mask.paths.append("title")
             return await self._settle(stub.UpdatePlatform, update, request_id)
         create = pb.CreatePlatformRequest(platform=platform(f"平台 {request_id}"))

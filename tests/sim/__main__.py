@@ -1,0 +1,66 @@
+"""Plays one run again, or a whole campaign.
+
+python -m tests.sim --scenario review --seed 1 --crash 17,42
+python -m tests.sim --campaign soak
+"""
+
+import argparse
+import sys
+import time
+
+from tests.sim.campaign import Failed, Run, play
+from tests.sim.parallel import CI, QUICK, SOAK, Size, campaign, play_all
+from tests.sim.scenarios import BY_NAME
+
+SIZES = {"quick": QUICK, "ci": CI, "soak": SOAK}
+
+
+def main() -> int:
+    """Return 0 when every invariant held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
+    parser.add_argument("--scenario", choices=BY_NAME, default=next(iter(BY_NAME)))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--crash", default="", help="numbers of points, such as 17,42")
+    parser.add_argument("--break", dest="broken", default="", help="the same for database errors")
+    parser.add_argument("--chance", action="store_true", help="faults by chance, from the seed")
+    parser.add_argument("--twins", action="store_true", help="every process twice, interleaved")
+    parser.add_argument("--trace", action="store_true", help="print every point")
+    parser.add_argument("--campaign", choices=SIZES, help="play many runs instead of one")
+    said = parser.parse_args()
+    if said.campaign:
+        return _campaign(SIZES[said.campaign])
+    run = Run(said.scenario, said.seed, said.crash, said.broken, said.chance, said.twins)
+    return _one(run, trace=said.trace)
+
+
+def _one(run: Run, *, trace: bool) -> int:
+    try:
+        points = play(run).points
+    except Failed as failure:
+        print(failure)
+        return 1
+    if trace:
+        print("\n".join(f"{n:5} {what}" for n, what in enumerate(points.trace, 1)))
+    crashes = "; ".join(f"{n} {what}" for n, what in points.crashes) or "nothing"
+    print(f"every invariant held; {points.count} points, crashed at: {crashes}")
+    return 0
+
+
+def _campaign(size: Size) -> int:
+    failures = 0
+    for kind, runs in campaign(size):
+        began = time.monotonic()
+        told = play_all(runs)
+        took = time.monotonic() - began
+        print(
+            f"{kind}: {told.runs} runs, {told.points} points, {told.crashes} crashes, "
+            f"{len(told.failures)} failed, {took:.0f} s",
+            flush=True,
+        )
+        print("\n\n".join(told.failures), end="\n" if told.failures else "")
+        failures += len(told.failures)
+    return min(failures, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
