@@ -10,23 +10,20 @@ from services.coordination import consumer as coordination_consumer
 from services.funding import consumer as funding_consumer
 from services.technologies import consumer as technologies_consumer
 
-WITH_JOURNALS = (
+NAMES = (
     "platforms",
     "technologies",
     "funding",
     "coordination",
+    "audit",
+    "reports",
 )
-"""The services with a journal, in the order of their default ports; a new one is added at the end."""
+"""Every service, in the order of its default ports; a new registry is added at the end."""
 
 READERS = ("audit", "reports")
 """The services that only read journals."""
 
-NAMES = (*WITH_JOURNALS, *READERS)
-
-DISTANCES = {name: number for number, name in enumerate(WITH_JOURNALS)} | {
-    name: -number for number, name in enumerate(READERS, 1)
-}
-"""How far a service's default ports are from the first ones: readers go down, so that a new registry moves nobody's."""
+WITH_JOURNALS = tuple(name for name in NAMES if name not in READERS)
 
 
 def _declared(name: str) -> Service:

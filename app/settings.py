@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.catalogue import DISTANCES, NAMES
+from app.catalogue import NAMES
 
 PREFIX = "LUOSHU_"
 FIRST_PORT, FIRST_METRICS_PORT = 50051, 9464
@@ -63,8 +63,8 @@ _GENERAL = (
 
 
 def _of_service(service: str) -> tuple[Setting, ...]:
-    upper, listen = service.upper(), f"127.0.0.1:{FIRST_PORT + DISTANCES[service]}"
-    metrics = f"127.0.0.1:{FIRST_METRICS_PORT + DISTANCES[service]}"
+    upper, listen = service.upper(), f"127.0.0.1:{FIRST_PORT + NAMES.index(service)}"
+    metrics = f"127.0.0.1:{FIRST_METRICS_PORT + NAMES.index(service)}"
     return (
         Setting(f"{upper}_DATABASE", "", f"database of {service}; empty: SQLite", f"{service} 的数据库；留空用 SQLite"),
         Setting(f"{upper}_LISTEN", listen, f"gRPC address of {service} alone", f"{service} 单独运行时的 gRPC 地址"),

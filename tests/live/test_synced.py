@@ -79,7 +79,9 @@ def traced(folder: Path, main: str) -> Iterator[tuple[Separate, Path]]:
     """A service on SQLite whose writes, syncs and answers are written down."""
     with engines.demanded():
         if shutil.which("strace") is None:
-            raise Missing("no strace: apt-get install strace", "没有 strace：apt-get install strace")
+            raise Missing(
+                "no strace: apt-get install strace", "没有 strace：apt-get install strace"
+            )
     service = Separate(("platforms",), folder, addresses(["platforms"]), main)
     service.start()
     trace = folder / "trace"

@@ -6,23 +6,21 @@ What a process holds in memory is made anew after a crash. Left out: gRPC, threa
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
+import kernel.room
 from app.catalogue import FOLLOWING, registry
 from app.upkeep import Upkeep
-from kernel.commands import Commands
 from kernel.consumer import Follower, RoomSink, Sink
 from kernel.journal import entries_of
-from kernel.lists import Lists
 from kernel.outcome import Clock
 from kernel.pack import Pack
-from kernel.pages import Tokens
-from kernel.personal import Vault
 from kernel.relay import RelaySink
-from kernel.room import Room
+from kernel.room import Circumstances, Room
 from kernel.rpc import Behaviour
 from kernel.servicer import Servicer
-from kernel.writer import Writer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit.consumer import AuditSink
 from services.audit.note import Signer
@@ -46,28 +44,28 @@ class Still:
     def turn(self) -> None: ...
 
 
-class SimRoom(Room):
-    """A Room whose queues answer at once. Everything but its `__init__`, `look_out` and `close` is the real one."""
+def opened(name: str, label: str, around: "Surroundings") -> Room:
+    """Return a service's Room. Its queues answer at once, and its engines are the disk's."""
+    service = registry(name)
+    assert service is not None
+    engines = SimpleNamespace(
+        writing=lambda _: around.disk.engine(name, "writing", label),
+        reading=lambda _: around.disk.engine(name, "reading", label),
+    )
+    stands: dict[str, Any] = {
+        "database": engines,
+        "Store": lambda *_: store_of(name),
+        "Gatherer": lambda work, **_: Queue(work),
+        "Tide": Still,
+    }
+    with patch.multiple(kernel.room, **stands):
+        return Room(service, Circumstances("", SECRET, around.pack, around.clock, around.ask))
 
-    def __init__(self, name: str, disk: Disk, process: str, pack: Pack, clock: Clock, ask: Ask):
-        service = registry(name)
-        assert service is not None
-        self.service, self.pack, self._ask = service, pack, ask
-        self.writing = disk.engine(name, "writing", process)
-        self._reading = disk.engine(name, "reading", process)
-        self.store, self.vault = store_of(name), Vault(SECRET)
-        self.tide, self.tokens, self.commands = Still(), Tokens(SECRET), Commands(SECRET)  # type: ignore[assignment]
-        self.lists = Lists(self.store, self.tokens)
-        self.writer = Writer(self.store, self.writing, pack, self.vault, clock)
-        self._writes = Queue(self.writer.write)  # type: ignore[assignment]
-        self._reads = Queue(self._find)  # type: ignore[assignment]
 
-    @cached_property
-    def behaviours(self) -> dict[str, Behaviour]:
-        found: dict[str, Behaviour] = {}
-        for resource in self.service.resources:
-            found |= Servicer(self, resource).behaviours()
-        return found
+def behaviours_of(room: Room) -> dict[str, Behaviour]:
+    """Return the code of every RPC of a room's service."""
+    servicers = (Servicer(room, resource) for resource in room.service.resources)
+    return {rpc: code for servicer in servicers for rpc, code in servicer.behaviours().items()}
 
 
 @dataclass(frozen=True)
@@ -91,16 +89,14 @@ class Process:
     sources: Sequence[str]
     around: Surroundings
     through_bus: bool = False
-    room: SimRoom | None = None
+    room: Room | None = None
     followers: list[Follower] = field(default_factory=list)
 
     def start(self) -> "Process":
         """Make what is in memory: nothing is read from the disk yet."""
         around = self.around
         if registry(self.name) is not None:
-            self.room = SimRoom(
-                self.name, around.disk, self.label, around.pack, around.clock, around.ask
-            )
+            self.room = opened(self.name, self.label, around)
             self._relay(self.room)
         sink = self._sink()
         if sink is not None:
@@ -123,7 +119,7 @@ class Process:
     def _microseconds(self) -> int:
         return self.around.clock().ToMicroseconds()
 
-    def _relay(self, room: SimRoom) -> None:
+    def _relay(self, room: Room) -> None:
         if self.through_bus:
             sink = RelaySink(room.store, room.writing, self.around.bus.publisher(self.label))
             owner = partial(entries_of, room, follow=False)
@@ -134,6 +130,11 @@ class Process:
         owner = partial(self.around.journal, source)
         journal = partial(self.around.bus.journal, source) if self.through_bus else owner
         self.followers.append(Follower(sink, source, journal, owner, Turn()))  # type: ignore[arg-type]
+
+    @cached_property
+    def behaviours(self) -> dict[str, Behaviour]:
+        assert self.room is not None
+        return behaviours_of(self.room)
 
     @cached_property
     def upkeep(self) -> Upkeep:

@@ -196,9 +196,8 @@ class World:
     def _make(self, calls: list[Call], twin: str = "") -> None:
         """Make calls of one service at once and keep what was answered."""
         name = calls[0].service + twin
-        room = self.processes[name].room
-        assert room is not None
-        outcomes = self._called(name, [_answer(room, c) for c in calls])
+        behaviours = self.processes[name].behaviours
+        outcomes = self._called(name, [_answer(behaviours[c.rpc], c) for c in calls])
         for call, outcome in zip(calls, outcomes, strict=True):
             if isinstance(outcome, UNKNOWN):
                 continue
@@ -304,11 +303,10 @@ def _home(name: str) -> Any:
     return homes()[name.split("/", 1)[0]]
 
 
-async def _answer(room: Any, call: Call) -> Any:
-    """Make one call of a room's servicer, with a request of its own."""
+async def _answer(behaviour: Any, call: Call) -> Any:
+    """Make one call of a servicer, with a request of its own."""
     request = type(call.request)()
     request.CopyFrom(call.request)
-    behaviour = room.behaviours[call.rpc]
     if call.rpc.startswith("Import"):
         return [answer async for answer in behaviour(_rows(request), call.who)]
     return await behaviour(request, call.who)
