@@ -14,7 +14,7 @@ JOBS ?=
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
 
-.PHONY: help setup run run-cluster engines test check $(CHECKS) generate docs bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test test-live check $(CHECKS) generate docs bench release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ run-cluster: engines ## start PostgreSQL, Kafka and every service as its own pro
 
 test: $(READY_DEV) ## run every test that needs no engine · 运行测试
 	$(PYTHON_BIN) -m pytest -m 'not live' $(if $(JOBS),-n $(JOBS)) $(ARGS)
+
+test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if missing · 在真实引擎上测试
+	@$(MAKE) --no-print-directory $(READY_ENGINES)
+	tools/live $(ARGS)
 
 check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
 

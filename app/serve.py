@@ -37,6 +37,7 @@ from luoshu.journal.v1 import journal_pb2
 log = structlog.get_logger(__name__)
 
 THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
+FAREWELL = 0.3  # seconds in which calls that are on their way are told so; gRPC would cancel them without a word
 GRACE = 5.0  # seconds that calls under way get when the process is told to stop
 
 
@@ -58,6 +59,7 @@ class Process:
     followers: list[Follower] = field(default_factory=list)
     upkeep: Upkeep | None = None
     port: int = 0
+    _gate: rpc.Gate | None = None
     _server: Any = None
     _health: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -88,10 +90,10 @@ class Process:
         pack = _pack(self.settings)
         for name in self.names:
             migrate.ready(name, self.settings.database(name))
-        gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
+        self._gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
         self._server = rpc.server()
         for contract, code in self._contracts(pack):
-            methods, its_edges = rpc.handlers(gate, contract, code)
+            methods, its_edges = rpc.handlers(self._gate, contract, code)
             self._served.append(contract.full_name)
             rpc.serve(self._server, contract, methods)
             edges += its_edges
@@ -212,6 +214,9 @@ class Process:
         await self._set_health(serving=False)
         for room in self.rooms.values():
             room.tide.end()
+        if self._gate:
+            self._gate.closed = True
+        await asyncio.sleep(FAREWELL)
         await self._server.stop(GRACE)
         for task in self._tasks:
             task.cancel()

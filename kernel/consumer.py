@@ -13,7 +13,15 @@ import structlog
 
 from kernel import metrics
 from kernel.case import Caller, Role
-from kernel.errors import DomainError, Overloaded, OwnerSilent, TooLate, Unsettled
+from kernel.errors import (
+    DomainError,
+    Overloaded,
+    OwnerSilent,
+    Silent,
+    Stopping,
+    TooLate,
+    Unsettled,
+)
 from kernel.outcome import Command
 from kernel.room import Room
 from kernel.writer import Displaced, Work
@@ -27,7 +35,7 @@ SHARD = 0
 """The only shard that a source has so far; cursors are keyed by it from the start."""
 PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds after a failure; doubles until something is applied
 HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
-TRANSIENT = (Unsettled, Overloaded, OwnerSilent, TooLate)
+TRANSIENT = (Unsettled, Overloaded, OwnerSilent, Silent, Stopping, TooLate)
 
 
 class Gap(Exception):

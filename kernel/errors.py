@@ -147,6 +147,19 @@ class Silent(DomainError):
     retry_after = 1.0  # seconds
 
 
+class Stopping(DomainError):
+    """The service is being stopped; nothing was done."""
+
+    code = "STOPPING"
+    retry_after = 1.0  # seconds
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is stopping, nothing was done; try again in a moment",
+            "服务正在停止，未做任何更改；请稍后重试",
+        )
+
+
 class Unsettled(DomainError):
     """The outcome is unknown; the same request id settles it."""
 

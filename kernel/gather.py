@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from kernel.errors import Overloaded, Silent
+from kernel.errors import Overloaded, Stopping
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -45,7 +45,7 @@ class Gatherer(Generic[Q, A]):
         self._thread.start()
 
     async def ask(self, question: Q) -> A:
-        """Return the answer, or raise it when it is an exception. Raises Overloaded, Silent: it is closed."""
+        """Return the answer, or raise it when it is an exception. Raises Overloaded, Stopping."""
         if self._queue.qsize() >= self._waiting:
             raise Overloaded(
                 "too many requests are queued; try again in a second", "排队请求过多，请一秒后重试"
@@ -53,7 +53,7 @@ class Gatherer(Generic[Q, A]):
         answer: asyncio.Future[A] = self._loop.create_future()
         with self._door:
             if self._closed:
-                raise _stopping()
+                raise Stopping
             self._queue.put(Waiting(question, answer))
         return await answer
 
@@ -99,11 +99,3 @@ class Gatherer(Generic[Q, A]):
             else:
                 waiting.answer.set_result(answer)
         self._after()
-
-
-def _stopping() -> Silent:
-    return Silent(
-        "the service is stopping, nothing was done; try again in a moment",
-        "服务正在停止，未做任何更改；请稍后重试",
-        reason="STOPPING",
-    )

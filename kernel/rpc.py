@@ -23,6 +23,7 @@ from kernel.errors import (
     Invalid,
     Overloaded,
     Problem,
+    Stopping,
     TooLate,
     Unauthenticated,
     Violated,
@@ -39,6 +40,8 @@ STREAMS = 1000  # streams under way in a process
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port must fail
     ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_allowed_incoming_connections", 500),
+    ("grpc.server_handshake_timeout_ms", 5_000),  # a silent peer keeps its place no longer
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_connection_age_ms", 300_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
@@ -62,14 +65,20 @@ class Rows(NamedTuple):
 
 @dataclass(slots=True)
 class Gate:
-    """Lets calls in. `in_flight`, `streams`: how many are under way; past the limits a call is refused before it is queued."""
+    """Lets calls in. `in_flight`, `streams`: how many are under way; past the limits a call is refused before it is queued.
+
+    `closed`: the process stops, and nobody comes in any more.
+    """
 
     identity: Identity
     in_flight: int = field(default=0)
     streams: int = field(default=0)
+    closed: bool = field(default=False)
 
     def admit(self, streams: bool) -> None:
-        """Let in a call that is counted already. Raises Overloaded."""
+        """Let in a call that is counted already. Raises Overloaded, Stopping."""
+        if self.closed:
+            raise Stopping
         if (self.streams > STREAMS) if streams else (self.in_flight > IN_FLIGHT):
             metrics.REFUSED.labels("overload").inc()
             raise Overloaded(

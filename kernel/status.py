@@ -19,6 +19,7 @@ CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OwnerSilent: grpc.StatusCode.UNAVAILABLE,
     errors.Silent: grpc.StatusCode.UNAVAILABLE,
+    errors.Stopping: grpc.StatusCode.UNAVAILABLE,
     errors.Unsettled: grpc.StatusCode.UNAVAILABLE,
     errors.TooLate: grpc.StatusCode.DEADLINE_EXCEEDED,
 }

@@ -199,9 +199,11 @@ class Running:
     @contextmanager
     def _opened(self, service: str, kind: Callable[[str], sa.Engine]) -> Iterator[sa.Connection]:
         engine = kind(self.settings.database(service))
-        with engine.begin() as tx:
-            yield tx
-        engine.dispose()
+        try:
+            with engine.begin() as tx:
+                yield tx
+        finally:
+            engine.dispose()
 
     def files(self) -> list[Path]:
         """Return every file in which something of the process, or of its databases, is kept."""

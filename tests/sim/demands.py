@@ -92,9 +92,7 @@ def _answered(request_id: str, answer: Any) -> dict[str, str]:
 def _entered(call: Call, answers: Sequence[Any]) -> dict[str, str]:
     results = [result for answer in answers for result in answer.results]
     assert all(result.outcome != IMPORT_OUTCOME_REFUSED for result in results), results
-    return {
-        row.key: result.name for row, result in zip(call.request.rows, results, strict=True)
-    }
+    return {row.key: result.name for row, result in zip(call.request.rows, results, strict=True)}
 
 
 def _demand_rows(world: World, lines: Sequence[Line], entered: dict[str, str]) -> None:
@@ -190,7 +188,9 @@ def _topics(world: World, journals: dict[str, list[Line]]) -> None:
             position = int(dict(message.headers)["ce_sequence"])
             in_turn = position <= len(told) + 1 or name in world.bus.shortened
             assert in_turn, f"I3: {name}'s topic goes on with {position}"
-            assert told.setdefault(position, message.value) == message.value, f"I3: {name} {position}"
+            assert told.setdefault(position, message.value) == message.value, (
+                f"I3: {name} {position}"
+            )
         expected = {line.position: line.event for line in lines}
         assert told == expected, f"I3: {name}'s topic has {len(told)} of {len(expected)} events"
 
@@ -264,5 +264,3 @@ class _Rebuilt:
 
     def close(self) -> None:
         self._engine.dispose()
-
-

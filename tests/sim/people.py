@@ -60,7 +60,9 @@ def platform_rows(first: int, last: int, **more: Any) -> list[Any]:
     return [
         row(line=n, key=f"row-{n}", platform_id=f"lab-{n}", effective_date=day(-40), platform=said)
         for n in range(first, last + 1)
-        for said in (platform(f"实验室 {n}", lead_department="DST", state=P.STATE_OPERATING, **more),)
+        for said in (
+            platform(f"实验室 {n}", lead_department="DST", state=P.STATE_OPERATING, **more),
+        )
     ]
 
 

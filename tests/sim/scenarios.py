@@ -82,7 +82,8 @@ def _merged(world: World) -> None:
 
 def _batch(name: str, *keys: str, **more: Any) -> Call:
     items = [
-        platforms.CreatePlatformRequest(platform=platform(f"实验室 {k}"), platform_id=k) for k in keys
+        platforms.CreatePlatformRequest(platform=platform(f"实验室 {k}"), platform_id=k)
+        for k in keys
     ]
     return call("BatchCreatePlatforms", APPLICANT, name, requests=items, **more)
 

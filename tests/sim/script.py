@@ -74,9 +74,7 @@ class Scenario:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        return tuple(
-            c for s in self.stages if not isinstance(s, Pass | Until) for c in s
-        )
+        return tuple(c for s in self.stages if not isinstance(s, Pass | Until) for c in s)
 
 
 def call(rpc: str, who: Caller, request_id: str, /, **said: Any) -> Call:

@@ -4,6 +4,8 @@ The same code awaits here as in the service; what is left out is `kernel.gather`
 """
 
 import asyncio
+import contextlib
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -35,9 +37,18 @@ def together(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
     """Run coroutines to their ends; return what each returned, or the Exception that it raised."""
     try:
         return _run(calls)
-    finally:  # what a crash left waiting ends here
+    except BaseException as crash:
         for call in calls:
-            call.close()
+            _die(call, crash)
+        raise
+
+
+def _die(call: Coroutine[Any, Any, Any], crash: BaseException) -> None:
+    """What waited for an answer dies with its process."""
+    if inspect.getcoroutinestate(call) == inspect.CORO_SUSPENDED:
+        with contextlib.suppress(BaseException):
+            call.throw(crash)
+    call.close()
 
 
 def _run(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:

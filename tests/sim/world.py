@@ -70,9 +70,7 @@ class World:
         self.stage = 0
         self.checkpoints: dict[int, str] = {}
         self._others = Others(None, {n: _Owner(self, n) for n in self._journaled})  # type: ignore[arg-type]
-        around = Surroundings(
-            disk(), self.bus, pack(), self.clock, self.journal, self._others.ask
-        )
+        around = Surroundings(disk(), self.bus, pack(), self.clock, self.journal, self._others.ask)
         self._processes = {
             n: Process(n, n, self._journaled, around, self.scenario.bus)
             for n in self.scenario.services
@@ -102,14 +100,20 @@ class World:
         """A source's own journal, read over a connection that breaks when its process dies."""
         room = self.processes[source].room
         assert room is not None
+        told = entries_of(room, after, follow=False)
+        while entries := self._next(source, told):
+            yield entries
+
+    def _next(self, source: str, told: AsyncIterator[list[JournalEntry]]) -> list[JournalEntry]:
+        """Cross the border to the process that tells. Raises Gone."""
         try:
-            async for entries in entries_of(room, after, follow=False):  # type: ignore[arg-type]
-                yield entries
+            entries: list[JournalEntry] = alone(_anext(told))
         except Crash as crash:
             if crash.process != source:
                 raise
             self._start(source)
             raise Gone(source) from None
+        return entries
 
     # Running.
 
@@ -314,6 +318,10 @@ async def _answer(behaviour: Any, call: Call) -> Any:
 
 async def _rows(request: Any) -> AsyncIterator[Any]:
     yield request, {}
+
+
+async def _anext(told: AsyncIterator[list[JournalEntry]]) -> list[JournalEntry]:
+    return await anext(told, [])
 
 
 class _Owner:

@@ -4,13 +4,12 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.flow.separate import ClientJournal, Separate, until
+from tests.live import engines
 from tests.live.spread.load import Load
 from tests.live.spread.size import WRITES, measured
 from tests.live.spread.spread import Spread
-from tests.live.spread.topic import KCAT, positions, sequences_by_kcat
+from tests.live.spread.topic import positions, sequences_by_kcat
 
 COUNT = WRITES // 10
 
@@ -70,8 +69,8 @@ def relayed(province: Spread) -> bool:
     return province.cursor("platforms", "platforms") == province.head("platforms")
 
 
-@pytest.mark.skipif(not KCAT, reason="no kcat; `make test-live` installs it on Debian")
 def test_kcat_sees_dense_sequences(province: Spread) -> None:
-    seen = sequences_by_kcat(province.node.address, "platforms")
+    with engines.demanded():
+        seen = sequences_by_kcat(province.node.address, "platforms")
     assert seen == positions(province.node.address, "platforms")
     assert sorted(set(seen)) == list(range(1, province.head("platforms") + 1))

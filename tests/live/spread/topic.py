@@ -7,17 +7,16 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
+from app.cluster.ports import Missing
 from kernel.cloudevents import topic_of
 from tests.invariants import Line
 
-KCAT = shutil.which("kcat") or shutil.which("kafkacat")
-
 
 class Told(NamedTuple):
-    """One message. `value`: None where the reader shows no bytes."""
+    """One message."""
 
     sequence: str
-    value: bytes | None
+    value: bytes
 
 
 def demand_topic(address: str, source: str, lines: Sequence[Line]) -> None:
@@ -27,7 +26,7 @@ def demand_topic(address: str, source: str, lines: Sequence[Line]) -> None:
         assert len(told.sequence) == 19
         position = int(told.sequence)
         assert position <= top + 1, f"{source}: {position} follows {top}"
-        assert told.value in (None, lines[position - 1].event), f"{source}: {position} differs"
+        assert told.value == lines[position - 1].event, f"{source}: {position} differs"
         top = max(top, position)
     assert top == len(lines), f"{source}: the topic ends at {top}, the journal at {len(lines)}"
 
@@ -37,10 +36,12 @@ def positions(address: str, source: str) -> list[int]:
 
 
 def sequences_by_kcat(address: str, source: str) -> list[int]:
-    """Return the positions that librdkafka's own command sees."""
-    assert KCAT, "no kcat"
-    command = [KCAT, "-C", "-q", "-e", "-b", address, "-t", topic_of(source), "-p", "0", "-o", "beginning",
-               "-f", "%h\n"]  # fmt: skip
+    """Return the positions that librdkafka's own command sees. Raises Missing."""
+    kcat = shutil.which("kcat") or shutil.which("kafkacat")
+    if kcat is None:
+        raise Missing("no kcat: apt-get install kcat", "没有 kcat：请运行 apt-get install kcat")
+    where = ["-b", address, "-t", topic_of(source), "-p", "0", "-o", "beginning"]
+    command = [kcat, "-C", "-q", "-e", *where, "-f", "%h\n"]
     done = subprocess.run(command, capture_output=True, check=True, timeout=60)
     lines = done.stdout.decode().splitlines()
     headers = (dict(part.split("=", 1) for part in line.split(",")) for line in lines if line)
@@ -50,8 +51,8 @@ def sequences_by_kcat(address: str, source: str) -> list[int]:
 def read(address: str, source: str) -> Iterator[Told]:
     """Yield every message, in order."""
     consumer: Any = KafkaConsumer(
-        bootstrap_servers=address, enable_auto_commit=False, auto_offset_reset="none", max_poll_records=5000
-    )  # fmt: skip
+        bootstrap_servers=address, enable_auto_commit=False, auto_offset_reset="none"
+    )
     partition = TopicPartition(topic_of(source), 0)
     consumer.assign([partition])
     end = consumer.end_offsets([partition])[partition]
