@@ -19,7 +19,7 @@ from app import logs, migrate
 from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES
 from app.others import Others
 from app.secrets import secret_of, wrong_secret
-from app.settings import Settings, SettingsError, load
+from app.settings import PREFIX, Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
 from kernel.consumer import Follower, RoomSink
@@ -36,6 +36,7 @@ from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
 
+MOST_PORT = 65_535
 THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
 FAREWELL = 0.3  # seconds in which calls that are on their way are told so; gRPC would cancel them without a word
 GRACE = 5.0  # seconds that calls under way get when the process is told to stop
@@ -72,17 +73,15 @@ class Process:
 
     @property
     def listen(self) -> str:
-        alone = len(self.names) == 1
-        return self.settings.listen(self.names[0]) if alone else self.settings["LISTEN"]
+        return self.settings[self.setting("LISTEN")]
 
     @property
     def metrics_listen(self) -> str:
-        alone = len(self.names) == 1
-        return (
-            self.settings.metrics_listen(self.names[0])
-            if alone
-            else self.settings["METRICS_LISTEN"]
-        )
+        return self.settings[self.setting("METRICS_LISTEN")]
+
+    def setting(self, name: str) -> str:
+        """Return the setting that says an address here: a service alone has its own."""
+        return f"{self.names[0].upper()}_{name}" if len(self.names) == 1 else name
 
     async def start(self) -> None:
         """Bring everything up; when it returns, the address answers."""
@@ -98,7 +97,7 @@ class Process:
             rpc.serve(self._server, contract, methods)
             edges += its_edges
         self._add_health_and_reflection()
-        self.port = _bound(self._server, self.listen)
+        self.port = _bound(self._server, self.listen, self.setting("LISTEN"))
         await self._server.start()
         for edge in edges:
             edge.warm()
@@ -244,27 +243,32 @@ def _pack(settings: Settings) -> Pack:
         ) from None
 
 
-def _bound(server: Any, address: str) -> int:
+def _bound(server: Any, address: str, setting: str) -> int:
     """Return the port that the server listens at. Raises SettingsError: it cannot."""
+    port = address.rpartition(":")[2]
+    if port.isdigit() and int(port) > MOST_PORT:  # gRPC would take what is left of it
+        raise _no_address(address, setting)
     try:
         return int(server.add_insecure_port(address))
     except RuntimeError:
-        raise _no_address(address) from None
+        raise _no_address(address, setting) from None
 
 
-def _measured(address: str) -> Any:
+def _measured(address: str, setting: str) -> Any:
     """Serve the metrics, and return their server. Raises SettingsError: the address cannot be had."""
     host, _, port = address.rpartition(":")
     try:
         return start_http_server(int(port), host, metrics.REGISTRY)[0]
     except (OSError, OverflowError, ValueError):
-        raise _no_address(address) from None
+        raise _no_address(address, setting) from None
 
 
-def _no_address(address: str) -> SettingsError:
+def _no_address(address: str, setting: str) -> SettingsError:
+    name = f"{PREFIX}{setting}"
     return SettingsError(
-        f"{address} cannot be listened at: is it in use, or no host:port of this machine? / "
-        f"无法监听 {address}：地址已被占用，或不是本机的 主机:端口"
+        f"{name}={address} cannot be listened at: it is in use, or no host:port of this machine; "
+        f"stop who uses it, or set {name} to another host:port / "
+        f"无法监听 {name}={address}：已被占用，或不是本机的 主机:端口；请停止占用者，或将 {name} 设为其他地址"
     )
 
 
@@ -290,7 +294,7 @@ async def run(settings: Settings, names: tuple[str, ...]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = _measured(process.metrics_listen)
+    server = _measured(process.metrics_listen, process.setting("METRICS_LISTEN"))
     await process.start()
     gc.collect()
     gc.freeze()

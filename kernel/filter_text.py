@@ -18,6 +18,7 @@ TOKEN = re.compile(
 )
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 DEPTH, RESTRICTIONS = 20, 100
+OPERATORS = ("and", "or", "not")
 DATE = re.compile(r"\d{4}-\d\d-\d\d$")
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?$")
 
@@ -136,6 +137,8 @@ class _Parser:
             self._at -= 1
             raise self._unexpected()
         if not self._next_is("op"):
+            if token.kind == "word" and token.text in OPERATORS:
+                raise self._in_capitals(token)
             return self._bare(token)
         field = self._fields.get(token.text) if token.kind == "word" else None
         if field is None:
@@ -148,6 +151,16 @@ class _Parser:
             )
         op, value = self._take().text, self._argument()
         return Restriction(field, op, self._value(field, op, value))
+
+    def _in_capitals(self, token: Token) -> Invalid:
+        """A lower-case operator would be looked for in titles, and nothing would be found."""
+        word = token.text.upper()
+        return _wrong(
+            self._text,
+            token.at,
+            f'write {word} in capitals, or "{token.text}" in quotes for the word',
+            f"{word} 需大写；若指该词本身请加引号",
+        )
 
     def _bare(self, token: Token) -> Restriction:
         if self._title is None:
@@ -226,10 +239,12 @@ def _boolean(field: Field, text: str) -> int:
 
 
 def _enum(field: Field, text: str) -> int:
+    """Return the number of `STATE_DRAFT`, which may be written `DRAFT` too."""
     enum: Any = field.enum
-    value = enum.values_by_name.get(text)
+    prefix = str(enum.values_by_number[0].name).removesuffix("UNSPECIFIED")
+    value = enum.values_by_name.get(text) or enum.values_by_name.get(prefix + text)
     if value is None:
-        names = ", ".join(v.name for v in enum.values)
+        names = ", ".join(v.name.removeprefix(prefix) for v in enum.values)
         raise ValueError(f"no {text}; there are: {names}", f"没有 {text}；可用：{names}")
     return int(value.number)
 

@@ -136,6 +136,15 @@ def reveal(record: Any, values: dict[str, str]) -> None:
                 setattr(person, field, value)
 
 
+def conceal(record: Any) -> None:
+    """Take out commitments and pseudonyms: they would tell, and leave no trace, whether a guess is a person who is known."""
+    for _, person in people(record):
+        for mark in personal_fields(person.DESCRIPTOR):
+            if getattr(person, mark).startswith(PREFIX):
+                person.ClearField(mark)
+        person.ClearField("subject")
+
+
 def commitments(record: Any) -> list[str]:
     """Return the commitments that a record holds."""
     return [mark for _, person in people(record) for mark in _marks(person)]

@@ -14,6 +14,7 @@ from kernel.history import History, Moment, Past, moment_of
 from kernel.lists import question_of
 from kernel.outcome import Settled
 from kernel.pages import size_of
+from kernel.personal import conceal
 from kernel.registry import Resource
 from kernel.rights import (
     allowed,
@@ -65,15 +66,15 @@ class Servicer:
 
     async def create(self, request: Any, caller: Caller) -> Any:
         command = self._room.commands.create(self._resource, request, caller)
-        return await self._shown(await self._room.settle(command), caller)
+        return await self._shown(await self._room.settle(command), caller, request.validate_only)
 
     async def update(self, request: Any, caller: Caller) -> Any:
         command = self._room.commands.update(self._resource, request, caller)
-        return await self._shown(await self._room.settle(command), caller)
+        return await self._shown(await self._room.settle(command), caller, request.validate_only)
 
     async def act(self, action: str, request: Any, caller: Caller) -> Any:
         command = self._room.commands.act(action, request, caller)
-        return await self._shown(await self._room.settle(command), caller)
+        return await self._shown(await self._room.settle(command), caller, request.validate_only)
 
     async def batch_create(self, request: Any, caller: Caller) -> Any:
         """All or nothing: the first refusal, told with its index, is the whole request's."""
@@ -85,7 +86,10 @@ class Servicer:
                 raise wrong
         answer = self._answer(f"BatchCreate{self._resource.plural}")
         records = [self._record(outcome.record) for outcome in outcomes]  # type: ignore[union-attr]
-        getattr(answer, self._resource.collection).extend(await self._dressed(records, caller))
+        records = await self._dressed(records, caller)
+        for record in records if request.validate_only else ():
+            conceal(record)
+        getattr(answer, self._resource.collection).extend(records)
         return answer
 
     async def import_(self, messages: AsyncIterator[Rows], caller: Caller) -> AsyncIterator[Any]:
@@ -192,8 +196,11 @@ class Servicer:
 
     # Answers.
 
-    async def _shown(self, settled: Settled, caller: Caller) -> Any:
+    async def _shown(self, settled: Settled, caller: Caller, tried: bool) -> Any:
+        """`tried`: nothing was changed."""
         (record,) = await self._dressed([self._record(settled.record)], caller)
+        if tried:
+            conceal(record)
         return record
 
     async def _dressed(self, records: list[Any], caller: Caller) -> list[Any]:

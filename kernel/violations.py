@@ -1,6 +1,7 @@
 """What protovalidate found, as problems in both languages."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kernel.errors import Problem
@@ -18,7 +19,8 @@ CHINESE = {
     "string.uri": "应为网址",
     "string.email": "应为电子邮箱",
     "enum.defined_only": "不是规定的取值",
-    "repeated.min_items": "项数过少",
+    "enum.not_in": "请选择",
+    "repeated.min_items": "项数过少，至少需要的项数",
     "repeated.max_items": "项数过多",
     "repeated.unique": "有重复项",
     "int32.gte": "小于下限",
@@ -32,17 +34,42 @@ CHINESE = {
 """Rule id → what it says in Chinese; protovalidate itself speaks English."""
 
 
-def problems(violations: Iterable[Any]) -> list[Problem]:
-    """Return one problem a violation: `title`, `STRING_MIN_LEN`, and the texts."""
-    return [_problem(violation.proto) for violation in violations]
+WORDS: Mapping[str, str] = {
+    "^([0-9A-HJ-NPQRTUWXY]{18})?$": "应为 18 位统一社会信用代码",
+    "^([0-9A-HJ-NP-RTUWXY]{18})?$": "应为 18 位统一社会信用代码",
+    "^([0-9]{6})?$": "应为 6 位行政区划代码，如 410100",
+    "^([a-z][a-z0-9-]{2,62})?$": "应为 3–63 位小写字母、数字或连字符，以字母开头",
+    "^[A-Z][A-Z0-9_]{1,31}$": "应为部门代码，如 DST",
+    "^([A-Z]{3})?$": "应为 3 位币种代码，如 CNY",
+    "^[a-z0-9][a-z0-9._-]{0,63}$": "应为来源代号：小写字母、数字及 . _ -，至多 64 位",
+    "^[A-Za-z0-9._:/-]{0,64}$": "只能用字母、数字及 . _ : / -，至多 64 位",
+    "^[A-Za-z0-9._:/-]{0,56}$": "只能用字母、数字及 . _ : / -，至多 56 位",
+    "^reports/[0-9]{4}-(0[1-9]|1[0-2])$": "应为报告名称，如 reports/2026-03",
+    "^(reports/[0-9]{4}-(0[1-9]|1[0-2]))?$": "应为报告名称，如 reports/2026-03",
+    "^b[1-9][0-9]{0,3}$": "应为揭榜编号，如 b1",
+    "^m[1-9][0-9]{0,3}$": "应为节点编号，如 m1",
+    "^([1-9](\\.[0-9]{1,2}){0,3})?$": "应为战略性新兴产业分类代码，如 1.2.3",
+    "^[^\\x00-\\x1f]*$": "不得含控制字符",
+}
+"""Patterns of the contract → what they want, for readers of no regular expressions."""
+RESOURCE = re.compile(r"\^\(?(?P<collection>[a-z]+)/\[a-z0-9\]")
+"""Pattern of a record's name, such as `^platforms/[a-z0-9][a-z0-9-]{0,62}$`."""
+
+
+def problems(violations: Iterable[Any], message: Any = None) -> list[Problem]:
+    """Return one problem a violation: `title`, `STRING_MIN_LEN`, and the texts.
+
+    `message`: what was looked at, so that a choice's values can be named.
+    """
+    return [_problem(violation.proto, message) for violation in violations]
 
 
 def broken(validator: Any, message: Any) -> list[Problem]:
     """Return what is wrong with a message: everything, or of a large one the first."""
     first = validator.collect_violations(message, fail_fast=True)
     if first and room(message, PARTS) > 0:
-        return problems(validator.collect_violations(message))
-    return problems(first)
+        return problems(validator.collect_violations(message), message)
+    return problems(first, message)
 
 
 def room(message: Any, most: int) -> int:
@@ -55,22 +82,51 @@ def room(message: Any, most: int) -> int:
     return most
 
 
-def _problem(violation: Any) -> Problem:
+def _problem(violation: Any, message: Any) -> Problem:
+    path, code = path_of(violation.field), violation.rule_id.upper().replace(".", "_")
+    return Problem(path, code, violation.message, _chinese(violation, message))
+
+
+def _chinese(violation: Any, message: Any) -> str:
+    """Return what is wrong, with the limits or the values where they are known."""
     rule, limit = violation.rule_id, _digits(violation.message)
-    chinese = CHINESE.get(rule, f"不符合规则 {rule}") + (f"（{limit}）" if limit else "")
-    return Problem(
-        path_of(violation.field), rule.upper().replace(".", "_"), violation.message, chinese
-    )
+    if rule == "string.pattern":
+        return _wanted(violation.message)
+    if rule == "string.min_len" and limit == "1":
+        return CHINESE["required"]
+    told = CHINESE.get(rule, f"不符合规则 {rule}")
+    if rule.startswith("enum."):
+        values = "、".join(_values(violation.field, message))
+        return f"{told}：{values}" if values else told
+    return f"{told}（{limit}）" if limit else told
+
+
+def _wanted(message: str) -> str:
+    """Return in words what a pattern wants; of one that nobody wrote words for, the pattern."""
+    pattern = message.split("`")[1] if message.count("`") >= 2 else ""
+    named = RESOURCE.match(pattern)
+    if named:
+        return f"应为记录名称，如 {named['collection']}/abc-1"
+    return WORDS.get(pattern) or CHINESE["string.pattern"] + (f"（{pattern}）" if pattern else "")
+
+
+def _values(path: Any, message: Any) -> list[str]:
+    """Return what may be chosen at a path, in short; nothing where the message is not known."""
+    record, field = message.DESCRIPTOR if message is not None else None, None
+    for step in path.elements if path else ():
+        field = record.fields_by_name.get(step.field_name) if record is not None else None
+        record = field.message_type if field is not None else None
+    enum: Any = field.enum_type if field is not None else None
+    if enum is None:
+        return []
+    prefix = str(enum.values_by_number[0].name).removesuffix("UNSPECIFIED")
+    return [value.name.removeprefix(prefix) for value in enum.values if value.number]
 
 
 def _digits(message: str) -> str:
     """The limits that the English text names, so that the Chinese one names them too."""
     words = (word.strip(".,;`'\"") for word in message.split())
-    return "–".join(w for w in words if w.lstrip("-").isdigit()) or _pattern(message)
-
-
-def _pattern(message: str) -> str:
-    return message.split("`")[1] if message.count("`") >= 2 else ""
+    return "–".join(w for w in words if w.lstrip("-").isdigit())
 
 
 def path_of(path: Any) -> str:

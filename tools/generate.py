@@ -5,18 +5,25 @@ The generated files are checked in, so that a department installs the SDK withou
 
 import argparse
 import filecmp
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from app.docs.contract import Contract, read
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
 SDK = ROOT / "sdk"
 PACKAGES = ("buf", "luoshu")
-SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
+SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi", "comments.json")
+READS = ("Get", "List", "Create", "Update", "BatchCreate", "Import", "Watch")
+EVERY_CALL = {"name", "etag", "request_id", "validate_only", "effective_date"}
+"""Fields of every action, of which the command line has its own words."""
 
 
 def main() -> int:
@@ -43,6 +50,48 @@ def compile_contract(into: Path) -> None:
     ours = sorted(str(path.relative_to(PROTO)) for path in (PROTO / "luoshu").rglob("*.proto"))
     protoc(into, ["python", "grpc_python", "mypy", "mypy_grpc"], ours)
     protoc(into, ["python", "mypy"], ["buf/validate/validate.proto"])
+    target = into / "luoshu" / "client" / "comments.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(as_text(dict(sentences(read(PROTO)))), encoding="utf-8")
+
+
+def as_text(content: dict[str, str]) -> str:
+    """JSON with a line a name, in the order of the names, so that differences can be read."""
+    return json.dumps(content, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
+
+
+def sentences(contract: Contract) -> Iterator[tuple[str, str]]:
+    """First sentences of the actions' calls and of what they ask for: help of the command line shows them."""
+    messages = {f".{f.package}.{m.name}": m for f in contract.files for m in f.message_type}
+    wanted: list[str] = []
+    for file in contract.files:
+        for service in file.service:
+            for call in service.method:
+                if not call.name.startswith(READS):
+                    name = f"{file.package}.{service.name}.{call.name}"
+                    yield name, first_sentence(contract.comment(name))
+                    wanted.append(call.input_type)
+    for message in reached(wanted, messages):
+        own = (f for f in messages[message].field if f.name not in EVERY_CALL)
+        for field in own:
+            name = f"{message[1:]}.{field.name}"
+            yield name, first_sentence(contract.comment(name))
+
+
+def reached(wanted: list[str], messages: dict[str, Any]) -> Iterator[str]:
+    """Messages that are named, and those within them, each once."""
+    seen: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name in messages and name not in seen:
+            seen.add(name)
+            wanted += [field.type_name for field in messages[name].field]
+            yield name
+
+
+def first_sentence(comment: str) -> str:
+    """Text up to the first full stop that ends a sentence; what a colon introduces stays with it."""
+    return " ".join(comment.split()).split(". ", 1)[0].rstrip(".")
 
 
 def protoc(into: Path, plugins: list[str], sources: list[str]) -> None:

@@ -10,13 +10,15 @@ import click
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
+from app.cli.demands import demand_required, flag_of, is_required, options_named
 from app.cli.failures import Failure
 from app.cli.kinds import instead, kind_of_name, registries
 from app.cli.output import DATE, INSTANT
 from app.cli.records import print_record
 from app.cli.session import Command, session
 from app.cli.values import assign
-from luoshu.client.contract import Kind, caller, request_of
+from app.importing.fields import choice_words
+from luoshu.client.contract import Kind, caller, comments, request_of
 
 HELP = {
     "etag": "The etag that was read; a stale one is refused.",
@@ -82,7 +84,25 @@ class ActionCommand(Command):
         if kind is not None:
             ctx.meta["luoshu.kind"] = kind
             self.params = [self.params[0], *options(request_of(self._method(kind)))]
+            self.help = self._about(kind)
         return super().parse_args(ctx, args)
+
+    def _about(self, kind: Kind) -> str:
+        said = comments().get(self._method(kind).full_name, "")
+        return f"{said or self.name}.\n\nAn action of {kind.collection}."
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options; of every kind that has the action, where no record is named."""
+        if "luoshu.kind" in ctx.meta:
+            super().format_options(ctx, formatter)
+            return
+        for kind in self.having:
+            found = options(request_of(self._method(kind)))
+            written = [r for option in found if (r := option.get_help_record(ctx)) is not None]
+            with formatter.section(f"Options for {kind.collection}"):
+                formatter.write_dl(written)
+        formatter.write_paragraph()
+        formatter.write_text("Global options: see `luoshu --help`.")
 
     def _only(self) -> Kind | None:
         return self.having[0] if len(self.having) == 1 else None
@@ -98,8 +118,11 @@ class ActionCommand(Command):
         method = self._method(kind_of_name(record))
         request: Any = request_of(method)()
         request.name = record
+        demand_required(request, given)
         fill(request, given)
-        print_record(ctx, caller(session(ctx).client.channel, method)(request))
+        with options_named(request):
+            answer = caller(session(ctx).client.channel, method)(request)
+        print_record(ctx, answer)
 
 
 def _is_name(arg: str) -> bool:
@@ -110,10 +133,8 @@ def options(request: type[Message]) -> list[click.Parameter]:
     """Return an option for every field of an action's request but the record's name."""
     found: list[click.Parameter] = []
     for path, field in leaves(request.DESCRIPTOR):
-        if path == "name":
-            continue
-        flag = "--" + path.replace(".", "-").replace("_", "-")
-        found.append(click.Option([flag, _key(path)], **_type(field)))
+        if path != "name":
+            found.append(click.Option([flag_of(path), _key(path)], **_type(field, path)))
     return found
 
 
@@ -134,22 +155,33 @@ def _key(path: str) -> str:
     return path.replace(".", "__")
 
 
-def _type(field: FieldDescriptor) -> dict[str, Any]:
+def _type(field: FieldDescriptor, path: str) -> dict[str, Any]:
     """Return what click has to know of an option: conversion is done later, by the field's type."""
-    about: dict[str, Any] = {"help": HELP.get(field.name, ""), "multiple": field.is_repeated}
+    about: dict[str, Any] = {"help": _help(field, path), "multiple": field.is_repeated}
     if field.type == FieldDescriptor.TYPE_BOOL and not field.is_repeated:
         return {"is_flag": True, "default": None, "help": about["help"]}
     if field.enum_type is not None:
-        choices: Any = field.enum_type
-        prefix = str(choices.values_by_number[0].name).removesuffix("UNSPECIFIED")
-        names = [v.name.removeprefix(prefix).lower() for v in choices.values if v.number]
-        return about | {"metavar": "|".join(names)}
+        return about | {"metavar": "|".join(choice_words(field))}
     if field.message_type is not None:
         dated = field.message_type.full_name == DATE
         return about | {"metavar": "DAY" if dated else "JSON"}
     if field.name.endswith("_fen"):
-        return about | {"metavar": "AMOUNT", "help": "Fen, or with its unit: 12.5万元, 300元."}
+        return about | {"metavar": "AMOUNT"}
     return about | {"metavar": "NUMBER" if "INT" in _name(field) else "TEXT"}
+
+
+def _help(field: FieldDescriptor, path: str) -> str:
+    """Return what the contract says of a field, then whether it is required and may stand often."""
+    said = HELP.get(field.name) if "." not in path else ""
+    said = said or comments().get(field.full_name, "")
+    notes = [said.rstrip(".") + "." if said else ""]
+    if field.name.endswith("_fen"):
+        notes.append("Fen, or with its unit: 12.5万元, 300元.")
+    if "." not in path and is_required(field):
+        notes.append("[required · 必填]")
+    if field.is_repeated:
+        notes.append("[repeatable · 可重复]")
+    return " ".join(filter(None, notes))
 
 
 def _name(field: FieldDescriptor) -> str:
@@ -163,4 +195,4 @@ def fill(request: Message, given: Mapping[str, Any]) -> None:
         path = key.replace("__", ".")
         for word in value if isinstance(value, tuple) else [value]:
             if word is not None:
-                assign(request, path, str(word))
+                assign(request, path, str(word), flag_of(path))

@@ -9,7 +9,7 @@ import click
 from app.cli.failures import Failure, complain
 from app.cli.output import as_json, moment, table
 from app.cli.session import GLOBAL_OPTIONS, Command, session
-from app.cli.values import moment_of
+from app.cli.values import WHEN, moment_of
 from luoshu.audit.v1 import audit_pb2
 from luoshu.client import iterate
 from luoshu.journal.v1 import journal_pb2
@@ -40,8 +40,8 @@ def audit() -> None:
 @click.option("--action", default="", help="One action, such as approve.")
 @click.option("--department", default="", help="For one department or unit.")
 @click.option("--source", default="", help="Of one journal, such as funding.")
-@click.option("--since", metavar="WHEN", help="Committed then or later: a day's end or an instant.")
-@click.option("--until", metavar="WHEN", help="Committed before: a day's end or an instant.")
+@click.option("--since", metavar="WHEN", help=f"Committed then or later: {WHEN}.")
+@click.option("--until", metavar="WHEN", help=f"Committed before: {WHEN}.")
 @click.option("--oldest-first", is_flag=True)
 @click.option("--limit", default=50, type=click.IntRange(min=1), help="At most so many; 50.")
 @click.pass_context
@@ -116,7 +116,19 @@ def verify(ctx: click.Context, key: str, kept: tuple[Path, ...], sources: tuple[
     for source in sources:
         findings += _compared(ctx, source, newest.size)
     _tell(outcome.size, findings, told_key=bool(key))
+    if not findings:
+        for path, note in zip(kept, earlier, strict=True):
+            _tell_kept(path, note)
     return BROKEN if findings else 0
+
+
+def _tell_kept(path: Path, note: str) -> None:
+    """Say that a checkpoint was checked, with the size that its second line tells (C2SP)."""
+    size = [*note.splitlines(), "", ""][1]
+    click.echo(
+        f"{path}: the log still holds the {size} entries of this checkpoint\n"
+        f"{path}：日志仍包含该检查点的 {size} 条记录"
+    )
 
 
 def _key(word: str) -> str:
@@ -153,8 +165,10 @@ def _tell(size: int, findings: Sequence[Any], *, told_key: bool) -> None:
         complain(finding.en, finding.zh)
     if not told_key:
         click.echo(
-            "the key came from the log itself; give the one that you trust by --key\n"
-            "公钥来自日志自身；请用 --key 给出您信任的公钥",
+            "the key came from the log itself; keep it once (luoshu audit checkpoint --key > log.key), "
+            "and give the one that you trust by --key log.key\n"
+            "公钥来自日志自身；请先保存公钥（luoshu audit checkpoint --key > log.key），"
+            "再用 --key log.key 给出您信任的公钥",
             err=True,
         )
     if not findings:

@@ -1,10 +1,11 @@
 """What went wrong, in one line of English and one of Chinese, then what would work; and the exit
 code.
 
-0 done; 1 unexpected; 2 usage; 3 the input or some rows are refused; 4 not found; 5 the record's
-state or a rule forbids it; 6 not allowed, or nobody knows who calls; 7 stale, or the request id was
-used for something else; 8 nobody answers, or too much to do: try again; 9 the time was over: the
-outcome is unknown; 10 the name is taken; 130 interrupted.
+0 done; 1 unexpected, or nothing can start with this setting, pack or database; 2 usage; 3 the input
+or some rows are refused; 4 not found; 5 the record's state or a rule forbids it; 6 not allowed, or
+nobody knows who calls; 7 stale, or the request id was used for something else; 8 nobody answers, or
+too much to do: try again; 9 the time was over: the outcome is unknown; 10 the name is taken; 130
+interrupted.
 """
 
 import os
@@ -85,7 +86,7 @@ def _code_of(error: Exception, opened: Session) -> int:
         return REFUSED_ROWS
     if any(isinstance(error, kind) for kind in _of_operators()):
         complain(str(error), str(error))
-        return USAGE
+        return UNEXPECTED
     client: Any = sys.modules.get("luoshu.client.errors")
     if client is None or not isinstance(error, client.LuoshuError):
         raise error
@@ -132,7 +133,7 @@ def _hints(error: "LuoshuError", opened: Session) -> Iterator[str]:
     if kind == "Unavailable" and error.code == "UNAVAILABLE":
         yield f"Is a server at {opened.address}? Start one with `luoshu serve`, or name one with --address."
         yield f"{opened.address} 上是否有服务？请用 luoshu serve 启动，或用 --address 指定。"
-    if kind in ("Denied", "Unauthenticated"):
+    if kind in ("Denied", "Unauthenticated", "NotFound"):
         who = f"{opened.department or '-'}:{opened.actor}, roles {opened.roles or '-'}"
         yield f"You call as {who}; change it with --as DEPARTMENT:ACTOR and --roles ROLE,…"
         yield f"当前身份为 {who}；可用 --as 部门:账号 与 --roles 角色 更改。"

@@ -3,8 +3,9 @@
 import csv
 import itertools
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from app.cli.failures import DONE, REFUSED_ROWS, Failure
-from app.cli.kinds import demand, kind_of
+from app.cli.kinds import demand, kind_of, registries
 from app.cli.records import resources
 from app.cli.session import Command, session
 from app.importing import headers, readers
@@ -31,13 +32,18 @@ COLUMNS = ("line", "column", "field", "code", "text_en", "text_zh")
 
 @click.command("import", cls=Command)
 @click.argument("resource", shell_complete=resources)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option(
     "--map", "map_file", type=click.Path(exists=True, path_type=Path), help="Mapping (YAML)."
 )
 @click.option("--source", default="", help="The source's name; without a mapping: template.")
 @click.option(
-    "--format", "style", default="", help="jsonl, json, csv, tsv, xlsx; else by the name."
+    "--format",
+    "style",
+    default="",
+    help="jsonl, json, csv, tsv, xlsx; else by the name; standard input: csv.",
 )
 @click.option("--sheet", default="", help="Sheet of a workbook; else the first.")
 @click.option("--dry-run", is_flag=True, help="Check everything; enter nothing.")
@@ -56,7 +62,7 @@ def import_file(
 ) -> int:
     """Enter the rows of a file: JSON lines, JSON, CSV or XLSX, by our headings or by a mapping.
 
-    A row that was entered before changes nothing, so a file may be sent again.
+    FILE may be -: standard input. A row that was entered before changes nothing, so a file may be sent again.
     """
     kind = kind_of(resource)
     demand(kind, f"Import{kind.plural}")
@@ -66,7 +72,7 @@ def import_file(
         mapped.each if mapped else "",
         sheet or (mapped.sheet if mapped else ""),
     )
-    rows = readers.read(file, form)
+    rows = _read(file, form)
     mapping, rows = (mapped, rows) if mapped else _by_headings(kind, rows, source)
     if source:
         mapping = replace(mapping, source=source)
@@ -75,6 +81,17 @@ def import_file(
     _send(ctx, Compiler(kind, mapping), rows, summary, dry_run)
     _tell(summary, report_file, dry_run)
     return REFUSED_ROWS if summary.refused else DONE
+
+
+def _read(file: Path, form: readers.Form) -> Iterator[readers.Row]:
+    """Yield the rows of a file, or of standard input where it is `-`. Raises UnfitFile."""
+    if str(file) != "-":
+        return readers.read(file, form)
+    style = form.style or "csv"
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"stdin.{style}"
+        copy.write_bytes(sys.stdin.buffer.read())
+        return iter(list(readers.read(copy, replace(form, style=style))))
 
 
 def _by_headings(
@@ -152,6 +169,11 @@ def _tell(summary: Summary, report_file: Path | None, dry_run: bool) -> None:
     if len(refusals) > SHOWN and not report_file:
         rest = len(refusals) - SHOWN
         click.echo(f"… {rest} more; --report FILE has all · 另有 {rest} 条，见 --report", err=True)
+    if report_file and refusals:
+        count = summary.refused
+        click.echo(
+            f"{count} refused, see {report_file} · 拒绝 {count} 行，见 {report_file}", err=True
+        )
     click.echo("\n".join(summary_lines(summary, dry_run)))
 
 
@@ -183,13 +205,26 @@ def _write(file: Path, refusals: list[Refusal]) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("resource", shell_complete=resources)
+@click.argument("resource", required=False, shell_complete=resources)
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh")
 @click.option("--sample", is_flag=True, help="With an example row.")
-def template(resource: str, language: str, sample: bool) -> None:
-    """Print the headings of a CSV file for `luoshu import`."""
+def template(resource: str | None, language: str, sample: bool) -> None:
+    """Print the headings of a CSV file for `luoshu import`; without RESOURCE what there is."""
+    importable = [k.collection for k in registries().values() if f"Import{k.plural}" in _calls(k)]
+    if resource is None:
+        click.echo("\n".join(importable))
+        return
     kind = kind_of(resource)
+    if kind.collection not in importable:
+        raise Failure(
+            f"{kind.collection} cannot be imported; there are templates of {', '.join(importable)}",
+            f"{kind.collection} 不能导入；有模板的：{'、'.join(importable)}",
+        )
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(headers.headings(kind, language))
     if sample:
         writer.writerow(headers.sample(kind, language))
+
+
+def _calls(kind: Kind) -> Container[str]:
+    return kind.service.methods_by_name

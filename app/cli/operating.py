@@ -1,5 +1,7 @@
 """Commands of whoever runs the services: serve, migrate, settings."""
 
+import os
+
 import click
 
 from app.cli.session import Command
@@ -9,6 +11,8 @@ from app.cli.session import Command
 @click.argument("services", nargs=-1)
 def serve(services: tuple[str, ...]) -> None:
     """Run services in this process: all of them, or those that are named."""
+    # Of an address that it cannot have, gRPC would write lines of its own before ours.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from app.serve import main
 
     main(services)

@@ -17,14 +17,32 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 MOST_BYTES = 64
 """Bytes of a value that are printed, as hexadecimal digits: no more than a hash or a signature."""
 UNBROKEN = ("name", "record", "revision", "index", "id")
+ZONE = "（北京时间）"
+"""Stands behind the heading of a column of times."""
+TIMES = ("create_time", "update_time", "commit_time", "committed")
+OWN_NAMES: Mapping[str, Mapping[str, str]] = {
+    "luoshu.coordination.v1.Review.State": {
+        "STATE_OPEN": "会签中",
+        "STATE_CONCLUDED": "已办结",
+        "STATE_CANCELLED": "已撤销",
+    },
+    "luoshu.coordination.v1.Verdict": {
+        "VERDICT_AGREE": "同意",
+        "VERDICT_AGREE_WITH_CONDITIONS": "附条件同意",
+        "VERDICT_OBJECT": "不同意",
+        "VERDICT_RECUSE": "回避",
+    },
+}
+"""Chinese names of choices that no import template has."""
 DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; where nobody watches, as tab-separated lines under the headings."""
+    headings = [h + ZONE if h in TIMES else h for h in headings]
     if not sys.stdout.isatty():
         for row in (headings, *rows):
-            click.echo("\t".join(_one_line(cell) for cell in row))
+            click.echo("\t".join(one_line(cell) for cell in row))
         return
     from rich.console import Console
     from rich.table import Table
@@ -45,7 +63,8 @@ def _escaped(cell: str) -> str:
     return escape("".join(c if c.isprintable() or c == "\n" else "�" for c in cell))
 
 
-def _one_line(cell: str) -> str:
+def one_line(cell: str) -> str:
+    """Return a cell without what would break its line."""
     return " ".join("".join(c if c.isprintable() else " " for c in cell).split())
 
 
@@ -127,8 +146,20 @@ def choice(field: FieldDescriptor, number: int) -> str:
     if value is None:
         return str(number)
     prefix = str(choices.values_by_number[0].name).removesuffix("UNSPECIFIED")
-    chinese = _chinese_names().get(choices.full_name, {}).get(value.name, "")
+    chinese = _chinese(choices.full_name, value.name)
     return " ".join(filter(None, (value.name.removeprefix(prefix), chinese)))
+
+
+def state_text(record: Any, name: str) -> str:
+    """Return a state of a kind of record, such as `STATE_DRAFT`, as `choice` has it."""
+    field = record.fields_by_name.get("state")
+    value = field.enum_type.values_by_name.get(name) if field is not None else None
+    return choice(field, value.number) if value is not None else name
+
+
+def _chinese(enum: str, name: str) -> str:
+    own = OWN_NAMES.get(enum, {}).get(name, "")
+    return own or _chinese_names().get(enum, {}).get(name, "")
 
 
 @cache

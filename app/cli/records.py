@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 
 from app.cli.failures import Failure
 from app.cli.kinds import demand, kind_of, kind_of_name, registries
-from app.cli.output import as_json, day, indented, lines, moment, show, table
+from app.cli.output import as_json, day, indented, lines, moment, show, state_text, table
 from app.cli.session import Command, session
-from app.cli.values import moment_of
+from app.cli.values import WHEN, demand_past, moment_of
 from luoshu.client import pages
 from luoshu.client.contract import Kind, caller, request_of
 from luoshu.client.pages import records_field
@@ -41,19 +41,24 @@ def print_record(ctx: click.Context, record: Message) -> None:
 def _set_times(request: Any, **words: str | None) -> None:
     for name, word in words.items():
         if word:
-            getattr(request, name).CopyFrom(moment_of(word))
+            stamp = moment_of(word)
+            if name == "read_time":
+                demand_past(stamp, word)
+            getattr(request, name).CopyFrom(stamp)
 
 
 @click.command("list", cls=Command)
 @click.argument("resource", shell_complete=resources)
-@click.option("--filter", "condition", default="", help="AIP-160, such as: state = STATE_DRAFT")
+@click.option(
+    "--filter", "condition", default="", help="AIP-160, such as: state = DRAFT AND title : 实验室"
+)
 @click.option("--order-by", default="", help="Such as: create_time desc, name")
 @click.option("--page-size", default=0, type=click.IntRange(0, 1000), help="Rows a page.")
 @click.option("--page-token", default="", help="Go on where a page ended.")
 @click.option("--all", "every", is_flag=True, help="Every page.")
 @click.option("--columns", default="", metavar="PATH,…", help="Such as: name,title,approved_fen")
-@click.option("--read-time", metavar="WHEN", help="As it was known then: a day or an instant.")
-@click.option("--valid-time", metavar="WHEN", help="As it was true then: a day or an instant.")
+@click.option("--read-time", metavar="WHEN", help=f"As it was known then: {WHEN}.")
+@click.option("--valid-time", metavar="WHEN", help=f"As it was true then: {WHEN}.")
 @click.pass_context
 def list_records(
     ctx: click.Context,
@@ -117,8 +122,8 @@ COLUMNS = ("name", "title", "state", "lead_department", "effective_date", "revis
 
 @click.command(cls=Command)
 @click.argument("name")
-@click.option("--read-time", metavar="WHEN", help="As it was known then: a day or an instant.")
-@click.option("--valid-time", metavar="WHEN", help="As it was true then: a day or an instant.")
+@click.option("--read-time", metavar="WHEN", help=f"As it was known then: {WHEN}.")
+@click.option("--valid-time", metavar="WHEN", help=f"As it was true then: {WHEN}.")
 @click.option("--revision", type=click.IntRange(min=1), help="One revision.")
 @click.pass_context
 def get(
@@ -150,7 +155,7 @@ def history(ctx: click.Context, name: str) -> None:
     if session(ctx).output == "json":
         click.echo("[" + ",\n ".join(as_json(event) for event in events) + "]")
         return
-    print_changes(event.change for event in events)
+    print_changes([event.change for event in events], kind.record.DESCRIPTOR)
 
 
 CHANGE = (
@@ -162,18 +167,21 @@ CHANGE = (
     "to",
     "actor",
     "department",
+    "roles",
     "reason",
 )
 
 
-def print_changes(changes: Iterator[Any]) -> None:
-    """Print changes as a table."""
-    table(CHANGE, [change_cells(change) for change in changes])
+def print_changes(changes: Sequence[Any], record: Any) -> None:
+    """Print changes of a kind of record as a table; without reasons, where nobody gave one."""
+    shown = None if any(change.reason for change in changes) else -1
+    rows = [change_cells(change, record)[:shown] for change in changes]
+    table(CHANGE[:shown], rows)
 
 
-def change_cells(change: Any) -> list[str]:
-    """Return a change's cells, in the order of `CHANGE`."""
-    states = [s.removeprefix("STATE_") for s in (change.from_state, change.to_state)]
+def change_cells(change: Any, record: Any) -> list[str]:
+    """Return a change's cells, in the order of `CHANGE`. `record`: descriptor of its kind."""
+    states = [state_text(record, name) for name in (change.from_state, change.to_state)]
     times = [moment(change.commit_time), day(change.effective_date)]
-    who = [change.actor, change.department, change.reason]
+    who = [change.actor, change.department, ",".join(change.roles), change.reason]
     return [str(change.revision), *times, change.action, *states, *who]

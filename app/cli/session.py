@@ -41,6 +41,9 @@ class Session:
         from luoshu.client.retry import Backoff
 
         if not self.clients:
+            from app.cli.callers import warn_of_unknown
+
+            warn_of_unknown(self.department)
             roles = [role.strip() for role in self.roles.split(",") if role.strip()]
             made = connect(
                 self.address,

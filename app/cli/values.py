@@ -9,18 +9,25 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from app.cli.failures import REFUSED_ROWS, Failure
-from app.cli.output import SHANGHAI
+from app.cli.output import DATE, INSTANT, SHANGHAI
 from app.importing.amounts import hundredths
 from app.importing.fields import choice_name, field_at, instant, put
 from app.importing.problems import UnfitFile, UnfitValue
 
 DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+LOCAL = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
+END = datetime.time(23, 59, 59, 999_999)
+NAMED_DAYS = ("today", "yesterday")
+WHEN = (
+    "a day (its end), today, yesterday, '2026-01-05 08:00:00' of Beijing, or an instant with zone"
+)
+"""What may be said where a time is wanted."""
 
 
-def assign(message: Message, path: str, word: str) -> None:
+def assign(message: Message, path: str, word: str, label: str = "") -> None:
     """Write a word at a path such as `contact.name`; a repeated field gets one more.
 
-    Raises Failure.
+    `label`: what a complaint calls the place, else the path. Raises Failure.
     """
     try:
         field = field_at(message.DESCRIPTOR, path)
@@ -28,7 +35,27 @@ def assign(message: Message, path: str, word: str) -> None:
     except UnfitFile as error:
         raise Failure(error.en, error.zh) from None
     except UnfitValue as error:
-        raise Failure(f"{path}: {error.en}", f"{path}：{error.zh}", REFUSED_ROWS) from None
+        en, zh = _example(field, path) if error.code.startswith("NOT_") else ("", "")
+        at = label or path
+        raise Failure(f"{at}: {error.en}{en}", f"{at}：{error.zh}{zh}", REFUSED_ROWS) from None
+
+
+def _example(field: FieldDescriptor, path: str) -> tuple[str, str]:
+    """Return what a field with fields of its own may be written as; empty for any other."""
+    if field.message_type is None or field.message_type.full_name in (DATE, INSTANT):
+        return "", ""
+    inner: Any = field.message_type.fields
+    parts = ", ".join(f'"{f.name}": {_sample(f)}' for f in inner[:2])
+    text = f"'{path}={{{parts}}}'"
+    if not field.is_repeated:
+        text += f" / {path}.{inner[0].name}=…"
+    return f"; write for example {text}", f"；可写作 {text}"
+
+
+def _sample(field: FieldDescriptor) -> str:
+    if field.message_type is not None or field.is_repeated:
+        return "[…]" if field.is_repeated else "{…}"
+    return '"…"' if field.type == FieldDescriptor.TYPE_STRING or field.enum_type else "1"
 
 
 def _typed(field: FieldDescriptor, word: str) -> Any:
@@ -60,20 +87,44 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def moment_of(word: str) -> Timestamp:
-    """Return an instant: RFC 3339, or a day of Asia/Shanghai, which means its end.
+    """Return an instant: RFC 3339, a time of Asia/Shanghai, or a day there, which means its end.
 
     Raises Failure.
     """
     try:
+        if word in NAMED_DAYS:
+            named = _today() - datetime.timedelta(days=NAMED_DAYS.index(word))
+            return _stamp(datetime.datetime.combine(named, END, SHANGHAI))
         if DAY.fullmatch(word):
             year, month, day = map(int, word.split("-"))
-            end = datetime.datetime(year, month, day, 23, 59, 59, 999_999, tzinfo=SHANGHAI)
-            stamp = Timestamp()
-            stamp.FromDatetime(end.astimezone(datetime.UTC))
-            return stamp
+            named = datetime.date(year, month, day)
+            return _stamp(datetime.datetime.combine(named, END, SHANGHAI))
+        if LOCAL.fullmatch(word):
+            return _stamp(datetime.datetime.fromisoformat(word).replace(tzinfo=SHANGHAI))
         return instant(word)
     except (UnfitValue, ValueError):
         raise Failure(
-            f"{word!r} is neither a day like 2026-01-05 nor an instant like 2026-01-05T08:00:00Z",
-            f"{word!r} 既不是形如 2026-01-05 的日期，也不是形如 2026-01-05T08:00:00Z 的时刻",
+            f"{word!r} is no time: write a day (2026-01-05, today, yesterday), a time of Beijing "
+            "('2026-01-05 08:00:00') or an instant (2026-01-05T00:00:00Z)",
+            f"{word!r} 不是时间：请写日期（2026-01-05、today、yesterday）、北京时间"
+            "（'2026-01-05 08:00:00'）或时刻（2026-01-05T00:00:00Z）",
         ) from None
+
+
+def demand_past(stamp: Timestamp, word: str) -> None:
+    """Raises Failure for a time after today: what will be known then, nobody knows."""
+    if stamp.seconds > _stamp(datetime.datetime.combine(_today(), END, SHANGHAI)).seconds:
+        raise Failure(
+            f"--read-time {word} is in the future; leave it out to see what is known now",
+            f"--read-time {word} 在未来；查看当前所知请省略该选项",
+        )
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(SHANGHAI).date()
+
+
+def _stamp(local: datetime.datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(local.astimezone(datetime.UTC))
+    return stamp

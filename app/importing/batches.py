@@ -13,6 +13,7 @@ from app.importing.mapping import Mapping, Rule
 from app.importing.problems import Refusal, UnfitFile, UnfitRow, UnfitValue
 from app.importing.readers import Row
 from app.importing.rules import fill, one
+from kernel.violations import broken
 from luoshu.client.contract import Kind, request_of
 
 MOST_ROWS = 500
@@ -67,8 +68,20 @@ class Compiler:
         except UnfitRow as several:
             problems.extend(several.problems)
         if problems:
-            raise UnfitRow(problems)
+            told = {word for problem in problems for word in (problem.field, problem.column)}
+            raise UnfitRow([*problems, *self._broken(record, told)])
         return made
+
+    def _broken(self, record: Any, told: set[str]) -> Iterator[UnfitValue]:
+        """Yield what else is wrong with a row that cannot be sent, as the service would tell it."""
+        from protovalidate import Validator  # slow to load, and few rows need it
+
+        for problem in broken(Validator(), record):
+            column = self.column(problem.field)
+            if problem.field and not told & {problem.field.split("[", 1)[0], column}:
+                yield UnfitValue(
+                    problem.code, problem.en, problem.zh, column=column, field=problem.field
+                )
 
     def _put_head(
         self, made: Any, record: Any, path: str, rule: Rule | None, content: Any
@@ -79,7 +92,7 @@ class Compiler:
         try:
             value = one(rule, content, self.mapping.lookups)
             if value is None and name == "key":
-                raise UnfitValue("REQUIRED", "it is missing", "此项缺失")
+                raise UnfitValue("REQUIRED", "it is missing", "必填")
             if value is not None:
                 _set(holder, name, value)
         except UnfitValue as problem:

@@ -1,9 +1,10 @@
 """Plain values into fields of a message, by the field's own type."""
 
 import datetime
+import difflib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -168,10 +169,35 @@ def _choice(field: FieldDescriptor, value: Any) -> int:
     name = choice_name(field, str(value))
     if name:
         return int(choices.values_by_name[name].number)
-    known = ", ".join(v.name for v in choices.values if v.number)
-    raise UnfitValue(
-        "UNKNOWN_CHOICE", f"{value!r} is none of {known}", f"{value!r} 不在可选值内：{known}"
+    raise unknown_choice(str(value), choice_words(field), choice_words(field))
+
+
+def choice_words(field: FieldDescriptor) -> list[str]:
+    """Return an enum's values as people write them: `draft` for `STATE_DRAFT`."""
+    choices: Any = field.enum_type
+    prefix = str(choices.values_by_number[0].name).removesuffix("UNSPECIFIED")
+    return [v.name.removeprefix(prefix).lower() for v in choices.values if v.number]
+
+
+def unknown_choice(value: str, words: Sequence[str], words_zh: Sequence[str]) -> UnfitValue:
+    """Return the complaint about a value that is no choice: all that there are, and the nearest."""
+    near, near_zh = nearest(value, words), nearest(value, words_zh)
+    return UnfitValue(
+        "UNKNOWN_CHOICE",
+        f"{value!r} is none of {', '.join(words)}" + (f"; did you mean {near!r}?" if near else ""),
+        f"“{value}”不是可选值：{'、'.join(words_zh)}"
+        + (f"；是否为 {near_zh}？" if near_zh else ""),
     )
+
+
+def nearest(value: str, known: Sequence[str]) -> str:
+    """Return what was probably meant; empty where nothing is near."""
+    return next(iter(difflib.get_close_matches(value.strip(), known, 1, cutoff=0.5)), "")
+
+
+def _where(error: Exception) -> str:
+    """Return what the parser says, without the class names of its library."""
+    return str(error).removeprefix("Failed to load JSON: ").replace("\n", " ")[:120]
 
 
 def _typed(message: Any) -> Message:
@@ -202,7 +228,7 @@ def _message(kind: Descriptor, value: Any) -> Message:
     except (json_format.ParseError, TypeError) as error:
         raise UnfitValue(
             "NOT_A_MESSAGE",
-            f"no {kind.name} in JSON: {error}",
-            f"不是 JSON 形式的 {kind.name}：{error}",
+            f"{str(value)[:40]!r} is no {kind.name} in JSON ({_where(error)})",
+            f"“{str(value)[:40]}”不是 JSON 形式的 {kind.name}",
         ) from None
     return _typed(message)

@@ -14,8 +14,8 @@ import yaml
 
 from app.importing.amounts import HUNDREDTHS, SUFFIXES
 from app.importing.fields import field_at
+from app.importing.mapping import Ids, Rule
 from app.importing.mapping import Mapping as RowMapping
-from app.importing.mapping import Rule
 from app.importing.problems import UnfitFile
 from luoshu.client.contract import Kind
 
@@ -27,6 +27,8 @@ FIRST_OWN = 20
 """Number of the first field that is a record's own; those below are every record's."""
 UNNAMED = "template"
 """The source of a file of which nobody said where it comes from."""
+IDS = {"divisions": Ids("division", "行政区划", "[0-9]{6}")}
+"""Sections of the pack whose ids can be told from names; other ids the service judges."""
 Tables = Callable[[str], Mapping[str, str]]
 """Names of the pack's section to its ids, such as `{"省重点实验室": "key-laboratory"}`."""
 
@@ -146,10 +148,10 @@ def _unknown(template: Template, heading: str, name: str) -> UnfitFile:
     known = [word for column in template.columns for word in (column.field, column.zh)]
     near = difflib.get_close_matches(name, known, 1)
     en = f"; did you mean {near[0]!r}?" if near else ""
-    zh = f"；是否为 {near[0]!r}？" if near else ""
+    zh = f"；是否为“{near[0]}”？" if near else ""
     return UnfitFile(
         f"unknown column {heading!r}{en} Known: {', '.join(c.field for c in template.columns)}",
-        f"未知的列 {heading!r}{zh} 可用：{'、'.join(c.zh for c in template.columns)}",
+        f"未知的列 {heading!r}{zh} 可用：{'、'.join(map(_heading_zh, template.columns))}",
     )
 
 
@@ -167,6 +169,7 @@ def _rule(
         split=SEPARATORS if field.is_repeated else "",
         map=table or None,
         keep=True,
+        ids=IDS.get(column.table) if table else None,
         unit=_unit(column, heading, unit) if column.field.endswith("_fen") else "",
     )
 
@@ -190,7 +193,11 @@ def headings(kind: Kind, language: str) -> Sequence[str]:
     columns = template_of(kind).columns
     if language == "en":
         return [f"{c.field} (wan_yuan)" if c.field.endswith("_fen") else c.field for c in columns]
-    return [f"{c.zh}（万元）" if c.field.endswith("_fen") else c.zh for c in columns]
+    return [_heading_zh(column) for column in columns]
+
+
+def _heading_zh(column: Column) -> str:
+    return f"{column.zh}（万元）" if column.field.endswith("_fen") else column.zh
 
 
 def sample(kind: Kind, language: str) -> Sequence[str]:

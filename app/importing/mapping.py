@@ -20,6 +20,15 @@ from app.importing.readers import read
 
 
 @dataclass(frozen=True, slots=True)
+class Ids:
+    """What a table of names stands for, in both languages, and the pattern of its ids."""
+
+    en: str
+    zh: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """Where one value comes from, and what is done to it, in this order.
 
@@ -55,6 +64,8 @@ class Rule:
     first: bool = False
     default: Any = None
     required: bool = False
+    ids: Ids | None = None
+    """Of our own templates only: what the ids behind the names of `map` look like."""
 
     @property
     def column(self) -> str:
@@ -86,7 +97,7 @@ class Mapping:
     lookups: Map[str, Map[str, str]] = field(default_factory=dict)
 
 
-RULE_KEYS = {f.name for f in fields(Rule)} - {"paths", "constant", "most"}
+RULE_KEYS = {f.name for f in fields(Rule)} - {"paths", "constant", "most", "ids"}
 RULE_KEYS |= {"from", "value", "max", "cents"}
 
 

@@ -11,8 +11,16 @@ from google.protobuf.message_factory import GetMessageClass
 from google.type.date_pb2 import Date
 
 from app.importing.amounts import hundredths
-from app.importing.fields import date, field_at, put
-from app.importing.mapping import Rule
+from app.importing.fields import (
+    choice_name,
+    choice_words,
+    date,
+    field_at,
+    nearest,
+    put,
+    unknown_choice,
+)
+from app.importing.mapping import Ids, Rule
 from app.importing.paths import is_absent, values
 from app.importing.problems import UnfitFile, UnfitRow, UnfitValue
 from app.importing.text import FILTERS, cut, cut_bytes, tidy, without_html
@@ -45,8 +53,17 @@ def _fill_one(message: Message, path: str, rule: Rule, row: Any, lookups: Lookup
     many = list(_parts(field, rule, row, lookups))
     if not field.is_repeated or rule.first:
         many = many[:1]
+    if field.enum_type is not None and rule.map:
+        _demand_choices(field, rule.map, many)
     if many:
         put(message, path, many if field.is_repeated else many[0])
+
+
+def _demand_choices(field: FieldDescriptor, table: Mapping[str, Any], given: Sequence[Any]) -> None:
+    """Raises UnfitValue for what is no choice, in the words of the table that the file speaks."""
+    for value in given:
+        if not choice_name(field, str(value)):
+            raise unknown_choice(str(value), choice_words(field), list(map(str, table)))
 
 
 def _parts(field: FieldDescriptor, rule: Rule, row: Any, lookups: Lookups) -> Iterator[Any]:
@@ -78,7 +95,7 @@ def found(rule: Rule, row: Any, lookups: Lookups, *, many: bool = False) -> Sequ
     if not given and rule.default is not None:
         given = [rule.default]
     if not given and rule.required:
-        raise UnfitValue("REQUIRED", "it is missing", "此项缺失")
+        raise UnfitValue("REQUIRED", "it is missing", "必填")
     return given
 
 
@@ -161,13 +178,24 @@ def _mapped(rule: Rule, given: Sequence[Any], lookups: Lookups) -> Sequence[Any]
     ]
     for value, result in zip(given, mapped, strict=True):
         if result is None:
-            known = ", ".join(map(str, rule.map))
-            raise UnfitValue(
-                "UNKNOWN_CHOICE",
-                f"{value!r} is none of {known}",
-                f"{value!r} 不在可选值内：{known}",
-            )
+            known = list(map(str, rule.map))
+            raise unknown_choice(str(value), known, known)
+    if rule.ids is not None:
+        for result in mapped:
+            _demand_id(rule, rule.ids, str(result))
     return mapped
+
+
+def _demand_id(rule: Rule, ids: Ids, value: str) -> None:
+    """Raises UnfitValue for a name that the table does not know: the nearest that it knows is told."""
+    if not re.fullmatch(ids.pattern, value):
+        names = [str(name) for name in rule.map or () if not re.fullmatch(ids.pattern, str(name))]
+        near = nearest(value, names)
+        raise UnfitValue(
+            "UNKNOWN_NAME",
+            f"{value!r} is no known {ids.en}" + (f"; did you mean {near!r}?" if near else ""),
+            f"“{value}”不是已知{ids.zh}" + (f"；是否为 {near}？" if near else ""),
+        )
 
 
 def _texted(rule: Rule, given: Sequence[Any], lookups: Lookups) -> Sequence[Any]:

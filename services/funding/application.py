@@ -1,16 +1,18 @@
 """What an application must be: on entry, on every edit, and whole before it is submitted."""
 
 from kernel.case import Case
-from kernel.errors import Invalid, Refused
+from kernel.errors import Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.history import check_history
 from services.funding.rules import (
     C,
+    all_required,
     check_code,
     in_order,
     required,
     yuan,
 )
+from services.funding.units import unit_of
 
 CURRENCY = "CNY"
 
@@ -21,12 +23,16 @@ def check(application: pb.Application, case: Case) -> None:
     application.title = application.title.strip()
     required(application.title, "title")
     in_order(application.start_date, application.end_date, "end_date")
+    if application.recommending_unit:
+        recommender = unit_of(application.recommending_unit, "recommending_unit", case)
+        application.recommending_unit = recommender
     if case.importing:
         check_history(application, case)
         return
     _check_currency(application)
     _check_call(application, case)
     _check_units(application)
+    check_references(application, case)
 
 
 def _check_currency(application: pb.Application) -> None:
@@ -93,12 +99,27 @@ def check_consortium(application: pb.Application) -> None:
 
 
 def check_complete(application: pb.Application) -> None:
-    """Raises Invalid for the first thing that a submission lacks."""
-    for field in ("abstract", "recommending_unit", "requested_fen", "budget"):
-        required(getattr(application, field), field)
-    for field in ("start_date", "end_date"):
-        required(application.HasField(field), field)  # type: ignore[arg-type]
-    required(application.principal_investigator.subject, "principal_investigator")
+    """Raises Invalid, Violated for all that a submission lacks."""
+    needed: dict[str, object] = {
+        "abstract": application.abstract,
+        "recommending_unit": application.recommending_unit,
+        "requested_fen": application.requested_fen,
+        "budget": application.budget,
+        "start_date": application.HasField("start_date"),
+        "end_date": application.HasField("end_date"),
+        "principal_investigator": application.principal_investigator.subject,
+    }
+    all_required(needed)
+
+
+def check_references(application: pb.Application, case: Case) -> None:
+    """Raises NotFound for a platform or breakthrough that its own service does not know."""
+    for field in ("platforms", "breakthroughs"):
+        for index, name in enumerate(getattr(application, field)):
+            try:
+                case.reference(name)
+            except NotFound as missing:
+                raise missing.within(f"{field}[{index}]") from None
 
 
 def check_size(application: pb.Application, call: pb.Call) -> None:

@@ -6,7 +6,8 @@ from kernel.case import Case
 from kernel.errors import Invalid, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.money import ceiling, committed
-from services.funding.rules import P, required, yuan
+from services.funding.rules import P, all_required, yuan
+from services.funding.units import unit_of
 
 
 def check(programme: pb.Programme, case: Case) -> None:
@@ -50,6 +51,9 @@ def _fill(programme: pb.Programme, case: Case) -> None:
         policy = case.pack.programmes.get(programme.policy, case.effective, "policy")
         programme.funding_source = programme.funding_source or policy.funding_source
         lead = policy.lead
+    if programme.lead_department:
+        lead_said = unit_of(programme.lead_department, "lead_department", case)
+        programme.lead_department = lead_said
     programme.lead_department = programme.lead_department or lead
     if not programme.lead_department == lead == case.caller.department:
         raise Invalid(
@@ -61,9 +65,9 @@ def _fill(programme: pb.Programme, case: Case) -> None:
 
 
 def activate(programme: pb.Programme, command: pb.ActivateProgrammeRequest, case: Case) -> None:
-    """Open the programme. Raises Invalid where it has no source or no ceiling."""
-    required(programme.funding_source, "funding_source")
-    required(programme.ceilings, "ceilings")
+    """Open the programme. Raises Invalid, Violated where it has no source or no ceiling."""
+    needed = {"funding_source": programme.funding_source, "ceilings": programme.ceilings}
+    all_required(needed)
 
 
 def set_ceiling(

@@ -6,7 +6,16 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.rules import A, day, effective_day, end, programme_of, required, room
+from services.funding.rules import (
+    A,
+    check_score,
+    day,
+    effective_day,
+    end,
+    programme_of,
+    required,
+    room,
+)
 
 MOST_OBJECTIONS = 20
 
@@ -50,7 +59,8 @@ def check_duplicates(
 def record_expert_review(
     application: pb.Application, command: pb.RecordExpertReviewApplicationRequest, case: Case
 ) -> int:
-    """Record the experts' result; without their recommendation it ends."""
+    """Record the experts' result; without their recommendation it ends. Raises Invalid."""
+    check_score(command.score_hundredths, "score_hundredths")
     review = application.expert_review
     review.score_hundredths, review.opinion = command.score_hundredths, command.opinion
     review.recommended, review.experts = command.recommended, command.experts

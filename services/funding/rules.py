@@ -1,7 +1,7 @@
 """What several of the funding records' actions ask: days, codes, amounts, room."""
 
 import datetime
-from collections.abc import Sized
+from collections.abc import Mapping, Sequence, Sized
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +9,7 @@ from stdnum.cn import uscc
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
-from kernel.errors import Invalid, Refused
+from kernel.errors import Invalid, Problem, Refused, Violated
 from luoshu.funding.v1 import funding_pb2 as pb
 
 P = pb.Programme.State
@@ -42,12 +42,41 @@ def check_code(code: str, field: str) -> None:
 
 def required(value: object, field: str) -> None:
     """Raises Invalid where a field that the action needs is empty."""
-    if not value:
+    all_required({field: value})
+
+
+def all_required(values: Mapping[str, object]) -> None:
+    """Raises Invalid, or Violated with all the fields that the action needs and that are empty."""
+    all_at_once(
+        [
+            Problem(
+                field, "REQUIRED", f"{field} is empty; fill it in first", f"{field}为空；请先填写"
+            )
+            for field, value in values.items()
+            if not value
+        ]
+    )
+
+
+def all_at_once(problems: Sequence[Problem]) -> None:
+    """Raises Invalid for one problem, Violated for several: a form is corrected in one go."""
+    if len(problems) == 1:
+        only = problems[0]
+        raise Invalid(only.en, only.zh, field=only.field, reason=only.code)
+    if problems:
+        raise Violated(problems)
+
+
+def check_score(hundredths: int, field: str) -> None:
+    """Raises Invalid for a score of 1 point or less: whole points were given. 0: none was given."""
+    if 0 < hundredths <= 100:
         raise Invalid(
-            f"{field} is empty; fill it in first",
-            f"{field}为空；请先填写",
+            f"{hundredths} is {hundredths / 100:.2f} points, in hundredths; "
+            f"for {hundredths} points give {hundredths * 100}",
+            f"{hundredths} 表示 {hundredths / 100:.2f} 分（单位：百分之一分）；"
+            f"{hundredths} 分请填写 {hundredths * 100}",
             field=field,
-            reason="REQUIRED",
+            reason="SCORE_IN_POINTS",
         )
 
 

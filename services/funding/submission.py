@@ -6,7 +6,12 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import DomainError, Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.application import check_budget, check_complete, check_size
+from services.funding.application import (
+    check_budget,
+    check_complete,
+    check_references,
+    check_size,
+)
 from services.funding.call import demand_open
 from services.funding.programme import demand_active
 from services.funding.rules import A, call_of, effective_day, end, programme_of, yuan
@@ -49,7 +54,7 @@ def submit(application: pb.Application, command: pb.SubmitApplicationRequest, ca
     check_size(application, call)
     _check_amounts(application, call)
     _check_topic(application, call)
-    _check_references(application, case)
+    check_references(application, case)
     _check_predecessor(application, case)
     for field in JUDGED:
         application.ClearField(field)  # type: ignore[arg-type]
@@ -83,15 +88,6 @@ def _check_topic(application: pb.Application, call: pb.Call) -> None:
             field="topic",
             reason="TOPIC_UNKNOWN",
         )
-
-
-def _check_references(application: pb.Application, case: Case) -> None:
-    for field in ("platforms", "breakthroughs"):
-        for index, name in enumerate(getattr(application, field)):
-            try:
-                case.reference(name)
-            except NotFound as missing:
-                raise missing.within(f"{field}[{index}]") from None
 
 
 def _check_predecessor(application: pb.Application, case: Case) -> None:

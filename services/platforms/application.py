@@ -2,11 +2,12 @@
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
-from kernel.errors import Invalid, Refused
+from kernel.errors import Problem, Refused
 from kernel.pack import Kind, Requirement
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import (
     S,
+    all_at_once,
     day_after,
     demand_steps,
     kind_of,
@@ -17,16 +18,18 @@ from services.platforms.rules import (
 
 
 def submit(platform: pb.Platform, command: pb.SubmitPlatformRequest, case: Case) -> None:
-    """Hand the application in, where it says all that its kind asks for. Raises Invalid."""
+    """Hand the application in, where it says all that its kind asks for.
+
+    Raises Invalid, Violated: all that is missing at once.
+    """
     kind = kind_of(platform, case)
-    _demand_filled(platform, kind, case)
-    for requirement in kind.requirements:
-        _demand_met(platform, requirement)
+    unmet = [r for r in kind.requirements if not _met(platform, r)]
+    all_at_once([*_missing(platform, kind, case), *(_too_little(platform, each) for each in unmet)])
     asked = [] if skips(kind, "recommendation", case) else [platform.recommending_unit]
     platform.concerned_departments[:] = asked
 
 
-def _demand_filled(platform: pb.Platform, kind: Kind, case: Case) -> None:
+def _missing(platform: pb.Platform, kind: Kind, case: Case) -> list[Problem]:
     needed = {
         "division": "行政区划",
         "direction": "产业方向",
@@ -35,17 +38,19 @@ def _demand_filled(platform: pb.Platform, kind: Kind, case: Case) -> None:
     }
     if not skips(kind, "recommendation", case):
         needed["recommending_unit"] = "推荐单位"
-    for field, zh in needed.items():
-        if not getattr(platform, field).strip():
-            raise Invalid(
-                f"{field} is empty; fill it in before submitting",
-                f"{zh}为空；请先填写再申报",
-                field=field,
-                reason="REQUIRED",
-            )
+    return [
+        Problem(
+            field,
+            "REQUIRED",
+            f"{field} is empty; fill it in before submitting",
+            f"{zh}为空；请先填写再申报",
+        )
+        for field, zh in needed.items()
+        if not getattr(platform, field).strip()
+    ]
 
 
-def _demand_met(platform: pb.Platform, requirement: Requirement) -> None:
+def _met(platform: pb.Platform, requirement: Requirement) -> bool:
     """A threshold's id is the field that it is about."""
     value = getattr(platform, requirement.id)
     holds = {
@@ -54,14 +59,18 @@ def _demand_met(platform: pb.Platform, requirement: Requirement) -> None:
         "<=": value <= requirement.value,
         "<": value < requirement.value,
     }
-    if not holds.get(requirement.operator, True):
-        limit = f"{requirement.operator} {requirement.value} {requirement.unit}"
-        raise Invalid(
-            f"{requirement.en} is {value}; the kind asks for {limit}",
-            f"{requirement.zh}为{value}；该类平台要求 {limit}",
-            field=requirement.id,
-            reason="REQUIREMENT_NOT_MET",
-        )
+    return holds.get(requirement.operator, True)
+
+
+def _too_little(platform: pb.Platform, requirement: Requirement) -> Problem:
+    value = getattr(platform, requirement.id)
+    limit = f"{requirement.operator} {requirement.value} {requirement.unit}"
+    return Problem(
+        requirement.id,
+        "REQUIREMENT_NOT_MET",
+        f"{requirement.en} is {value}; the kind asks for {limit}",
+        f"{requirement.zh}为{value}；该类平台要求 {limit}",
+    )
 
 
 def withdraw(platform: pb.Platform, command: pb.WithdrawPlatformRequest, case: Case) -> None:
@@ -111,7 +120,7 @@ def request_completion(
 
 def complete(platform: pb.Platform, command: pb.CompletePlatformRequest, case: Case) -> int:
     """Hand the completed application in again; the due day itself is in time. Raises Refused."""
-    kind, asked = kind_of(platform, case), platform.completion_requests[-1]
+    kind, asked = kind_of(platform, case), _asked_last(platform)
     due = to_date(asked.due_date)
     if due and case.today > due:
         raise Refused(
@@ -123,6 +132,12 @@ def complete(platform: pb.Platform, command: pb.CompletePlatformRequest, case: C
     asked.explanation = command.explanation
     asked.completion_date.CopyFrom(today(case))
     return S.STATE_SUBMITTED if skips(kind, "recommendation", case) else S.STATE_RECOMMENDED
+
+
+def _asked_last(platform: pb.Platform) -> pb.CompletionRequest:
+    """Return the request that is answered; of an imported platform nobody may know what was asked."""
+    requests = platform.completion_requests
+    return requests[-1] if requests else requests.add()
 
 
 def pass_formal_check(

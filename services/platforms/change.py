@@ -1,7 +1,7 @@
 """What befalls a platform that is set up: another title, unit or kind, and its end."""
 
 from kernel.case import Case
-from kernel.errors import Invalid, Refused
+from kernel.errors import Denied, Invalid, Refused
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import UNCLASSIFIED, check_code, kind_of, link, set_end
 
@@ -42,7 +42,10 @@ def change_supporting_unit(
 
 
 def classify(platform: pb.Platform, command: pb.ClassifyPlatformRequest, case: Case) -> int:
-    """Say of which kind and level an imported platform is. Raises Invalid, Refused."""
+    """Say of which kind and level an imported platform is: a kind that the caller's department leads.
+
+    Raises Denied, Invalid, Refused.
+    """
     if platform.kind != UNCLASSIFIED:
         raise Refused(
             f"the platform is a {platform.kind} already; allowed: upgrade",
@@ -56,7 +59,15 @@ def classify(platform: pb.Platform, command: pb.ClassifyPlatformRequest, case: C
             field="kind",
         )
     platform.kind, platform.level = command.kind, command.level
-    platform.lead_department = kind_of(platform, case).lead
+    lead = kind_of(platform, case).lead
+    if case.caller.department != lead:
+        raise Denied(
+            f"{command.kind} is led by {lead}, which classifies its own; "
+            f"{case.caller.department} cannot",
+            f"{command.kind}由{lead}主管，须由其归类；{case.caller.department}无权归类",
+            reason="NOT_THE_LEAD",
+        )
+    platform.lead_department = lead
     return platform.state
 
 

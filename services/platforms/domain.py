@@ -2,7 +2,7 @@
 
 from kernel.case import Case, Role
 from kernel.errors import Invalid
-from kernel.lifecycle import Lifecycle, Move, update
+from kernel.lifecycle import Lifecycle, Move, Of, update
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.application import (
     accept,
@@ -53,6 +53,7 @@ from services.platforms.rules import (
     check_code,
     link_history,
 )
+from services.platforms.units import unit_of
 
 LEVELS = {
     "provincial": pb.LEVEL_PROVINCIAL,
@@ -67,6 +68,8 @@ def check(platform: pb.Platform, case: Case) -> None:
     _check_title(platform)
     _check_units(platform)
     _check_kind(platform, case)
+    if platform.recommending_unit:
+        platform.recommending_unit = unit_of(platform.recommending_unit, "recommending_unit", case)
     if case.importing:
         link_history(platform, case)
     else:
@@ -206,7 +209,8 @@ MOVES = (
     Move(S.STATE_IN_RECTIFICATION, complete_rectification, S.STATE_OPERATING, by=OFFICER),
     Move(ESTABLISHED, rename, ESTABLISHED, by=APPROVER),
     Move(ESTABLISHED, change_supporting_unit, ESTABLISHED, by=APPROVER),
-    Move(ESTABLISHED, classify, ESTABLISHED, by=OFFICER),
+    # Nobody leads what is unclassified: the department that leads the kind takes it over.
+    Move(ESTABLISHED, classify, ESTABLISHED, by=OFFICER, of=Of.ANY),
     Move(ESTABLISHED, upgrade, S.STATE_UPGRADED, by=APPROVER, four_eyes=True),
     Move(ESTABLISHED, merge, S.STATE_MERGED, by=APPROVER, four_eyes=True),
     Move(ESTABLISHED, split, S.STATE_SPLIT, by=APPROVER, four_eyes=True),

@@ -9,6 +9,7 @@ from kernel.pack import Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import (
     S,
+    check_score,
     day_after,
     day_of,
     demand_steps,
@@ -26,10 +27,11 @@ def record_expert_review(
 ) -> int:
     """Keep the experts' review; not passed ends the application. Raises Invalid, Refused."""
     demand_steps(platform, "record_expert_review", ("formal_check",), case)
+    check_score(command.score_hundredths, "score_hundredths")
     platform.expert_reviews.add(
         score_hundredths=command.score_hundredths,
         opinion=command.opinion,
-        experts_count=command.experts_count,
+        experts=command.experts,
         passed=command.passed,
         review_date=from_date(day_of(command.review_date, "review_date", case)),
     )

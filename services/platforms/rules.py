@@ -1,7 +1,7 @@
 """What several of a platform's actions ask: its kind, its days, its steps, its links."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -9,7 +9,7 @@ from stdnum.cn import uscc
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
-from kernel.errors import Invalid, NotFound, Refused
+from kernel.errors import Invalid, NotFound, Problem, Refused, Violated
 from kernel.pack import Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
 
@@ -62,6 +62,28 @@ def check_code(code: str, field: str) -> None:
         field=field,
         reason="CREDIT_CODE_INVALID",
     )
+
+
+def all_at_once(problems: Sequence[Problem]) -> None:
+    """Raises Invalid for one problem, Violated for several: a form is corrected in one go."""
+    if len(problems) == 1:
+        only = problems[0]
+        raise Invalid(only.en, only.zh, field=only.field, reason=only.code)
+    if problems:
+        raise Violated(problems)
+
+
+def check_score(hundredths: int, field: str) -> None:
+    """Raises Invalid for a score of 1 point or less: whole points were given. 0: none was given."""
+    if 0 < hundredths <= 100:
+        raise Invalid(
+            f"{hundredths} is {hundredths / 100:.2f} points, in hundredths; "
+            f"for {hundredths} points give {hundredths * 100}",
+            f"{hundredths} 表示 {hundredths / 100:.2f} 分（单位：百分之一分）；"
+            f"{hundredths} 分请填写 {hundredths * 100}",
+            field=field,
+            reason="SCORE_IN_POINTS",
+        )
 
 
 def day_of(value: Any, field: str, case: Case) -> datetime.date:

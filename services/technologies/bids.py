@@ -6,7 +6,7 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Denied, Invalid, Refused
 from luoshu.technologies.v1 import technologies_pb2 as pb
-from services.technologies.rules import day, distinct, found, in_order, roomy, words
+from services.technologies.rules import check_score, day, distinct, found, in_order, roomy, words
 
 Assignment = pb.Breakthrough.Assignment
 
@@ -149,6 +149,7 @@ def score_bid(record: pb.Breakthrough, command: pb.ScoreBidBreakthroughRequest, 
             f"{case.caller.department} 是 {bid.id} 的参与单位，应当回避；请由独立专家评分",
             reason="CONFLICT_OF_INTEREST",
         )
+    check_score(command.score, "score")
     bid.score, bid.opinion = command.score, command.opinion
 
 
@@ -220,6 +221,12 @@ def commission(
 def _give(
     record: pb.Breakthrough, units: Sequence[pb.Unit], budget_fen: int, document: str
 ) -> None:
+    if not units:
+        raise Refused(
+            "the bid names no unit; relist, or commission the work to units that are named",
+            "该申报未列明参与单位；请重新发榜（relist），或直接委托（commission）具名单位",
+            reason="NO_UNIT",
+        )
     record.undertaking_unit.CopyFrom(units[0])
     record.consortium.clear()
     record.consortium.extend(units)

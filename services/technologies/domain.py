@@ -2,7 +2,7 @@
 
 from kernel.case import Case, Role
 from kernel.dates import to_date
-from kernel.errors import Invalid
+from kernel.errors import Invalid, Problem
 from kernel.lifecycle import Lifecycle, Move, Of, Rule, update
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies import readiness
@@ -19,7 +19,7 @@ from services.technologies.bids import (
     withdraw_bid,
 )
 from services.technologies.milestones import add_milestone, plan_milestones, reach_milestone
-from services.technologies.rules import in_order, words
+from services.technologies.rules import all_at_once, in_order, words
 from services.technologies.work import (
     accept,
     assess,
@@ -32,6 +32,8 @@ from services.technologies.work import (
 )
 
 State = pb.Breakthrough.State
+UNASSIGNED = "UNASSIGNED"
+"""The pack's stand-in for imported records that no department leads."""
 
 
 def check(record: pb.Breakthrough, case: Case) -> None:
@@ -53,7 +55,22 @@ def _lead(record: pb.Breakthrough, case: Case) -> None:
     if not record.lead_department:
         record.lead_department = _usual_lead(case)
     elif not case.importing:
-        case.pack.department(record.lead_department, case.effective, "lead_department")
+        record.lead_department = _department(record.lead_department.strip(), case)
+
+
+def _department(said: str, case: Case) -> str:
+    """Return a department's id, by its id or one of its names. Raises Invalid, listing them."""
+    departments = case.pack.departments
+    named = {name: d.id for d in departments for name in (d.zh, d.short_zh, d.en)}
+    lead = case.pack.department(named.get(said, said), case.effective, "lead_department")
+    if lead.id == UNASSIGNED:
+        raise Invalid(
+            "nobody acts for UNASSIGNED; say which department leads",
+            "“未归口”仅用于导入的历史数据；请填写主管部门",
+            field="lead_department",
+            reason="UNIT_UNKNOWN",
+        )
+    return lead.id
 
 
 def _usual_lead(case: Case) -> str:
@@ -107,14 +124,18 @@ def propose(record: pb.Breakthrough, command: pb.ProposeBreakthroughRequest, cas
         "target_level": bool(record.target_level),
         "planned_end_date": record.HasField("planned_end_date"),
     }
-    for field, given in needed.items():
-        if not given:
-            raise Invalid(
+    all_at_once(
+        [
+            Problem(
+                field,
+                "REQUIRED",
                 f"a proposal needs {field}; enter it first (update)",
                 f"申报须填写 {field}；请先补充（update）",
-                field=field,
-                reason="REQUIRED",
             )
+            for field, given in needed.items()
+            if not given
+        ]
+    )
     record.ClearField("return_reason")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
-from kernel.errors import Denied, Invalid, Refused
+from kernel.errors import Denied, Invalid, Problem, Refused, Violated
 from luoshu.technologies.v1 import technologies_pb2 as pb
 
 ROOM = 48 * 1024
@@ -23,6 +23,28 @@ def words(value: str, field: str) -> str:
         field=field,
         reason="REQUIRED",
     )
+
+
+def all_at_once(problems: Sequence[Problem]) -> None:
+    """Raises Invalid for one problem, Violated for several: a form is corrected in one go."""
+    if len(problems) == 1:
+        only = problems[0]
+        raise Invalid(only.en, only.zh, field=only.field, reason=only.code)
+    if problems:
+        raise Violated(problems)
+
+
+def check_score(hundredths: int, field: str) -> None:
+    """Raises Invalid for a score of 1 point or less: whole points were given. 0: none was given."""
+    if 0 < hundredths <= 100:
+        raise Invalid(
+            f"{hundredths} is {hundredths / 100:.2f} points, in hundredths; "
+            f"for {hundredths} points give {hundredths * 100}",
+            f"{hundredths} 表示 {hundredths / 100:.2f} 分（单位：百分之一分）；"
+            f"{hundredths} 分请填写 {hundredths * 100}",
+            field=field,
+            reason="SCORE_IN_POINTS",
+        )
 
 
 def day(value: Any, field: str) -> datetime.date:

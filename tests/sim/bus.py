@@ -66,10 +66,22 @@ class Publisher:
     ends: dict[str, int] = field(default_factory=dict)
 
     def publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        """Raises BusError; Lost: the topic lacks what it acknowledged before."""
+        """Raises BusError; Lost: the topic lacks what it acknowledged before. Then the next call knows of nothing."""
+        try:
+            self._publish(source, entries)
+        except BaseException:
+            self.ends.clear()
+            raise
+
+    def _publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
         points, topic = self.bus.points, self.bus.topic(source)
-        if source not in self.ends and entries[0].position > _position(topic) + 1:
-            raise Lost(source, _position(topic))
+        if source not in self.ends:
+            held = _position(topic)
+            held = (
+                held if len(topic) >= held else 0
+            )  # as it is there: a shorter topic lacks something
+            if entries[0].position > held + 1:
+                raise Lost(source, held)
         for entry in entries:
             points.reach(self.process, "before produce")
             if points.chance(points.rates.lost / 2):

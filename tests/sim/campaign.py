@@ -115,9 +115,10 @@ def regressions() -> Iterator[Run]:
 def read(arguments: Iterable[str]) -> Run:
     """Read a run's line."""
     given = list(arguments)
-    value: Callable[[str, str], str] = lambda name, default: (  # noqa: E731
-        given[given.index(name) + 1] if name in given else default
-    )
+
+    def value(name: str, default: str) -> str:
+        return given[given.index(name) + 1] if name in given else default
+
     return Run(
         value("--scenario", SCENARIOS[0].name),
         int(value("--seed", "1")),

@@ -115,9 +115,9 @@ def _unchecked() -> AbstractContextManager[Any]:
     def fresh(_source: str, _cursor: int, entries: Sequence[JournalEntry]) -> Any:
         return list(entries)
 
-    both = {"following": _everything, "fresh": fresh}
     return _Together(
-        patch.multiple(consumer, **both),
+        patch.object(consumer, "following", _everything),
+        patch.object(consumer, "fresh", fresh),
         patch.object(audit, "following", _everything),
         patch.object(reports, "fresh", fresh),
     )

@@ -7,7 +7,17 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from tests.sim.campaign import Failed, Run, broken, pairs, play, regressions, seeds, singles, twins
+from tests.sim.campaign import (
+    Failed,
+    Run,
+    broken,
+    pairs,
+    play,
+    regressions,
+    seeds,
+    singles,
+    twins,
+)
 from tests.sim.scenarios import SCENARIOS
 
 CHUNK = 50  # runs that a process takes at a time
@@ -22,20 +32,26 @@ class Told(NamedTuple):
     crashes: int = 0
     failures: tuple[str, ...] = ()
 
-    def with_(self, other: "Told") -> "Told":
-        return Told(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+    def and_(self, other: "Told") -> "Told":
+        return Told(
+            self.runs + other.runs,
+            self.points + other.points,
+            self.crashes + other.crashes,
+            self.failures + other.failures,
+        )
 
 
 class Size(NamedTuple):
-    """How much of each kind. `every`: of the errors at single points, one in so many."""
+    """How much of each kind. `single`, `every`: of the crashes and the errors at single points, one in so many."""
 
     pairs: int
     seeds: int
     twins: int
     every: int
+    single: int = 1
 
 
-QUICK = Size(pairs=150, seeds=250, twins=39, every=20)
+QUICK = Size(pairs=150, seeds=250, twins=39, every=20, single=8)
 CI = Size(pairs=3_000, seeds=3_000, twins=200, every=4)
 SOAK = Size(pairs=20_000, seeds=200_000, twins=20_000, every=1)
 
@@ -44,7 +60,7 @@ def campaign(size: Size) -> Iterator[tuple[str, list[Run]]]:
     """Yield each kind's name with its runs; what failed once comes first."""
     yield "regressions", list(regressions())
     single = [run for s in SCENARIOS for run in singles(s.name)]
-    yield "a crash at each point", single if size.every < QUICK.every else single[::8]
+    yield "a crash at each point", single[:: size.single]
     errors = [run for s in SCENARIOS for run in broken(s.name)]
     yield "an error of the database at a point", errors[:: size.every]
     yield "crashes at two points", list(pairs(size.pairs))
@@ -59,7 +75,7 @@ def play_all(runs: Sequence[Run]) -> Told:
         os.cpu_count(), mp_context=get_context("spawn"), initializer=_settle
     ) as pool:
         for some in pool.map(_played, chunks):
-            told = told.with_(some)
+            told = told.and_(some)
             if len(told.failures) >= ENOUGH:
                 pool.shutdown(cancel_futures=True)
                 break
@@ -78,7 +94,7 @@ def _played(runs: Iterable[Run]) -> Told:
         try:
             points = play(run).points
         except Failed as failure:
-            told = told.with_(Told(runs=1, failures=(str(failure),)))
+            told = told.and_(Told(runs=1, failures=(str(failure),)))
         else:
-            told = told.with_(Told(1, points.count, len(points.crashes)))
+            told = told.and_(Told(1, points.count, len(points.crashes)))
     return told

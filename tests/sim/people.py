@@ -97,7 +97,7 @@ def call_for(name: str) -> funding.Call:
     )
 
 
-def application_row(number: int, state: int, lead: str, call: str, programme: str) -> Any:
+def application_row(number: int, state: Any, lead: str, call: str, programme: str) -> Any:
     """An application that is on its way already, as an import brings it in."""
     notice = funding.PublicNotice(start_date=day(-20), end_date=day(-10))
     application = funding.Application(

@@ -123,7 +123,7 @@ class Process:
         if self.through_bus:
             sink = RelaySink(room.store, room.writing, self.around.bus.publisher(self.label))
             owner = partial(entries_of, room, follow=False)
-            journal = sink.leading(owner)  # type: ignore[arg-type]
+            journal = sink.leading(owner)
             self.followers.append(Follower(sink, self.name, journal, owner, Turn()))  # type: ignore[arg-type]
 
     def _follow(self, sink: Sink, source: str) -> None:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from services.coordination.consumer import review_of
-from tests.sim.disk import Image, disk
+from tests.sim.furnished import in_notice, reviewed
+from tests.sim.kept import editions
 from tests.sim.people import (
     APPLICANT,
     APPROVER,
@@ -17,20 +17,15 @@ from tests.sim.people import (
     AWARD,
     BOTH,
     DIIT,
-    DIIT_APPROVER,
-    DIIT_IMPORTER,
     IMPORTER,
     OFFICER,
     A,
     P,
-    application_row,
     breakthrough,
     breakthrough_row,
-    call_for,
     day,
     platform,
     platform_rows,
-    programme,
 )
 from tests.sim.script import OK, Call, Pass, Scenario, Until, call
 from tests.sim.world import World
@@ -46,6 +41,12 @@ def _create(key: str, **more: Any) -> Call:
 def _import_platforms(first: int, last: int, name: str) -> Call:
     rows = platform_rows(first, last)
     return call("ImportPlatforms", IMPORTER, name, source="old", rows=rows)
+
+
+def _clash() -> Call:
+    """Another request with a request id that was used."""
+    said = {"platform": platform("他"), "platform_id": "c", "expected": ("REQUEST_ID_REUSED",)}
+    return call("CreatePlatform", APPLICANT, "clash", request_id="create-b", **said)
 
 
 def _submit(key: str, **more: Any) -> Call:
@@ -91,46 +92,6 @@ def _batch(name: str, *keys: str, **more: Any) -> Call:
 # Money.
 
 
-def _programme(lead: tuple[Any, Any, Any], policy: str, state: int, count: int) -> Image:
-    """A programme with its call, and applications in a state."""
-    officer, approver, importer = lead
-    name, its_call = "programmes/special", "calls/batteries"
-    rows = [
-        application_row(n, state, officer.department, its_call, name) for n in range(1, count + 1)
-    ]
-    return _played(
-        Scenario(
-            f"furnish {policy}",
-            ("funding", "coordination"),
-            (
-                (call("CreateProgramme", officer, "f1", programme=programme(policy), programme_id="special"),),
-                (call("ActivateProgramme", approver, "f2", name=name),),
-                (call("CreateCall", officer, "f3", call=call_for(name), call_id="batteries"),),
-                (call("PublishCall", officer, "f4", name=its_call, document_number="1号"),),
-                (call("ImportApplications", importer, "f5", source="old", rows=rows),),
-            ),
-        )
-    )  # fmt: skip
-
-
-def _played(scenario: Scenario) -> Image:
-    """Play a scenario without faults and return its databases."""
-    World(scenario).run()
-    return disk().read()
-
-
-@cache
-def in_notice() -> Image:
-    people = (OFFICER, APPROVER, IMPORTER)
-    return _programme(people, "major-science-special", A.STATE_IN_PUBLIC_NOTICE, 3)
-
-
-@cache
-def reviewed() -> Image:
-    people = (DIIT, DIIT_APPROVER, DIIT_IMPORTER)
-    return _programme(people, "industrial-open-bids", A.STATE_EXPERT_REVIEWED, 1)
-
-
 def _approve(number: int, who: Any = APPROVER, *expected: str, tag: str = "approve") -> Call:
     said = {"document_number": f"{number}号", "approved_fen": AWARD}
     name = f"applications/a{number}"
@@ -174,8 +135,6 @@ def _opine(department: str, **more: Any) -> Call:
 
 
 def _late_editions(world: World) -> None:
-    from tests.sim.demands import editions
-
     found = [(period, edition) for period, edition, *_ in world.quietly(editions)]
     assert found == [("2026-03", 1), ("2026-03", 2)], f"I9: {found}"
 
@@ -283,7 +242,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         ("platforms", "audit"),
         (
             (_create("a", again=2), _create("b", again=1)),
-            (_submit("a", again=1), call("CreatePlatform", APPLICANT, "clash", request_id="create-b", platform=platform("他"), platform_id="c", expected=("REQUEST_ID_REUSED",))),
+            (_submit("a", again=1), _clash()),
         ),
     ),
     Scenario(

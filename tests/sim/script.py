@@ -60,7 +60,8 @@ class Scenario:
     """A small history that is played under faults.
 
     `services`: those that run. `bus`: journals are followed through it. `furnished`: the databases at its beginning.
-    `began`: the time then. `demand`: what must be true at the end beside the invariants. `loses`: the source whose topic may lose its end.
+    `began`: the time then. `demand`: what must be true at the end beside the invariants.
+    `loses`: the source whose topic may lose its end.
     """
 
     name: str

@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from tests.sim.disk import disk
+from tests.sim.outside import EXPECTED, Gone
 from tests.sim.points import Crash, Points
 from tests.sim.process import Process
 from tests.sim.script import Call, Pass, Until
 from tests.sim.shims import simulated
 from tests.sim.together import Queue
-from tests.sim.world import EXPECTED, Gone, World
+from tests.sim.world import World
 
 TWIN = "-2"
 STAY = 0.6  # how probable it is that whoever holds the baton keeps it
@@ -113,12 +114,7 @@ class Twins(World):
         self.points.switch()  # whoever sleeps lets others go on
 
     def run(self) -> "Twins":
-        image = self.scenario.furnished()
-        disk().current.now, self.points.off = self.points, True
-        disk().write(image)
-        for name in self.scenario.services:
-            disk().make(name)
-        self.points.off = False
+        self._furnish()
         with simulated(self.random, lambda: self.seconds, self.pass_time):
             for name in self._processes:
                 self._start(name)
@@ -181,8 +177,7 @@ class Twins(World):
         try:
             step()
         except Crash as crash:
-            assert crash.process == name, f"{crash.process} died within {name}"
-            self._start(name)
+            self._died(crash, name)
         except (*EXPECTED, Gone, IntegrityError):
             return
 

@@ -1,147 +1,39 @@
 """One run: a scenario's processes, its client, faults at their points, then healing and the demand of quiescence."""
 
 import datetime
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
-from functools import cache
-from random import Random
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy.exc import OperationalError
-
-from app.catalogue import registry
-from app.others import Others
-from app.settings import ROOT
-from kernel.consumer import SHARD, TRANSIENT, Follower, Gap
-from kernel.dates import business_date
-from kernel.errors import DomainError, OwnerSilent, Silent
-from kernel.journal import entries_of
-from kernel.pack import Pack, load
-from kernel.relay import Lost
-from kernel.writer import Displaced
-from luoshu.journal.v1.journal_pb2 import JournalEntry
-from tests.sim.bus import Bus, BusError
+from kernel.errors import DomainError
 from tests.sim.disk import disk
-from tests.sim.points import Crash, Points, Rates
-from tests.sim.process import Process, Surroundings
-from tests.sim.script import OK, Call, Pass, Scenario, Until
+from tests.sim.kept import newest_checkpoint
+from tests.sim.outside import EXPECTED, UNKNOWN, Gone, Outside
+from tests.sim.points import Crash
+from tests.sim.script import OK, Call, Pass, Until
 from tests.sim.shims import simulated
-from tests.sim.together import alone, together
+from tests.sim.together import alone
 
 STEPS = 14  # a stage, and as many before the client begins to be waited for
 ROUNDS = 40  # after healing, in which everything has to come to rest
 LOSS = 0.02  # of a step
-WAIT = 31.0  # seconds a poll after healing: longer than a hole may stay open
-EXPECTED = (Gap, BusError, OperationalError, Silent, Displaced, Lost, *TRANSIENT)
-"""What may stop a follower for a while."""
 
 
-class Gone(Exception):
-    """The process that was called died, or cannot be reached: the outcome is unknown."""
-
-
-UNKNOWN = (Gone, Silent, *TRANSIENT)
-
-
-@cache
-def pack() -> Pack:
-    """Return the province's policy."""
-    return load(ROOT / "packs" / "henan")
-
-
-@dataclass
-class World:
-    """`crash_at`, `break_at`: numbers of points; `rates`: faults by chance. The same arguments give the same run."""
-
-    scenario: Scenario
-    seed: int = 1
-    crash_at: frozenset[int] = frozenset()
-    break_at: frozenset[int] = frozenset()
-    rates: Rates = field(default_factory=Rates)
-
-    def __post_init__(self) -> None:
-        self.random = Random(f"{self.scenario.name} {self.seed}")
-        self.points = Points(self.random, self.crash_at, self.break_at, self.rates)
-        self.time, self.seconds = self.scenario.began, 0.0
-        self.bus = Bus(self.points, self.pass_time)
-        self.outcomes: dict[str, Any] = {}
-        self.answers: dict[str, list[Any]] = {}
-        self.stage = 0
-        self.checkpoints: dict[int, str] = {}
-        self._others = Others(None, {n: _Owner(self, n) for n in self._journaled})  # type: ignore[arg-type]
-        around = Surroundings(disk(), self.bus, pack(), self.clock, self.journal, self._others.ask)
-        self._processes = {
-            n: Process(n, n, self._journaled, around, self.scenario.bus)
-            for n in self.scenario.services
-        }
-        self.processes: dict[str, Process] = {}
-
-    @property
-    def _journaled(self) -> tuple[str, ...]:
-        return tuple(n for n in self.scenario.services if registry(n) is not None)
-
-    # What the processes are given.
-
-    def clock(self) -> Timestamp:
-        stamp = Timestamp()
-        stamp.FromDatetime(self.time)
-        return stamp
-
-    @property
-    def today(self) -> datetime.date:
-        return business_date(self.clock())
-
-    def pass_time(self, seconds: float) -> None:
-        self.seconds += WAIT if self.points.calm else seconds
-        self.time += datetime.timedelta(seconds=seconds)
-
-    async def journal(self, source: str, after: int) -> AsyncIterator[list[JournalEntry]]:
-        """A source's own journal, read over a connection that breaks when its process dies."""
-        room = self.processes[source].room
-        assert room is not None
-        told = entries_of(room, after, follow=False)
-        while entries := self._next(source, told):
-            yield entries
-
-    def _next(self, source: str, told: AsyncIterator[list[JournalEntry]]) -> list[JournalEntry]:
-        """Cross the border to the process that tells. Raises Gone."""
-        try:
-            entries: list[JournalEntry] = alone(_anext(told))
-        except Crash as crash:
-            if crash.process != source:
-                raise
-            self._start(source)
-            raise Gone(source) from None
-        return entries
+class World(Outside):
+    """A scenario under faults, from its beginning until everything is at rest."""
 
     # Running.
 
     def run(self) -> "World":
         """Play the scenario to its end. Raises AssertionError: it did not come to rest, or a call ended in a bug."""
-        image = self.scenario.furnished()
-        disk().current.now, self.points.off = self.points, True
-        disk().write(image)
-        for name in self.scenario.services:
-            disk().make(name)
-        self.points.off = False
+        self._furnish()
         with simulated(self.random, lambda: self.seconds, self.pass_time):
-            for name in self.scenario.services:
+            for name in self._processes:
                 self._start(name)
             self._play()
             self._heal()
         self.points.off = True
         disk().close()
         return self
-
-    def _start(self, name: str) -> None:
-        """Start a process, or start it again with nothing in its memory."""
-        disk().close(name)
-        self.points.dead.discard(name)
-        given = self._processes[name]
-        self.processes[name] = Process(
-            given.name, name, given.sources, given.around, given.through_bus
-        ).start()
 
     def _play(self) -> None:
         for _ in range(STEPS * (len(self.scenario.stages) + 1)):
@@ -215,18 +107,6 @@ class World:
         self.outcomes.setdefault(call.id, outcome)
         self.answers.setdefault(call.id, []).append(outcome)
 
-    def _called(self, name: str, calls: list[Coroutine[Any, Any, Any]]) -> list[Any]:
-        """Cross a process's border: if it dies, its callers know nothing."""
-        try:
-            outcomes = together(calls)
-            self.points.reach(name, "before the answer")
-        except Crash as crash:
-            if crash.process != name:
-                raise
-            self._start(name)
-            return [Gone(name)] * len(calls)
-        return outcomes
-
     # The rest.
 
     def _step_follower(self, name: str, index: int) -> None:
@@ -242,15 +122,16 @@ class World:
         try:
             step()
         except Crash as crash:
-            assert crash.process == name, f"{crash.process} died within {name}"
-            self._start(name)
+            self._died(crash, name)
         except (*EXPECTED, Gone):
             return
 
+    def _died(self, crash: Crash, name: str) -> None:
+        assert crash.process == name, f"{crash.process} died within {name}"
+        self._start(name)
+
     def _witness(self) -> None:
         """Somebody keeps each checkpoint that is published: sizes only grow, and a size has one root."""
-        from tests.sim.demands import newest_checkpoint
-
         newest = self.quietly(newest_checkpoint)
         if newest is None:
             return
@@ -259,52 +140,6 @@ class World:
         assert size >= before, f"I5: the log shrank from {before} to {size}"
         kept = self.checkpoints.setdefault(size, note)
         assert kept == note, f"I5: two checkpoints of size {size}"
-
-    def quietly(self, question: Callable[[], Any]) -> Any:
-        """Look at something without a point being reached."""
-        self.points.off, before = True, self.points.off
-        try:
-            return question()
-        finally:
-            self.points.off = before
-
-    def behind(self) -> list[str]:
-        """Return what has not come to rest."""
-        return list(self.quietly(lambda: list(self._behind())))
-
-    def _behind(self) -> Iterator[str]:
-        if self.stage < len(self.scenario.stages):
-            yield f"the client, at stage {self.stage}"
-        for name, process in self.processes.items():
-            if process.room is not None and process.upkeep._told.get(process.name) != self.today:
-                yield f"{name}, which has not told {self.today}"
-            for follower in process.followers:
-                cursor, head = _cursor(follower), self.head(follower.source)
-                if cursor != head:
-                    yield f"{name} after {follower.source}: {cursor} of {head}"
-
-    def head(self, source: str) -> int:
-        room = self.processes[source].room
-        assert room is not None
-        return room.read_here(room.store.head)
-
-    def record(self, name: str) -> Any:
-        """Return a record as it stands, or None."""
-        home = _home(name)
-        room = self.processes[home.service.name].room
-        assert room is not None
-        found = room._find([name])[0]
-        return None if found is None else home.resource.record.FromString(found.record)  # type: ignore[union-attr]
-
-
-def _cursor(follower: Follower) -> int:
-    return follower.sink.cursors().get((follower.source, SHARD), 0)
-
-
-def _home(name: str) -> Any:
-    from app.catalogue import homes
-
-    return homes()[name.split("/", 1)[0]]
 
 
 async def _answer(behaviour: Any, call: Call) -> Any:
@@ -318,22 +153,3 @@ async def _answer(behaviour: Any, call: Call) -> Any:
 
 async def _rows(request: Any) -> AsyncIterator[Any]:
     yield request, {}
-
-
-async def _anext(told: AsyncIterator[list[JournalEntry]]) -> list[JournalEntry]:
-    return await anext(told, [])
-
-
-class _Owner:
-    """Another process's room, as `Others` asks it."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self._world, self._name = world, name
-
-    async def find(self, name: str) -> Any:
-        room = self._world.processes[self._name].room
-        assert room is not None
-        (found,) = self._world._called(self._name, [room.find(name)])
-        if isinstance(found, Exception):
-            raise OwnerSilent("no answer", "未响应")
-        return found

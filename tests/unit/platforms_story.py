@@ -133,7 +133,7 @@ def request(action: str, **said: Any) -> Any:
 DOCUMENT = {"document_number": "豫科〔2026〕1号"}
 SAID: dict[str, dict[str, Any]] = {
     "request_completion": {"missing": ["营业执照"], "due_date": day(5)},
-    "record_expert_review": {"passed": True, "opinion": "同意", "experts_count": 5},
+    "record_expert_review": {"passed": True, "opinion": "同意", "experts": 5},
     "record_site_visit": {"passed": True, "findings": "属实", "visitors_count": 3},
     "publish_notice": {"start_date": day(0), "document": "公示2026-1"},
     "record_objection": {"content": "异议"},

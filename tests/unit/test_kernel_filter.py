@@ -177,7 +177,7 @@ def test_an_empty_filter_is_none() -> None:
         ("OR a", 1, "not expected"),
         ("staff_count = many", 15, "whole number"),
         ("staff_count = 9223372036854775808", 15, "64 bits"),
-        ("level = LEVEL_HIGH", 9, "there are: LEVEL_UNSPECIFIED"),
+        ("level = LEVEL_HIGH", 9, "there are: UNSPECIFIED"),
         ("level < LEVEL_NATIONAL", 9, "no order"),
         ("former_titles = a", 17, "former_titles:a"),
         ("recognition_date > 2026", 20, "a date is wanted"),

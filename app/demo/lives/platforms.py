@@ -131,7 +131,7 @@ def institute(stage: Stage) -> Iterator[datetime.date]:
 def _experts(stage: Stage, name: str, score: int) -> None:
     stage.act(
         DST_EXPERTS, name, "record_expert_review", f"专家评审 {score / 100:g} 分 · expert review",
-        score_hundredths=score, opinion="专家组同意通过。", experts_count=7, passed=True,
+        score_hundredths=score, opinion="专家组同意通过。", experts=7, passed=True,
     )  # fmt: skip
 
 

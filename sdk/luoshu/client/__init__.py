@@ -2,8 +2,8 @@
 errors that can be acted on.
 
 with connect("127.0.0.1:50051", department="DST", actor="li", roles=["case_officer"]) as luoshu:
-    for platform in iterate(luoshu.platforms.ListPlatforms, ListPlatformsRequest(filter="kind =
-    'key_laboratory'")):
+    wanted = ListPlatformsRequest(filter="kind = 'key-laboratory'")
+    for platform in iterate(luoshu.platforms.ListPlatforms, wanted):
         print(platform.title)
 """
 

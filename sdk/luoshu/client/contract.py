@@ -3,6 +3,7 @@ generated descriptors.
 """
 
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -88,6 +89,17 @@ def services() -> tuple[ServiceDescriptor, ...]:
         if file.stem == f"{file.parts[-3]}_pb2"
     ]
     return tuple(s for code in codes for s in code.DESCRIPTOR.services_by_name.values())
+
+
+@cache
+def comments() -> Mapping[str, str]:
+    """Return what the contract says of the actions' calls and of what they ask for, by full name.
+
+    Descriptors have no comments at run time: `make generate` writes their first sentences.
+    """
+    text = Path(__file__).with_name("comments.json").read_text("utf-8")
+    found: Mapping[str, str] = json.loads(text)
+    return found
 
 
 def request_of(method: MethodDescriptor) -> type[Message]:

@@ -838,7 +838,7 @@ class Application(_message.Message):
     abstract: _builtins.str
     """Summary of the work."""
     recommending_unit: _builtins.str
-    """The one department or unit that recommends it, as its accounts name it."""
+    """Who is to recommend it (推荐单位): a department or a local reporting unit, by the pack's id, such as `410100`; a name of the pack, such as `郑州市`, becomes its id."""
     phase: _builtins.str
     """Phase, such as `Phase I` or `一期`."""
     predecessor: _builtins.str
@@ -3941,11 +3941,11 @@ class RecordExpertReviewApplicationRequest(_message.Message):
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     score_hundredths: _builtins.int
-    """Score, hundredths of a point: 0 to 10 000."""
+    """Score in hundredths of a point: 8 750 is 87.5 of 100. 0: no score was given; 1 to 100 is refused as a slip."""
     opinion: _builtins.str
     """Opinion."""
     recommended: _builtins.bool
-    """The experts recommend an award; without it, it ends."""
+    """Whether the experts recommend an award; it has to be said. False ends the application."""
     experts: _builtins.int
     """Number of experts."""
     @_builtins.property
@@ -3962,14 +3962,16 @@ class RecordExpertReviewApplicationRequest(_message.Message):
         effective_date: _date_pb2.Date | None = ...,
         score_hundredths: _builtins.int = ...,
         opinion: _builtins.str = ...,
-        recommended: _builtins.bool = ...,
+        recommended: _builtins.bool | None = ...,
         experts: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_recommended", b"_recommended", "effective_date", b"effective_date", "recommended", b"recommended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "experts", b"experts", "name", b"name", "opinion", b"opinion", "recommended", b"recommended", "request_id", b"request_id", "score_hundredths", b"score_hundredths", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recommended", b"_recommended", "effective_date", b"effective_date", "etag", b"etag", "experts", b"experts", "name", b"name", "opinion", b"opinion", "recommended", b"recommended", "request_id", b"request_id", "score_hundredths", b"score_hundredths", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__recommended: _TypeAlias = _typing.Literal["recommended"]  # noqa: Y015
+    _WhichOneofArgType__recommended: _TypeAlias = _typing.Literal["_recommended", b"_recommended"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recommended) -> _WhichOneofReturnType__recommended | None: ...
 
 Global___RecordExpertReviewApplicationRequest: _TypeAlias = RecordExpertReviewApplicationRequest  # noqa: Y015
 
@@ -4188,7 +4190,7 @@ class ResolveObjectionApplicationRequest(_message.Message):
     number: _builtins.int
     """The objection's number."""
     upheld: _builtins.bool
-    """It was found right: the award cannot be approved."""
+    """Whether it was found right; it has to be said. True: the award cannot be approved."""
     resolution: _builtins.str
     """How it was resolved."""
     @_builtins.property
@@ -4204,14 +4206,16 @@ class ResolveObjectionApplicationRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         number: _builtins.int = ...,
-        upheld: _builtins.bool = ...,
+        upheld: _builtins.bool | None = ...,
         resolution: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_upheld", b"_upheld", "effective_date", b"effective_date", "upheld", b"upheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "number", b"number", "request_id", b"request_id", "resolution", b"resolution", "upheld", b"upheld", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_upheld", b"_upheld", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "number", b"number", "request_id", b"request_id", "resolution", b"resolution", "upheld", b"upheld", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__upheld: _TypeAlias = _typing.Literal["upheld"]  # noqa: Y015
+    _WhichOneofArgType__upheld: _TypeAlias = _typing.Literal["_upheld", b"_upheld"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upheld) -> _WhichOneofReturnType__upheld | None: ...
 
 Global___ResolveObjectionApplicationRequest: _TypeAlias = ResolveObjectionApplicationRequest  # noqa: Y015
 

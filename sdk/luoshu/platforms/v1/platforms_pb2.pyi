@@ -263,7 +263,7 @@ class Platform(_message.Message):
     abstract: _builtins.str
     """What it is for, in a few paragraphs."""
     recommending_unit: _builtins.str
-    """Who is to recommend it: a department or a local reporting unit (推荐单位)."""
+    """Who is to recommend it (推荐单位): a department or a local reporting unit, by the pack's id, such as `410100`; a name of the pack, such as `郑州市`, becomes its id."""
     research_expenditure_fen: _builtins.int
     """Research expenditure of the last full year, in fen (分)."""
     equipment_fen: _builtins.int
@@ -510,14 +510,14 @@ class ExpertReview(_message.Message):
 
     SCORE_HUNDREDTHS_FIELD_NUMBER: _builtins.int
     OPINION_FIELD_NUMBER: _builtins.int
-    EXPERTS_COUNT_FIELD_NUMBER: _builtins.int
+    EXPERTS_FIELD_NUMBER: _builtins.int
     PASSED_FIELD_NUMBER: _builtins.int
     REVIEW_DATE_FIELD_NUMBER: _builtins.int
     score_hundredths: _builtins.int
     """Mean score in hundredths of a point: 8 750 is 87.5 of 100."""
     opinion: _builtins.str
     """The experts' opinion."""
-    experts_count: _builtins.int
+    experts: _builtins.int
     """Number of experts."""
     passed: _builtins.bool
     """Whether the experts were for it."""
@@ -530,13 +530,13 @@ class ExpertReview(_message.Message):
         *,
         score_hundredths: _builtins.int = ...,
         opinion: _builtins.str = ...,
-        experts_count: _builtins.int = ...,
+        experts: _builtins.int = ...,
         passed: _builtins.bool = ...,
         review_date: _date_pb2.Date | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["review_date", b"review_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts_count", b"experts_count", "opinion", b"opinion", "passed", b"passed", "review_date", b"review_date", "score_hundredths", b"score_hundredths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "opinion", b"opinion", "passed", b"passed", "review_date", b"review_date", "score_hundredths", b"score_hundredths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1920,7 +1920,7 @@ class RecordExpertReviewPlatformRequest(_message.Message):
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     SCORE_HUNDREDTHS_FIELD_NUMBER: _builtins.int
     OPINION_FIELD_NUMBER: _builtins.int
-    EXPERTS_COUNT_FIELD_NUMBER: _builtins.int
+    EXPERTS_FIELD_NUMBER: _builtins.int
     PASSED_FIELD_NUMBER: _builtins.int
     REVIEW_DATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -1932,13 +1932,13 @@ class RecordExpertReviewPlatformRequest(_message.Message):
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     score_hundredths: _builtins.int
-    """Mean score in hundredths of a point: 8 750 is 87.5 of 100."""
+    """Mean score in hundredths of a point: 8 750 is 87.5 of 100. 0: no score was given; 1 to 100 is refused as a slip."""
     opinion: _builtins.str
     """The experts' opinion."""
-    experts_count: _builtins.int
+    experts: _builtins.int
     """Number of experts."""
     passed: _builtins.bool
-    """Whether the experts are for it."""
+    """Whether the experts are for it; it has to be said. False ends the application."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -1957,15 +1957,17 @@ class RecordExpertReviewPlatformRequest(_message.Message):
         effective_date: _date_pb2.Date | None = ...,
         score_hundredths: _builtins.int = ...,
         opinion: _builtins.str = ...,
-        experts_count: _builtins.int = ...,
-        passed: _builtins.bool = ...,
+        experts: _builtins.int = ...,
+        passed: _builtins.bool | None = ...,
         review_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "review_date", b"review_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_passed", b"_passed", "effective_date", b"effective_date", "passed", b"passed", "review_date", b"review_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "experts_count", b"experts_count", "name", b"name", "opinion", b"opinion", "passed", b"passed", "request_id", b"request_id", "review_date", b"review_date", "score_hundredths", b"score_hundredths", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_passed", b"_passed", "effective_date", b"effective_date", "etag", b"etag", "experts", b"experts", "name", b"name", "opinion", b"opinion", "passed", b"passed", "request_id", b"request_id", "review_date", b"review_date", "score_hundredths", b"score_hundredths", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__passed: _TypeAlias = _typing.Literal["passed"]  # noqa: Y015
+    _WhichOneofArgType__passed: _TypeAlias = _typing.Literal["_passed", b"_passed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__passed) -> _WhichOneofReturnType__passed | None: ...
 
 Global___RecordExpertReviewPlatformRequest: _TypeAlias = RecordExpertReviewPlatformRequest  # noqa: Y015
 
@@ -1997,7 +1999,7 @@ class RecordSiteVisitPlatformRequest(_message.Message):
     visitors_count: _builtins.int
     """Number of people who went."""
     passed: _builtins.bool
-    """Whether the visitors are for it."""
+    """Whether the visitors are for it; it has to be said. False ends the application."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -2016,14 +2018,16 @@ class RecordSiteVisitPlatformRequest(_message.Message):
         effective_date: _date_pb2.Date | None = ...,
         findings: _builtins.str = ...,
         visitors_count: _builtins.int = ...,
-        passed: _builtins.bool = ...,
+        passed: _builtins.bool | None = ...,
         visit_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "visit_date", b"visit_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_passed", b"_passed", "effective_date", b"effective_date", "passed", b"passed", "visit_date", b"visit_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "findings", b"findings", "name", b"name", "passed", b"passed", "request_id", b"request_id", "validate_only", b"validate_only", "visit_date", b"visit_date", "visitors_count", b"visitors_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_passed", b"_passed", "effective_date", b"effective_date", "etag", b"etag", "findings", b"findings", "name", b"name", "passed", b"passed", "request_id", b"request_id", "validate_only", b"validate_only", "visit_date", b"visit_date", "visitors_count", b"visitors_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__passed: _TypeAlias = _typing.Literal["passed"]  # noqa: Y015
+    _WhichOneofArgType__passed: _TypeAlias = _typing.Literal["_passed", b"_passed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__passed) -> _WhichOneofReturnType__passed | None: ...
 
 Global___RecordSiteVisitPlatformRequest: _TypeAlias = RecordSiteVisitPlatformRequest  # noqa: Y015
 
@@ -2298,7 +2302,7 @@ class ResolveObjectionPlatformRequest(_message.Message):
     objection_number: _builtins.int
     """Number of the objection, from 1."""
     upheld: _builtins.bool
-    """Whether the objection is right."""
+    """Whether the objection is right; it has to be said. True bars the recognition."""
     resolution: _builtins.str
     """What was found and done."""
     @_builtins.property
@@ -2314,14 +2318,16 @@ class ResolveObjectionPlatformRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         objection_number: _builtins.int = ...,
-        upheld: _builtins.bool = ...,
+        upheld: _builtins.bool | None = ...,
         resolution: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_upheld", b"_upheld", "effective_date", b"effective_date", "upheld", b"upheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "objection_number", b"objection_number", "request_id", b"request_id", "resolution", b"resolution", "upheld", b"upheld", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_upheld", b"_upheld", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "objection_number", b"objection_number", "request_id", b"request_id", "resolution", b"resolution", "upheld", b"upheld", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__upheld: _TypeAlias = _typing.Literal["upheld"]  # noqa: Y015
+    _WhichOneofArgType__upheld: _TypeAlias = _typing.Literal["_upheld", b"_upheld"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upheld) -> _WhichOneofReturnType__upheld | None: ...
 
 Global___ResolveObjectionPlatformRequest: _TypeAlias = ResolveObjectionPlatformRequest  # noqa: Y015
 

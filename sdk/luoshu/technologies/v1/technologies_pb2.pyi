@@ -1617,7 +1617,7 @@ class ScoreBidBreakthroughRequest(_message.Message):
     bid: _builtins.str
     """The bid: `b1`, `b2`, …"""
     score: _builtins.int
-    """Score in hundredths of a point, 0 to 10 000."""
+    """Score in hundredths of a point: 8 750 is 87.5 of 100; it has to be said. 1 to 100 is refused as a slip."""
     opinion: _builtins.str
     """The experts' opinion."""
     @_builtins.property
@@ -1633,14 +1633,16 @@ class ScoreBidBreakthroughRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         bid: _builtins.str = ...,
-        score: _builtins.int = ...,
+        score: _builtins.int | None = ...,
         opinion: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "effective_date", b"effective_date", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "opinion", b"opinion", "request_id", b"request_id", "score", b"score", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "bid", b"bid", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "opinion", b"opinion", "request_id", b"request_id", "score", b"score", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___ScoreBidBreakthroughRequest: _TypeAlias = ScoreBidBreakthroughRequest  # noqa: Y015
 

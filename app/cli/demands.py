@@ -1,0 +1,77 @@
+"""What an action demands on the command line, named by its options."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import FieldDescriptor
+
+from app.cli.failures import Failure
+from buf.validate import validate_pb2
+from luoshu.client import LuoshuError
+
+
+def is_required(field: FieldDescriptor) -> bool:
+    """Tell whether the contract refuses a call that leaves a field of its request out."""
+    options: Any = field.GetOptions()
+    if field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]:
+        return True
+    rules = options.Extensions[validate_pb2.field]
+    if rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+        return False
+    numbers = (rules.int32, rules.int64)
+    return bool(
+        rules.required
+        or rules.string.min_len
+        or rules.repeated.min_items
+        or 0 in rules.enum.not_in
+        or any(n.gte > 0 or (n.HasField("gt") and n.gt >= 0) for n in numbers)
+    )
+
+
+def demand_required(request: Any, given: Mapping[str, Any]) -> None:
+    """Raises Failure, naming every option that is missing: no call is needed to see that."""
+    said = {key.split("__", 1)[0] for key, value in given.items() if value not in (None, ())}
+    missing = [
+        flag_of(field.name)
+        for field in request.DESCRIPTOR.fields
+        if field.name != "name" and field.name not in said and is_required(field)
+    ]
+    if missing:
+        raise Failure(f"missing: {', '.join(missing)}", f"缺少：{'、'.join(missing)}")
+
+
+@contextmanager
+def options_named(request: Any) -> Iterator[None]:
+    """Name options, not fields, in what a service complains of."""
+    try:
+        yield
+    except LuoshuError as error:
+        known = request.DESCRIPTOR.fields_by_name
+        for problem in error.problems:
+            if problem.field.split(".")[0].split("[")[0] in known:
+                _rename(error, problem.field)
+        error.problems = tuple(replace(p, field=_named(p.field, known)) for p in error.problems)
+        raise
+
+
+def _rename(error: LuoshuError, path: str) -> None:
+    flag = flag_of(path)
+    error.text_en = _told(error.text_en, path, flag, ": ")
+    error.text_zh = _told(error.text_zh, path, flag, "：")
+
+
+def _told(text: str, path: str, flag: str, colon: str) -> str:
+    text = text.replace(f"{path}{colon.strip()}", f"{flag}{colon.strip()}")
+    return text if flag in text else f"{flag}{colon}{text}"
+
+
+def _named(path: str, known: Mapping[str, Any]) -> str:
+    return flag_of(path) if path.split(".")[0].split("[")[0] in known else path
+
+
+def flag_of(path: str) -> str:
+    """Return `--review-date` for `review_date`, `--contact-name` for `contact.name`."""
+    return "--" + path.replace(".", "-").replace("_", "-")

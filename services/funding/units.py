@@ -1,0 +1,57 @@
+"""Departments and reporting units as people write them: by the pack's id, or by one of its names."""
+
+import difflib
+from typing import Any
+
+from kernel.case import Case
+from kernel.errors import Invalid
+from kernel.pack import Pack
+
+UNASSIGNED = "UNASSIGNED"
+"""The pack's stand-in for records that no department leads yet: it recommends and leads nothing."""
+ALIKE = 0.5
+"""From which likeness on a name is suggested; 0 to 1, `difflib`."""
+
+
+def unit_of(said: str, field: str, case: Case) -> str:
+    """Return the id of a department or reporting unit. Raises Invalid, naming the closest; an import keeps its text."""
+    pack, said = case.pack, said.strip()
+    if said in pack.reporting_units or (said in pack.departments and said != UNASSIGNED):
+        return said
+    known = _names(pack)
+    found = known.get(said.casefold())
+    if found is None and not case.importing:
+        raise _unknown(said, field, pack, known)
+    return found.id if found else said
+
+
+def _names(pack: Pack) -> dict[str, Any]:
+    """Return the units by everything that they are called."""
+    units = [unit for unit in pack.departments if unit.id != UNASSIGNED]
+    named: dict[str, Any] = {}
+    for unit in (*units, *pack.reporting_units):
+        for name in (unit.id, unit.zh, unit.en, getattr(unit, "short_zh", "")):
+            named.setdefault(name.casefold(), unit)
+    return named
+
+
+def _unknown(said: str, field: str, pack: Pack, known: dict[str, Any]) -> Invalid:
+    close = _closest(said, pack, known)
+    listed = [close] if close else {unit.id: unit for unit in known.values()}.values()
+    told = [f"{unit.id} {getattr(unit, 'short_zh', unit.zh)}" for unit in listed]
+    en = f"did you mean {told[0]}?" if close else f"known: {', '.join(told) or 'none'}"
+    zh = f"是否为 {told[0]}？" if close else f"可用：{'、'.join(told) or '无'}"
+    return Invalid(
+        f"{said} is no department or reporting unit; {en}",
+        f"“{said}”不是部门或填报单位；{zh}",
+        field=field,
+        reason="UNIT_UNKNOWN",
+    )
+
+
+def _closest(said: str, pack: Pack, known: dict[str, Any]) -> Any:
+    """Return the unit of a county's code, else the one with the most alike name, or None."""
+    if said in pack.divisions:
+        return known.get(pack.divisions[said].parent)
+    alike = difflib.get_close_matches(said.casefold(), known, n=1, cutoff=ALIKE)
+    return known[alike[0]] if alike else None
