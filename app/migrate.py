@@ -100,7 +100,7 @@ def _reachable(service: str) -> Iterator[None]:
     """Raises SettingsError where a database cannot be opened; its address may hold a password and is not told."""
     try:
         yield
-    except (sa.exc.DBAPIError, OSError) as error:
+    except (sa.exc.DBAPIError, FileExistsError, NotADirectoryError, PermissionError) as error:
         name = f"LUOSHU_{service.upper()}_DATABASE"
         kind = type(getattr(error, "orig", error)).__name__
         raise SettingsError(
@@ -122,9 +122,12 @@ def _ready(service: str, url: str) -> None:
 
 @contextmanager
 def _engine(url: str) -> Iterator[sa.Engine]:
-    """An SQLite file's folder is made; the connections are closed behind."""
+    """An SQLite file and its folder are made, for their owner alone; the connections are closed behind."""
     if database.is_sqlite(url):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)  # SQLite gives the journal beside it the same rights
     engine = database.writing(url)
     try:
         yield engine

@@ -153,8 +153,9 @@ class Stopping(DomainError):
     code = "STOPPING"
     retry_after = 1.0  # seconds
 
-    def __init__(self) -> None:
-        super().__init__(
+    @classmethod
+    def now(cls) -> "Stopping":
+        return cls(
             "the service is stopping, nothing was done; try again in a moment",
             "服务正在停止，未做任何更改；请稍后重试",
         )

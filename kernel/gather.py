@@ -53,7 +53,7 @@ class Gatherer(Generic[Q, A]):
         answer: asyncio.Future[A] = self._loop.create_future()
         with self._door:
             if self._closed:
-                raise Stopping
+                raise Stopping.now()
             self._queue.put(Waiting(question, answer))
         return await answer
 

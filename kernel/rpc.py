@@ -78,7 +78,7 @@ class Gate:
     def admit(self, streams: bool) -> None:
         """Let in a call that is counted already. Raises Overloaded, Stopping."""
         if self.closed:
-            raise Stopping
+            raise Stopping.now()
         if (self.streams > STREAMS) if streams else (self.in_flight > IN_FLIGHT):
             metrics.REFUSED.labels("overload").inc()
             raise Overloaded(

@@ -134,7 +134,10 @@ def options(request: type[Message]) -> list[click.Parameter]:
     found: list[click.Parameter] = []
     for path, field in leaves(request.DESCRIPTOR):
         if path != "name":
-            found.append(click.Option([flag_of(path), _key(path)], **_type(field, path)))
+            flag = flag_of(path)
+            if field.type == FieldDescriptor.TYPE_BOOL and field.has_presence:
+                flag += f"/--no-{flag[2:]}"  # what has to be said, has to be deniable too
+            found.append(click.Option([flag, _key(path)], **_type(field, path)))
     return found
 
 

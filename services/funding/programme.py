@@ -51,9 +51,9 @@ def _fill(programme: pb.Programme, case: Case) -> None:
         policy = case.pack.programmes.get(programme.policy, case.effective, "policy")
         programme.funding_source = programme.funding_source or policy.funding_source
         lead = policy.lead
-    if programme.lead_department:
-        lead_said = unit_of(programme.lead_department, "lead_department", case)
-        programme.lead_department = lead_said
+    if programme.lead_department not in ("", lead):
+        said = unit_of(programme.lead_department, "lead_department", case)
+        programme.lead_department = said
     programme.lead_department = programme.lead_department or lead
     if not programme.lead_department == lead == case.caller.department:
         raise Invalid(

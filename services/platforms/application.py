@@ -59,7 +59,7 @@ def _met(platform: pb.Platform, requirement: Requirement) -> bool:
         "<=": value <= requirement.value,
         "<": value < requirement.value,
     }
-    return holds.get(requirement.operator, True)
+    return bool(holds.get(requirement.operator, True))
 
 
 def _too_little(platform: pb.Platform, requirement: Requirement) -> Problem:

@@ -45,6 +45,13 @@ def heading(report: pb.Report, language: Language) -> str:
     return "".join(parts[:3]) + f"（{parts[3]}）" if language.code == "zh" else " · ".join(parts)
 
 
+def short(title: str) -> str:
+    """Return a table's title as a sheet's name: an English one that is too long loses what it can spare."""
+    if len(title) <= LONGEST:
+        return title
+    return title.partition(",")[0].replace(" by lead ", " by ")
+
+
 class _Sheets:
     """Writes the sheets of one workbook."""
 
@@ -121,7 +128,7 @@ class _Sheets:
     def table(self, table: pb.Table) -> None:
         """One table, its totals at its end."""
         language = self._language
-        sheet = self._sheet(language.of(table.title))
+        sheet = self._sheet(short(language.of(table.title)))
         heads = [language.of(table.dimension), *map(self._head_of, table.columns)]
         self._headings(sheet, 0, heads)
         for number, row in enumerate(table.rows, start=1):

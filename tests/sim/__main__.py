@@ -9,7 +9,7 @@ import sys
 import time
 
 from tests.sim.campaign import Failed, Run, play
-from tests.sim.parallel import CI, QUICK, SOAK, Size, campaign, play_all
+from tests.sim.parallel import CI, KINDS, QUICK, SOAK, Size, Told, cores, play_all
 from tests.sim.scenarios import BY_NAME
 
 SIZES = {"quick": QUICK, "ci": CI, "soak": SOAK}
@@ -47,19 +47,22 @@ def _one(run: Run, *, trace: bool) -> int:
 
 
 def _campaign(size: Size) -> int:
-    failures = 0
-    for kind, runs in campaign(size):
-        began = time.monotonic()
-        told = play_all(runs)
-        took = time.monotonic() - began
-        print(
-            f"{kind}: {told.runs} runs, {told.points} points, {told.crashes} crashes, "
-            f"{len(told.failures)} failed, {took:.0f} s",
-            flush=True,
-        )
-        print("\n\n".join(told.failures), end="\n" if told.failures else "")
-        failures += len(told.failures)
-    return min(failures, 1)
+    failed = False
+    with cores() as pool:
+        for kind, runs in KINDS.items():
+            began = time.monotonic()
+            told = play_all(pool, runs(size))
+            took = time.monotonic() - began
+            failed = failed or bool(told.failures)
+            print(_line(kind, told, took), *told.failures, sep="\n", flush=True)
+    return int(failed)
+
+
+def _line(kind: str, told: Told, seconds: float) -> str:
+    return (
+        f"{kind}: {told.runs} runs, {told.points} points, {told.crashes} crashes, "
+        f"{len(told.failures)} failed, {seconds:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Bus:
         if _position(topic[:offset]) > after:
             offset = 0
         polls = POLLS
-        while polls or (self.points.calm and offset < len(topic)):
+        while polls or offset < len(topic):
             polls = max(0, polls - 1)
             end = min(offset + MOST, len(topic))
             if self.points.chance(self.points.rates.late):

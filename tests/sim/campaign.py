@@ -1,6 +1,6 @@
 """Which runs are made: each single point, sampled pairs, seeds with faults by chance, and what failed once, first."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

@@ -2,8 +2,9 @@
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -52,33 +53,44 @@ class Size(NamedTuple):
 
 
 QUICK = Size(pairs=150, seeds=250, twins=39, every=20, single=8)
-CI = Size(pairs=3_000, seeds=3_000, twins=200, every=4)
+CI = Size(pairs=3_000, seeds=3_000, twins=130, every=4)
 SOAK = Size(pairs=20_000, seeds=200_000, twins=20_000, every=1)
 
 
-def campaign(size: Size) -> Iterator[tuple[str, list[Run]]]:
-    """Yield each kind's name with its runs; what failed once comes first."""
-    yield "regressions", list(regressions())
-    single = [run for s in SCENARIOS for run in singles(s.name)]
-    yield "a crash at each point", single[:: size.single]
-    errors = [run for s in SCENARIOS for run in broken(s.name)]
-    yield "an error of the database at a point", errors[:: size.every]
-    yield "crashes at two points", list(pairs(size.pairs))
-    yield "faults by chance", list(seeds(size.seeds))
-    yield "interleavings of two", list(twins(size.twins))
+KINDS: dict[str, Callable[[Size], Sequence[Run]]] = {
+    "regressions": lambda _: list(regressions()),
+    "a crash at each point": lambda size: _each(singles, size.single),
+    "an error of the database at a point": lambda size: _each(broken, size.every),
+    "crashes at two points": lambda size: list(pairs(size.pairs)),
+    "faults by chance": lambda size: list(seeds(size.seeds)),
+    "interleavings of two": lambda size: list(twins(size.twins)),
+}
+"""The kinds of runs in their order: what failed once comes first."""
 
 
-def play_all(runs: Sequence[Run]) -> Told:
-    """Play runs on all cores; end early when enough of them failed."""
-    told, chunks = Told(), [runs[n : n + CHUNK] for n in range(0, len(runs), CHUNK)]
+def _each(runs: Callable[[str], Iterator[Run]], step: int) -> Sequence[Run]:
+    return [run for scenario in SCENARIOS for run in runs(scenario.name)][::step]
+
+
+@contextmanager
+def cores() -> Iterator[Executor]:
+    """A process a core, for as long as it takes."""
     with ProcessPoolExecutor(
         os.cpu_count(), mp_context=get_context("spawn"), initializer=_settle
     ) as pool:
-        for some in pool.map(_played, chunks):
-            told = told.and_(some)
-            if len(told.failures) >= ENOUGH:
-                pool.shutdown(cancel_futures=True)
-                break
+        yield pool
+
+
+def play_all(pool: Executor, runs: Sequence[Run]) -> Told:
+    """Play runs on all cores; end early when enough of them failed."""
+    told, chunks = Told(), [runs[n : n + CHUNK] for n in range(0, len(runs), CHUNK)]
+    futures = [pool.submit(_played, chunk) for chunk in chunks]
+    for future in futures:
+        told = told.and_(future.result())
+        if len(told.failures) >= ENOUGH:
+            for other in futures:
+                other.cancel()
+            break
     return told
 
 

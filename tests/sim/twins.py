@@ -23,7 +23,7 @@ from tests.sim.world import World
 
 TWIN = "-2"
 STAY = 0.6  # how probable it is that whoever holds the baton keeps it
-LAPS = 12  # of a process, in which it does each of its steps once
+LAPS, MOST = 6, 400  # of a process, in which it does each of its steps once: at least, and at most
 
 
 class Abandoned(BaseException):
@@ -78,7 +78,7 @@ class Baton(Points):
             thread.start()
         self._to(self.random.choice(list(actors)))
         for thread in threads:
-            thread.join(120)
+            thread.join()
         self.running = None
         if self.failure is not None:
             raise self.failure
@@ -164,8 +164,15 @@ class Twins(World):
         while len(self.answers.get(call.id, ())) <= before:
             self._make([call], twin)
 
+    @property
+    def _clients_done(self) -> bool:
+        return all(a.done for a in self.points.actors if a.name.startswith("client"))
+
     def _process(self, name: str) -> None:
-        for _ in range(LAPS):
+        laps = 0
+        while laps < LAPS or not self._clients_done:
+            laps += 1
+            assert laps < MOST, f"I4: {name} waits for the clients"
             for index in range(len(self.processes[name].followers)):
                 self._step_follower(name, index)
             if self.processes[name].room is not None:

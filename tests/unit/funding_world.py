@@ -10,7 +10,17 @@ from kernel.case import Caller, Reference, Role
 from kernel.dates import ONE_DAY, from_date
 from kernel.errors import DomainError
 from kernel.lifecycle import Lifecycle
-from kernel.pack import FundingSource, Notice, Pack, Programme, Register, ReviewRule, Rule
+from kernel.pack import (
+    Department,
+    FundingSource,
+    Notice,
+    Pack,
+    Programme,
+    Register,
+    ReportingUnit,
+    ReviewRule,
+    Rule,
+)
 from kernel.rights import demand, standing_of
 from luoshu.funding.v1 import funding_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Person
@@ -54,6 +64,8 @@ def small_pack(**sections: Any) -> Pack:
             FundingSource(id="provincial", level="provincial", **named),
             FundingSource(id="national", level="national", **named),
         ),
+        "departments": [Department(id=d, short_zh=d, **named) for d in ("DST", "FINANCE", "DIIT")],
+        "reporting_units": [ReportingUnit(id="410100", zh="郑州市", en="Zhengzhou", source="d")],
         "programmes": (
             Programme(
                 id="special",

@@ -20,6 +20,7 @@ from kernel.pack import (
     Notice,
     Pack,
     Register,
+    ReportingUnit,
     Requirement,
     ReviewRule,
 )
@@ -86,6 +87,7 @@ def small_pack() -> Pack:
         "kinds": KINDS,
         "notices": (notice("five", 5, "working_days"), notice("seven", 7, "calendar_days")),
         "departments": [Department(id=d, short_zh=d, **named) for d in ("DST", "DRC", "FIN")],
+        "reporting_units": [ReportingUnit(id="410100", zh="郑州市", en="Zhengzhou", source="d")],
         "directions": [Direction(id="new-materials", group="sei", **named)],
         "review_rules": [review],
         "calendar": [CalendarYear(id="2026", source="d", days_off=(off,))],

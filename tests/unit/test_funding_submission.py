@@ -118,6 +118,13 @@ def test_a_submission_that_lacks_something_is_refused(lacking: dict[str, Any]) -
     assert refusal.value.field in lacking
 
 
+def test_all_that_a_submission_lacks_is_told_at_once() -> None:
+    there = world().put(application(abstract="", start_date=None, budget=[]))
+    with refused(Invalid, "RULES_VIOLATED") as refusal:
+        there.do(NAME, "submit")
+    assert {p.field for p in refusal.value.problems} == {"abstract", "start_date", "budget"}
+
+
 def test_the_budget_sums_to_what_is_asked_for() -> None:
     lines = [pb.BudgetLine(category="设备费", amount_fen=FEN - 1)]
     with refused(Invalid, "SUM_DIFFERS"):

@@ -202,3 +202,13 @@ def test_a_wrong_filter_names_the_place(text: str, place: int, said: str) -> Non
 def test_any_text_is_a_filter_or_is_refused(text: str) -> None:
     with contextlib.suppress(Invalid):
         node(text)
+
+
+def test_an_enum_may_be_written_without_its_prefix() -> None:
+    assert parse("state = DRAFT", PLATFORM) == parse("state = STATE_DRAFT", PLATFORM)
+
+
+@pytest.mark.parametrize("text", ["title = a and kind = b", "not title = a", "title = a or b"])
+def test_an_operator_in_small_letters_is_refused_and_not_looked_for(text: str) -> None:
+    with pytest.raises(Invalid, match="in capitals"):
+        parse(text, PLATFORM)

@@ -133,6 +133,12 @@ def test_a_start_does_not_alter_a_servers_database(monkeypatch: pytest.MonkeyPat
         migrate.ready("funding", "postgresql://nobody@nowhere/funding")
 
 
+def test_an_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
+    migrate.ready("platforms", f"sqlite:///{tmp_path}/made/platforms.sqlite3")
+    made = list((tmp_path / "made").iterdir())
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+
+
 def test_a_service_without_migrations_does_not_start(url: str, younger: Path) -> None:
     shutil.rmtree(younger.parent)
     younger.parent.mkdir()

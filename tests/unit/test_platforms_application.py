@@ -34,6 +34,25 @@ def test_a_submission_says_all_that_is_asked_for(field: str) -> None:
     assert refusal(lambda: act(platform(**{field: " "}), "submit")).field == field
 
 
+def test_all_that_a_submission_lacks_is_told_at_once() -> None:
+    lacking = platform(division=" ", abstract="", recommending_unit="")
+    problems = refusal(lambda: act(lacking, "submit")).problems
+    assert {p.field for p in problems} == {"division", "abstract", "recommending_unit"}
+    assert {p.code for p in problems} == {"REQUIRED"}
+
+
+@pytest.mark.parametrize(("score", "right"), [(0, True), (1, False), (100, False), (101, True)])
+def test_a_score_in_whole_points_is_refused(score: int, right: bool) -> None:
+    before = lived(*TO_REVIEW[:-1])
+    if right:
+        after = act(before, "record_expert_review", score_hundredths=score)
+        assert after.expert_reviews[0].score_hundredths == score
+        return
+    assert refusal(lambda: act(before, "record_expert_review", score_hundredths=score)).code == (
+        "SCORE_IN_POINTS"
+    )
+
+
 def test_the_recommending_unit_sees_what_is_submitted() -> None:
     assert lived("submit").concerned_departments == ["410100"]
 

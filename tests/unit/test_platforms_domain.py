@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from kernel.case import Caller, Role
 from kernel.errors import DomainError, Invalid, Refused
 from luoshu.journal.v1.journal_pb2 import Origin
 from luoshu.platforms.v1 import platforms_pb2 as pb
@@ -160,6 +161,12 @@ def test_an_imported_link_to_what_no_row_told_of_is_kept_on_its_own_side() -> No
     row = checked(LIFECYCLE, historical("new", predecessors=["platforms/never"]), at)
     assert row.predecessors == ["platforms/never"]
     assert not at.changed
+
+
+def test_a_department_classifies_only_into_kinds_that_it_leads() -> None:
+    other = Caller("accounts/x", "DRC", frozenset({Role.CASE_OFFICER}))
+    denied = refusal(lambda: act(historical("abc"), "classify", case(caller=other)))
+    assert denied.code == "NOT_THE_LEAD"
 
 
 def test_an_imported_platform_is_classified_once() -> None:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import psycopg
 from app import migrate
 from app.catalogue import NAMES, REGISTRIES
 from app.cluster.kafka import Broker
+from app.cluster.ports import tail
 from app.cluster.postgres import Postgres
 from kernel import database, kafka
 from services.audit.check import verify_stored
@@ -84,12 +85,13 @@ class Spread(Province):
             self[victim].start()
 
     def _backend(self, name: str) -> int:
-        """Return the process of the connection that wrote last in a database."""
+        """Return the process of the connection that wrote last in a database, once there is one again."""
         query = """SELECT pid FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'
                    ORDER BY xact_start DESC NULLS LAST, state_change DESC LIMIT 1"""
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
-            row = connection.execute(query, [name]).fetchone()
-        assert row, f"nobody is connected to {name}"
+            row = until(
+                lambda: connection.execute(query, [name]).fetchone(), f"a connection to {name}"
+            )
         return int(row[0])
 
     # What must hold.
@@ -101,13 +103,18 @@ class Spread(Province):
     def drained(self, consumers: Sequence[str] = ("audit", "reports")) -> None:
         """I4: wait until everything has been relayed and taken in."""
         for source in SERVICES:
-            until(lambda s=source: self.backlog(s) == 0, f"{source}'s backlog to be 0", DRAINED)
+            self._until(source, lambda s=source: self.backlog(s) == 0, "relayed")
             for consumer in consumers:
-                until(
-                    lambda c=consumer, s=source: self.caught_up(c, s),
-                    f"{consumer} to catch up with {source}",
-                    DRAINED,
+                self._until(
+                    consumer, lambda c=consumer, s=source: self.caught_up(c, s), f"up with {source}"
                 )
+
+    def _until(self, name: str, holds: Callable[[], bool], what: str) -> None:
+        """Wait; who does not come so far is shown by the end of its log."""
+        try:
+            until(holds, f"{name} to be {what}", DRAINED)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{tail(self[name].log, 4000)}") from None
 
     def demand_all(self) -> dict[str, invariants.Database]:
         """I3 to I5, of every journal, its topic, the audit and the reports."""

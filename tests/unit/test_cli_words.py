@@ -1,0 +1,141 @@
+"""What the command line explains before and after a call: options, times, callers, templates."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import cli
+from app.cli.callers import warn_of_unknown
+from app.cli.demands import demand_required, options_named
+from app.cli.failures import Failure
+from app.cli.records import CHANGE, print_changes
+from app.cli.values import demand_past, moment_of
+from app.importing import headers
+from app.importing.batches import Compiler
+from app.importing.packs import tables
+from app.importing.readers import Row
+from luoshu import client
+from luoshu.client.contract import comments, kinds, request_of
+from luoshu.journal.v1 import journal_pb2
+from luoshu.platforms.v1 import platforms_pb2 as pb
+
+
+def said(*arguments):
+    return CliRunner().invoke(cli, arguments).output
+
+
+def test_help_of_an_action_explains_what_is_required_and_what_may_be_repeated():
+    text = said("opine", "reviews/x", "--help")
+    assert "agree|agree_with_conditions|object|recuse" in text
+    assert "必填" in text
+    assert "可重复" in text
+
+
+def test_help_without_a_record_shows_the_options_of_every_kind():
+    text = said("record-expert-review", "--help")
+    assert "Options for platforms" in text
+    assert "Options for applications" in text
+
+
+def test_every_field_that_an_action_asks_for_has_a_comment():
+    own = {"name", "etag", "request_id", "validate_only", "effective_date"}
+    for kind in kinds().values():
+        for method in kind.actions.values():
+            assert comments()[method.full_name]
+            for field in request_of(method).DESCRIPTOR.fields:
+                assert field.name in own or comments()[field.full_name], field.full_name
+
+
+def test_missing_options_are_named_all_at_once():
+    request = request_of(kinds()["platforms"].actions["recognize"])()
+    with pytest.raises(Failure, match="--document-number"):
+        demand_required(request, {"document_number": None})
+    demand_required(request, {"document_number": "x"})
+
+
+def test_a_refusal_names_the_option_and_not_the_field():
+    request = request_of(kinds()["platforms"].actions["recognize"])()
+    problem = client.Problem("document_number", "REQUIRED", "missing", "必填")
+    with pytest.raises(client.Invalid) as raised, options_named(request):
+        raise client.Invalid(
+            "document_number: missing", "document_number：必填", problems=(problem,)
+        )
+    assert raised.value.text_en == "--document-number: missing"
+    assert raised.value.text_zh == "--document-number：必填"
+    assert raised.value.problems[0].field == "--document-number"
+
+
+def test_a_time_without_zone_is_that_of_beijing():
+    assert moment_of("2026-11-24 03:30:30").ToJsonString() == "2026-11-23T19:30:30Z"
+
+
+def test_yesterday_ends_a_day_before_today():
+    assert moment_of("today").seconds - moment_of("yesterday").seconds == 86_400
+
+
+def test_a_read_time_in_the_future_is_refused():
+    with pytest.raises(Failure, match="in the future"):
+        demand_past(moment_of("2999-01-01"), "2999-01-01")
+    demand_past(moment_of("today"), "today")
+
+
+@pytest.mark.parametrize("known", ["DST", "410100", "91330100799655058B", ""])
+def test_a_known_caller_gives_no_warning(known, capsys):
+    warn_of_unknown(known)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_department_that_is_a_slip_gives_a_warning_with_the_nearest(capsys):
+    warn_of_unknown("DTS")
+    err = capsys.readouterr().err
+    assert "did you mean DST" in err
+    assert "是否为 DST" in err
+
+
+def test_template_without_a_kind_lists_only_what_can_be_imported():
+    listed = said("template").split()
+    assert "platforms" in listed
+    assert not {"reviews", "entries", "reports"} & set(listed)
+
+
+def test_history_has_roles_and_no_empty_column_of_reasons(capsys):
+    change = journal_pb2.Change(roles=["applicant"], to_state="STATE_DRAFT")
+    print_changes([change], pb.Platform.DESCRIPTOR)
+    out = capsys.readouterr().out
+    assert "DRAFT 草稿" in out
+    assert "applicant" in out
+    assert "reason" not in out
+    assert "reason" in CHANGE
+
+
+def test_a_review_state_is_told_in_chinese():
+    from app.cli.output import state_text
+    from luoshu.coordination.v1 import coordination_pb2
+
+    assert state_text(coordination_pb2.Review.DESCRIPTOR, "STATE_OPEN") == "OPEN 会签中"
+
+
+def test_json_that_is_none_is_refused_with_an_example(capsys):
+    from app.cli.values import assign
+
+    with pytest.raises(Failure) as raised:
+        assign(pb.Platform(), "contact", "{a")
+    assert "contact.name=" in raised.value.en
+    assert json.dumps({"name": "…"}, ensure_ascii=False)[:7] in raised.value.zh
+
+
+def refusals(**cells):
+    mapping = headers.mapping_of(kinds()["platforms"], cells, "", tables)
+    refused = []
+    list(Compiler(kinds()["platforms"], mapping).rows([Row(2, cells)], refused.append))
+    return {refusal.column: refusal.text_zh for refusal in refused}
+
+
+def test_every_problem_of_a_row_is_told_at_once_in_the_words_of_the_file():
+    told = refusals(平台名称="甲", 状态="草搞", 行政区划="郑洲市", 研发人员数="三", 平台类型="")
+    assert "草稿、已申报" in told["状态"]
+    assert told["状态"].endswith("是否为 草稿？")
+    assert told["行政区划"] == "“郑洲市”不是已知行政区划；是否为 郑州市？"
+    assert told["研发人员数"]
+    assert told["平台类型"] == "必填"

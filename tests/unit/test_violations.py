@@ -1,0 +1,33 @@
+"""What protovalidate found, in Chinese that needs no regular expressions."""
+
+import protovalidate
+import pytest
+
+from kernel.violations import broken
+from luoshu.coordination.v1 import coordination_pb2
+from luoshu.platforms.v1 import platforms_pb2 as pb
+
+VALIDATOR = protovalidate.Validator()
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "text"),
+    [
+        (pb.Platform(), "kind", "必填"),
+        (pb.Platform(division="郑"), "division", "应为 6 位行政区划代码，如 410100"),
+        (
+            pb.Platform(supporting_unit_code="1"),
+            "supporting_unit_code",
+            "应为 18 位统一社会信用代码",
+        ),
+        (pb.Platform(predecessors=["x"]), "predecessors[0]", "应为记录名称，如 platforms/abc-1"),
+        (
+            coordination_pb2.OpineReviewRequest(),
+            "verdict",
+            "请选择：AGREE、AGREE_WITH_CONDITIONS、OBJECT、RECUSE",
+        ),
+    ],
+)
+def test_a_broken_rule_is_told_in_words(message, field, text):
+    told = {problem.field: problem.zh for problem in broken(VALIDATOR, message)}
+    assert told[field] == text
