@@ -51,9 +51,7 @@ class KafkaPublisher:
             sent = [self._send(producer, source, entry) for entry in entries]
             producer.flush(timeout=DELIVERY / 1000)
             offsets = [future.get(timeout=DELIVERY / 1000).offset for future in sent]
-            if offsets[0] < self._ends[source]:
-                raise self._lost(source, offsets[0])
-            self._ends[source] = offsets[-1] + 1
+            self._ends[source] = self._checked(source, offsets)
         except BaseException:
             self.close()
             raise
@@ -71,10 +69,18 @@ class KafkaPublisher:
             raise Lost(source, held)
         return end
 
-    def _lost(self, source: str, offset: int) -> Lost:
-        """What was just acknowledged lies where an earlier message was."""
+    def _checked(self, source: str, offsets: Sequence[int]) -> int:
+        """Return where the topic ends. Raises Lost: what was just acknowledged lies where an earlier message was.
+
+        `offsets`: of the messages; -1 where the broker had the message already and does not tell where.
+        """
+        end = self._ends[source]
+        told = [offset for offset in offsets if offset >= 0]
+        first = min(told, default=end)
+        if first >= end:
+            return max((end, *(offset + 1 for offset in told)))
         with _reading(self._bootstrap, source) as topic:
-            return Lost(source, topic.position_at(offset - 1) or 0 if offset else 0)
+            raise Lost(source, topic.position_at(first - 1) or 0 if first else 0)
 
     def _connected(self) -> Any:
         return KafkaProducer(
