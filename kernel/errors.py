@@ -141,7 +141,7 @@ class OwnerSilent(DomainError):
 
 
 class Silent(DomainError):
-    """The database does not answer a read; nothing was done."""
+    """The database does not answer a read; a change that went before it is settled by its request id."""
 
     code = "DATABASE_UNAVAILABLE"
     retry_after = 1.0  # seconds

@@ -243,7 +243,7 @@ def test_the_pages_commands_do_what_the_page_says(served: Served) -> None:
 
 def watched(served: Served, count: int) -> list[str]:
     """Return the actions of the first changes that `luoshu watch` tells."""
-    words = (sys.executable, "-m", "app.cli", "watch", NAME, "-o", "json")
+    words = (sys.executable, "-m", "app.cli", "watch", NAME, "--after", "0", "-o", "json")
     environment = served.copy.environment | served.settings
     with subprocess.Popen(
         words, cwd=served.copy.root, env=environment, stdout=subprocess.PIPE
