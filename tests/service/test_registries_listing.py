@@ -118,7 +118,7 @@ def test_words_and_or_not_and_wildcards_are_understood(registries: Running, samp
 
 WRONG = {
     "nonsense = 1": "no field nonsense",
-    "state = STATE_NONSENSE": "there are: STATE_UNSPECIFIED",
+    "state = STATE_NONSENSE": "there are: UNSPECIFIED, ",
     "state > STATE_DRAFT": "has no order",
     "title =": "missing at the end",
     "(title:a": "not closed",
