@@ -51,6 +51,5 @@ def test_no_invariant_breaks(pool: Executor, kind: str) -> None:
     told = play_all(pool, runs)
     assert not told.failures, "\n\n".join(told.failures)
     assert told.runs == len(runs)
-    # A process that opens its files for the first time passes a few points more, so the last point of one script can lie beyond
-    # its end when it is played again: one in a hundred runs may end without its crash.
+    # Not understood yet: in a fresh environment one of 210 runs ended without reaching its point, though no invariant broke.
     assert kind != "a crash at each point" or told.crashes >= told.runs * 99 // 100
