@@ -26,6 +26,10 @@ OWN_NAMES: Mapping[str, Mapping[str, str]] = {
         "STATE_CONCLUDED": "已办结",
         "STATE_CANCELLED": "已撤销",
     },
+    "luoshu.coordination.v1.Review.Kind": {
+        "KIND_JOINT_REVIEW": "会签",
+        "KIND_DUPLICATE": "查重",
+    },
     "luoshu.coordination.v1.Verdict": {
         "VERDICT_AGREE": "同意",
         "VERDICT_AGREE_WITH_CONDITIONS": "附条件同意",

@@ -40,8 +40,13 @@ def on_funding(entry: JournalEntry) -> Reaction:
 
 
 def review_of(application: funding.Application) -> str:
-    """Return the name of an application's review: the same whoever asks, one a round."""
-    said = f"{application.name} {application.joint_review.round}".encode()
+    """Return the name of an application's joint review."""
+    return review_name(application.name, application.joint_review.round)
+
+
+def review_name(subject: str, round_: int) -> str:
+    """Return the name of a subject's review: the same whoever asks, one a round."""
+    said = f"{subject} {round_}".encode()
     return f"reviews/r{hashlib.sha256(said).hexdigest()[:20]}"
 
 
@@ -49,6 +54,8 @@ def asking(application: funding.Application) -> pb.Review:
     """Return the review to open: one opinion asked of each department."""
     departments = sorted(application.joint_review.departments)
     return pb.Review(
+        kind=pb.Review.KIND_JOINT_REVIEW,
+        subject=application.name,
         application=application.name,
         title=application.title,
         round=application.joint_review.round,

@@ -13,6 +13,8 @@ COORDINATION = Service(
             record=pb.Review,
             lifecycle=LIFECYCLE,
             columns=(
+                Column("kind"),
+                Column("subject"),
                 Column("application"),
                 Column("title"),
                 Column("due_date", sorted=True),

@@ -7,6 +7,7 @@ from luoshu.journal.v1.journal_pb2 import JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 
+DUPLICATE = coordination.Review.KIND_DUPLICATE
 OUTCOMES = {
     coordination.OUTCOME_AGREED: pb.JOINT_REVIEW_OUTCOME_AGREED,
     coordination.OUTCOME_OBJECTED: pb.JOINT_REVIEW_OUTCOME_OBJECTED,
@@ -32,9 +33,9 @@ def on_technologies(entry: JournalEntry) -> Reaction:
 def on_coordination(entry: JournalEntry) -> Reaction:
     """Move an application on when its joint review has ended."""
     event = coordination.CoordinationEvent.FromString(entry.event)
-    if event.change.to_state != "STATE_CONCLUDED":
-        return Reaction()
     review = event.review
+    if event.change.to_state != "STATE_CONCLUDED" or review.kind == DUPLICATE:
+        return Reaction()
     request = pb.ConcludeJointReviewApplicationRequest(
         review=review.name, outcome=OUTCOMES[review.outcome], conditions=_conditions(review)
     )

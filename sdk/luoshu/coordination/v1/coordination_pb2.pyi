@@ -80,7 +80,7 @@ Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
 class Review(_message.Message):
-    """Review is one joint review of one application."""
+    """Review is one question that is put to several departments: a joint review of an application, or what comes of a finding."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -111,6 +111,29 @@ class Review(_message.Message):
     STATE_CANCELLED: Review.State.ValueType  # 3
     """已撤销: the application left joint review before."""
 
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Review._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Review._Kind.ValueType  # 0
+        """Not said."""
+        KIND_JOINT_REVIEW: Review._Kind.ValueType  # 1
+        """会签: whether an application should be awarded."""
+        KIND_DUPLICATE: Review._Kind.ValueType  # 2
+        """查重: whether a finding is a duplicate."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind says what the departments are asked about."""
+
+    KIND_UNSPECIFIED: Review.Kind.ValueType  # 0
+    """Not said."""
+    KIND_JOINT_REVIEW: Review.Kind.ValueType  # 1
+    """会签: whether an application should be awarded."""
+    KIND_DUPLICATE: Review.Kind.ValueType  # 2
+    """查重: whether a finding is a duplicate."""
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
@@ -134,6 +157,8 @@ class Review(_message.Message):
     CONCLUDE_DATE_FIELD_NUMBER: _builtins.int
     ROUND_FIELD_NUMBER: _builtins.int
     CANCEL_REASON_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `reviews/…`; never changes, never used again."""
     revision: _builtins.int
@@ -149,7 +174,7 @@ class Review(_message.Message):
     author: _builtins.str
     """Account that registered it; whoever approves must be another one."""
     application: _builtins.str
-    """What is reviewed: `applications/…`."""
+    """Application that it is about, where it is about one: `applications/…`."""
     title: _builtins.str
     """Title of what is reviewed."""
     due_provisional: _builtins.bool
@@ -157,9 +182,13 @@ class Review(_message.Message):
     outcome: Global___Outcome.ValueType
     """What came out of it, once it ended."""
     round: _builtins.int
-    """Which review of this application it is, from 1."""
+    """Which review of this kind and subject it is, from 1."""
     cancel_reason: _builtins.str
     """Why it was cancelled."""
+    kind: Global___Review.Kind.ValueType
+    """What the departments are asked about."""
+    subject: _builtins.str
+    """What is reviewed, by its resource name: `applications/…`, `findings/…`."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered (UTC)."""
@@ -226,10 +255,12 @@ class Review(_message.Message):
         conclude_date: _date_pb2.Date | None = ...,
         round: _builtins.int = ...,
         cancel_reason: _builtins.str = ...,
+        kind: Global___Review.Kind.ValueType = ...,
+        subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "effective_date", b"effective_date", "open_date", b"open_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "application", b"application", "author", b"author", "cancel_reason", b"cancel_reason", "concerned_departments", b"concerned_departments", "conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "due_provisional", b"due_provisional", "effective_date", b"effective_date", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "open_date", b"open_date", "opinions", b"opinions", "origin", b"origin", "outcome", b"outcome", "owner_unit", b"owner_unit", "revision", b"revision", "round", b"round", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "application", b"application", "author", b"author", "cancel_reason", b"cancel_reason", "concerned_departments", b"concerned_departments", "conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "due_provisional", b"due_provisional", "effective_date", b"effective_date", "etag", b"etag", "kind", b"kind", "lead_department", b"lead_department", "name", b"name", "open_date", b"open_date", "opinions", b"opinions", "origin", b"origin", "outcome", b"outcome", "owner_unit", b"owner_unit", "revision", b"revision", "round", b"round", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
