@@ -34,7 +34,8 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     """Move an application on when its joint review has ended."""
     event = coordination.CoordinationEvent.FromString(entry.event)
     review = event.review
-    if event.change.to_state != "STATE_CONCLUDED" or review.kind == DUPLICATE:
+    joint = event.WhichOneof("record") == "review" and review.kind != DUPLICATE
+    if not joint or event.change.to_state != "STATE_CONCLUDED":
         return Reaction()
     request = pb.ConcludeJointReviewApplicationRequest(
         review=review.name, outcome=OUTCOMES[review.outcome], conditions=_conditions(review)
