@@ -76,9 +76,9 @@ class Funding:
     def day(self, offset: int) -> Any:
         return from_date(self.today + datetime.timedelta(offset))
 
-    def draft(self, **more: Any) -> str:
-        """Return the name of an application that only has to be submitted."""
-        application = funding.Application(
+    def application(self, **more: Any) -> funding.Application:
+        """Return what only has to be created, and then submitted."""
+        return funding.Application(
             call="calls/batteries",
             title="电解质界面研究",
             abstract="简介",
@@ -91,7 +91,11 @@ class Funding:
             budget=[funding.BudgetLine(category="设备费", amount_fen=FEN)],
             **more,
         )
-        return str(self.call("CreateApplication", APPLICANT, application=application).name)
+
+    def draft(self, **more: Any) -> str:
+        """Return the name of an application that only has to be submitted."""
+        asked = {"application": self.application(**more)}
+        return str(self.call("CreateApplication", APPLICANT, **asked).name)
 
     def submit(self, name: str) -> Any:
         return self.call("SubmitApplication", APPLICANT, name=name)

@@ -19,6 +19,15 @@ STRICT = os.environ.get("CI") == "true"
 """Where this is so, a missing engine is a failure: a lane that did not run has shown nothing."""
 
 
+MAY_SKIP = Path(__file__).with_name("may_skip.txt")
+
+
+def may_skip() -> set[str]:
+    """Return the names of the tests that may be left out everywhere."""
+    lines = MAY_SKIP.read_text(encoding="utf-8").splitlines()
+    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder under the system's temporary one that other accounts can enter: PostgreSQL may not run as root."""

@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.live.toxics import FEW, MANY
+
 KILLS = int(os.environ.get("LUOSHU_LIVE_KILLS", "25"))
 WRITES = int(os.environ.get("LUOSHU_LIVE_WRITES", "5000"))
-AWAY = float(os.environ.get("LUOSHU_LIVE_AWAY", "20"))  # seconds that the broker is away
+AWAY = float(os.environ.get("LUOSHU_LIVE_AWAY", "60"))  # seconds that the broker is away
+TOXICS = MANY if os.environ.get("LUOSHU_LIVE_TOXICS") == "many" else FEW
 FIGURES = Path(__file__).parents[3] / "build" / "live-figures.jsonl"
 
 

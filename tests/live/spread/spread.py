@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from app import migrate
-from app.catalogue import NAMES, REGISTRIES
+from app.catalogue import NAMES, READERS, REGISTRIES
 from app.cluster.kafka import Broker
-from app.cluster.ports import tail
+from app.cluster.ports import Broken, tail
 from app.cluster.postgres import Postgres
 from kernel import database, kafka
 from services.audit.check import verify_stored
@@ -35,15 +36,25 @@ class OnEngines(Separate):
 
 
 class Spread(Province):
-    """The six processes and their two engines, to be killed."""
+    """Processes of services, all by default, and their two engines, to be killed."""
 
-    def __init__(self, folder: Path, server: Postgres, node: Broker) -> None:
+    def __init__(
+        self, folder: Path, server: Postgres, node: Broker, names: Sequence[str] = NAMES
+    ) -> None:
         self.folder, self.server, self.node = folder, server, node
         databases = {f"LUOSHU_{name.upper()}_DATABASE": server.url(name) for name in NAMES}
         self.environment = {**addresses(NAMES), **databases, "LUOSHU_KAFKA": node.address}
         self.processes: dict[str, Separate] = {
-            name: OnEngines((name,), folder, self.environment) for name in NAMES
+            name: OnEngines((name,), folder, self.environment) for name in names
         }
+
+    @property
+    def sources(self) -> list[str]:
+        return [name for name in SERVICES if name in self.processes]
+
+    @property
+    def readers(self) -> list[str]:
+        return [name for name in READERS if name in self.processes]
 
     def prepare(self) -> "Spread":
         """What `luoshu migrate` does: databases, tables, topics."""
@@ -67,22 +78,34 @@ class Spread(Province):
     # What is killed.
 
     def kill(self, victim: str) -> None:
-        """SIGKILL to a service, the broker, or a PostgreSQL backend: `backend of <database>`."""
+        """SIGKILL to a service, the broker, PostgreSQL, or a backend of it: `backend of <database>`."""
         if victim == "broker":
             self.node.kill()
+        elif victim == "postgresql":
+            self.server.kill()
         elif victim.startswith("backend of "):
             os.kill(self._backend(victim.removeprefix("backend of ")), signal.SIGKILL)
         else:
             self[victim].kill()
 
     def revive(self, victim: str) -> None:
-        """Start what was killed; PostgreSQL recovers by itself."""
+        """Start what was killed; from a backend's death PostgreSQL recovers by itself."""
         if victim == "broker":
             self.node.start()
+        elif victim == "postgresql":
+            until(self._restarted, "PostgreSQL to start")
         elif victim.startswith("backend of "):
             until(self.server.serves, "PostgreSQL to recover")
         else:
             self[victim].start()
+
+    def _restarted(self) -> bool:
+        """Tell whether PostgreSQL serves again: it refuses to start while a child of the killed one has not gone yet."""
+        try:
+            self.server.start()
+        except Broken:
+            return False
+        return True
 
     def _backend(self, name: str) -> int:
         """Return the process of the connection that wrote last in a database, once there is one again."""
@@ -96,15 +119,20 @@ class Spread(Province):
 
     # What must hold.
 
+    def rows(self, service: str, sql: str) -> list[Any]:
+        """Ask a database, past everything that may be wrong with its service's way to it."""
+        with psycopg.connect(self.server.url(service)) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
     def backlog(self, source: str) -> float:
         sample = f'luoshu_relay_backlog_events{{source="{source}"}}'
         return self[source].metrics().get(sample, -1)
 
-    def drained(self, consumers: Sequence[str] = ("audit", "reports")) -> None:
+    def drained(self) -> None:
         """I4: wait until everything has been relayed and taken in."""
-        for source in SERVICES:
+        for source in self.sources:
             self._until(source, lambda s=source: self.backlog(s) == 0, "relayed")
-            for consumer in consumers:
+            for consumer in self.readers:
                 self._until(
                     consumer, lambda c=consumer, s=source: self.caught_up(c, s), f"up with {source}"
                 )
@@ -119,18 +147,19 @@ class Spread(Province):
     def demand_all(self) -> dict[str, invariants.Database]:
         """I3 to I5, of every journal, its topic, the audit and the reports."""
         found = {}
-        for name, service in SERVICES.items():
-            found[name] = invariants.demand_sound(self[name].database(), service)
+        for name in self.sources:
+            found[name] = invariants.demand_sound(self.server.url(name), SERVICES[name])
             lines = found[name].lines
             demand_topic(self.node.address, name, lines)
-            invariants.demand_audited(lines, self["audit"].database(), name)
-            invariants.demand_reported(lines, self["reports"].database(), name)
+            invariants.demand_audited(lines, self.server.url("audit"), name)
+            if "reports" in self.readers:
+                invariants.demand_reported(lines, self.server.url("reports"), name)
         self._demand_proofs()
         return found
 
     def _demand_proofs(self) -> None:
         signer = parse_signer((self.folder / "audit.key").read_text("utf-8").strip())
-        engine = database.reading(self["audit"].database())
+        engine = database.reading(self.server.url("audit"))
         with engine.connect() as tx:
             assert not verify_stored(tx, signer.verifier.encoded()).findings
         engine.dispose()
