@@ -51,10 +51,10 @@ def demanded() -> Iterator[None]:
 
 
 @contextmanager
-def a_postgres(*options: str) -> Iterator[Postgres]:
-    """A PostgreSQL with nothing in it. `options`: as for `postgres -c`."""
-    with folder() as home:
-        server = Postgres(home / "postgres", free_port(), options)
+def a_postgres(*options: str, home: Path | None = None) -> Iterator[Postgres]:
+    """A PostgreSQL with nothing in it. `options`: as for `postgres -c`; `home`: where it keeps its data."""
+    with folder() as made:
+        server = Postgres((home or made) / "postgres", free_port(), options)
         try:
             with demanded():
                 server.start()

@@ -10,7 +10,8 @@ from app.cluster.kafka import Broker
 from app.cluster.ports import HOST, free_ports
 from app.cluster.postgres import Postgres
 from tests.live import engines
-from tests.live.spread.spread import OnEngines, Spread
+from tests.live.on_postgres import OnEngines
+from tests.live.spread.spread import Spread
 from tests.live.toxics import Link, Proxies, proxies
 
 NAMES = ("platforms", "funding", "audit")

@@ -22,17 +22,11 @@ from tests import invariants
 from tests.flow.separate import Separate, addresses, local, until
 from tests.flow.test_separate_processes import Province
 from tests.live import engines
+from tests.live.on_postgres import OnEngines
 from tests.live.spread.topic import demand_topic, positions
 
 SERVICES = {service.name: service for service in REGISTRIES}
 DRAINED = 90.0  # seconds that everything may take to catch up
-
-
-class OnEngines(Separate):
-    """A process whose databases are where its settings say."""
-
-    def database(self, service: str = "") -> str:
-        return self.environment[f"LUOSHU_{(service or self.names[0]).upper()}_DATABASE"]
 
 
 class Spread(Province):
