@@ -1,7 +1,8 @@
 """The other services, as one of them sees them: in this process, or at their address."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -11,6 +12,7 @@ from app.catalogue import REGISTRIES, homes
 from app.settings import Settings
 from kernel.case import Reference, Role
 from kernel.errors import OwnerSilent
+from kernel.journal import entries_of
 from kernel.room import Room
 from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
 
@@ -23,6 +25,7 @@ RECONNECTING = (
 )
 TOGETHER = 500  # entries of a stream that are handed on together at most
 DEADLINE = 3.0  # seconds that an owner has to answer
+PATIENCE = 10.0  # seconds that it has to show some of its journal
 IDENTITY = (
     ("luoshu-actor", "luoshu"),
     ("luoshu-department", "SYSTEM"),
@@ -97,6 +100,21 @@ class Others:
         async for entries in gathered(stub.ReadJournal(request, metadata=IDENTITY)):
             yield entries
 
+    async def lines(self, source: str, after: int, limit: int) -> list[journal_pb2.JournalEntry]:
+        """Return so many lines of a journal after a position, as far as there are. Raises OwnerSilent."""
+        if source in self._rooms:
+            return await _first(entries_of(self._rooms[source], after, follow=False), limit)
+        stub = journal_pb2_grpc.JournalServiceStub(self._channel(source))
+        request = journal_pb2.ReadJournalRequest(source=source, after_position=after, limit=limit)
+        try:
+            call = stub.ReadJournal(request, metadata=IDENTITY, timeout=PATIENCE)
+            return [line async for line in call]
+        except grpc.aio.AioRpcError:
+            raise OwnerSilent(
+                f"{source} does not show its journal; try again",
+                f"{source} 未返回日志内容；请稍后重试",
+            ) from None
+
     def _channel(self, service: str) -> grpc.aio.Channel:
         if service not in self._channels:
             address = self._settings.address(service)
@@ -106,6 +124,18 @@ class Others:
     async def close(self) -> None:
         for channel in self._channels.values():
             await channel.close()
+
+
+async def _first(
+    told: AsyncGenerator[list[journal_pb2.JournalEntry], None], limit: int
+) -> list[journal_pb2.JournalEntry]:
+    lines = list[journal_pb2.JournalEntry]()
+    async with contextlib.aclosing(told) as batches:
+        async for some in batches:
+            lines += some
+            if len(lines) >= limit:
+                break
+    return lines[:limit]
 
 
 async def gathered(entries: AsyncIterable[T], most: int = TOGETHER) -> AsyncIterator[list[T]]:

@@ -21,12 +21,13 @@ SOURCES = tuple(service.name for service in REGISTRIES)
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A service without a journal, ready to serve and to follow."""
+    """A service without a journal, ready to serve and to follow. `sealer`: signs what the audit follows."""
 
     contract: ServiceDescriptor
     servicer: Any
     sink: Sink
     close: Callable[[], None]
+    sealer: Any = None
 
 
 def _signer(path: Path, text: str) -> Any:
@@ -50,6 +51,7 @@ def audit(settings: Settings) -> Reader:
     from luoshu.audit.v1 import audit_pb2
     from services.audit.consumer import AuditSink
     from services.audit.note import generate
+    from services.audit.sealing import Sealer
     from services.audit.servicer import AuditServicer
 
     url = settings.database("audit")
@@ -59,8 +61,9 @@ def audit(settings: Settings) -> Reader:
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         AuditServicer(reading, signer),
-        AuditSink(writing, signer, SOURCES),
+        AuditSink(writing, SOURCES),
         partial(_leave, writing, reading),
+        Sealer(writing, reading, signer),
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -64,6 +64,7 @@ class Process:
     _server: Any = None
     _health: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _runs: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _served: list[str] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
     _others: Others = field(init=False)
@@ -159,6 +160,10 @@ class Process:
         )
         self._closing.append(reader.close)
         self._follow(reader.sink)
+        if reader.sealer is not None:
+            from app.sealing import Sealing
+
+            self._runs.append(Sealing(reader.sealer, self._others.lines).run)
         return reader.contract, own_rpcs(reader.servicer)
 
     def _follow(self, sink: Any) -> None:
@@ -206,7 +211,8 @@ class Process:
         self.upkeep = Upkeep(self.rooms, self.followers, self.clock, self._others.head)
         runs = [follower.run() for follower in self.followers]
         looks = [room.look_out() for room in self.rooms.values()]
-        self._tasks = [asyncio.create_task(run) for run in (*runs, *looks, self.upkeep.run())]
+        more = [run() for run in (self.upkeep.run, *self._runs)]
+        self._tasks = [asyncio.create_task(run) for run in (*runs, *looks, *more)]
 
     async def stop(self) -> None:
         """Take no new calls, let those under way end, then leave."""

@@ -1,7 +1,7 @@
 """The journal, byte for byte, for whoever has the right to all of it."""
 # ruff: noqa: N802 - a method is named as its RPC
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from kernel.case import Caller, Role
@@ -42,7 +42,7 @@ class JournalServicer:
 
 async def entries_of(
     room: Room, after: int, *, follow: bool
-) -> AsyncIterator[list[pb.JournalEntry]]:
+) -> AsyncGenerator[list[pb.JournalEntry], None]:
     """Tell a room's journal from a position on, some entries at a time."""
     source = room.service.name
     async for lines in room.tell(after, follow=follow):

@@ -71,6 +71,12 @@ DEVELOPMENT = Gauge(
     "1 where callers are believed without proof on an address that others reach; never in production.",
     registry=REGISTRY,
 )
+AUDIT_ALARM = Gauge(
+    "luoshu_audit_alarm",
+    "1 where the audit log is not what it was: damaged, it signs nothing more.",
+    ("reason",),
+    registry=REGISTRY,
+)
 WATCHERS = Gauge(
     "luoshu_watchers_count",
     "Open Watch streams, by collection.",

@@ -11,6 +11,13 @@ from services.audit.report import Finding, Kind, Report
 from services.audit.verify import Progress, verify_log
 
 
+def all_is_signed(engine: sa.Engine) -> bool:
+    """Tell whether a checkpoint covers every entry that is stored at this moment."""
+    with engine.connect() as connection:
+        size, signed = store.sizes(connection)
+    return size == signed
+
+
 def verify_stored(
     connection: sa.Connection,
     verifier_key: str,

@@ -1,6 +1,6 @@
 """The audit's tables, and reading them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -70,7 +70,7 @@ checkpoint = sa.Table(
     _text("text"),  # the signed note
     _whole("time"),  # microseconds since 1970 (UTC)
 )
-"""One row an applied batch."""
+"""One row a signed checkpoint."""
 
 cursor = sa.Table(
     "cursor",
@@ -131,25 +131,58 @@ def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T]) -> T:
         return b""
 
     work(remember)
-    found = _hashes(connection, places)
+    found = hashes(connection, places)
     return work(lambda level, index: found[level, index])
 
 
-def _hashes(
-    connection: sa.Connection, places: list[tuple[int, int]]
+def hashes(
+    connection: sa.Connection, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], bytes]:
-    if not places:
-        return {}
-    here = sa.tuple_(node.c.level, node.c.index).in_(places)
-    rows = connection.execute(sa.select(node.c.level, node.c.index, node.c.hash).where(here))
-    return {(level, index): digest for level, index, digest in rows}
+    """Return place → hash of the nodes that are stored; a place is (level, index)."""
+    found = dict[tuple[int, int], bytes]()
+    here = sa.tuple_(node.c.level, node.c.index).in_(sa.bindparam("places", expanding=True))
+    query = sa.select(node.c.level, node.c.index, node.c.hash).where(here)
+    for start in range(0, len(places), CHUNK):
+        rows = connection.execute(query, {"places": places[start : start + CHUNK]})
+        found |= {(level, index): digest for level, index, digest in rows}
+    return found
+
+
+def places(connection: sa.Connection, start: int, end: int) -> list[tuple[str, int]]:
+    """Return (source, position) of entries `start` up to `end`, in the order of the log."""
+    here = sa.and_(entry.c.index >= start, entry.c.index < end)
+    rows = sa.select(entry.c.source, entry.c.position).where(here).order_by(entry.c.index)
+    return [(source, position) for source, position in connection.execute(rows)]
+
+
+def cursors(connection: sa.Connection) -> dict[tuple[str, int], int]:
+    """Return (source, shard) → last position in the log."""
+    return _cursors(connection, sa.select(cursor))
+
+
+def lock_cursors(tx: sa.Connection) -> dict[tuple[str, int], int]:
+    """Return the same, held until the transaction ends.
+
+    All are locked, in one order: the journals share the tree's edge.
+    """
+    rows = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard)
+    return _cursors(tx, rows.with_for_update())
+
+
+def _cursors(
+    connection: sa.Connection, rows: sa.Select[tuple[str, int, int]]
+) -> dict[tuple[str, int], int]:
+    return {(row.source, row.shard): row.position for row in connection.execute(rows)}
 
 
 def read_entries(
-    connection: sa.Connection, *, source: str | None = None, until: int | None = None
+    connection: sa.Connection,
+    *,
+    source: str | None = None,
+    after: int = -1,
+    until: int | None = None,
 ) -> Iterator[LogEntry]:
-    """Yield the entries, of one journal or all, of a size or all, in the order of the log."""
-    after = -1
+    """Yield the entries, of one journal or all, after an index, of a size or all, in order."""
     page = sa.select(entry).where(entry.c.index > sa.bindparam("after"))
     if source is not None:
         page = page.where(entry.c.source == source)

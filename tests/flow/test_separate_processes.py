@@ -14,7 +14,7 @@ from app.catalogue import NAMES, REGISTRIES
 from kernel import database
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as funding
-from services.audit.check import verify_stored
+from services.audit.check import all_is_signed, verify_stored
 from services.audit.note import parse_signer
 from tests import invariants
 from tests.flow.province import (
@@ -246,6 +246,7 @@ def demand_audit(province: Province) -> None:
     folder = province["audit"].folder
     signer = parse_signer((folder / "audit.key").read_text("utf-8").strip())
     engine = database.reading(province["audit"].database())
+    until(partial(all_is_signed, engine), "all to be signed")
     with engine.connect() as tx:
         report = verify_stored(tx, signer.verifier.encoded())
     engine.dispose()

@@ -1,5 +1,6 @@
 """The audit's RPCs on a log of 30 entries."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from kernel.errors import Denied, DomainError, Invalid, NotFound
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, search, store
-from services.audit.consumer import AuditSink
 from services.audit.domain import leaf
 from services.audit.note import Signer, parse_verifier, verify_checkpoint
 from services.audit.servicer import AuditServicer
+from tests.service.audit_log import Log
 
 SIGNER = Signer("log.example/henan", bytes(range(32)))
 TIME = 1_755_000_000
@@ -49,10 +50,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
     path = tmp_path_factory.mktemp("audit") / "audit.db"
     engine = sa.create_engine(f"sqlite:///{path}")
     store.metadata.create_all(engine)
-    sink = AuditSink(engine, SIGNER, ("platforms", "funding"), lambda: TIME * 1_000_000)
-    sink.apply("platforms", [line(position) for position in range(1, 21)])
-    sink.apply("funding", [JournalEntry(source="funding", position=1, event=b"\xff")])
-    sink.apply("platforms", [line(position) for position in range(21, 30)])
+    log = Log(engine, SIGNER, ("platforms", "funding"), lambda: TIME * 1_000_000)
+    asyncio.run(log.apply("platforms", [line(position) for position in range(1, 21)]))
+    asyncio.run(log.apply("funding", [JournalEntry(source="funding", position=1, event=b"\xff")]))
+    asyncio.run(log.apply("platforms", [line(position) for position in range(21, 30)]))
     return engine
 
 

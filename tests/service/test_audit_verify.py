@@ -1,5 +1,6 @@
 """Tampering with 64 stored entries: every edit is found, and the first bad entry is named."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -13,11 +14,11 @@ from luoshu.audit.v1.audit_pb2 import Entry
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, store
 from services.audit.check import verify_stored
-from services.audit.consumer import AuditSink
 from services.audit.domain import columns, from_wire
 from services.audit.note import Checkpoint, Malformed, Signer, sign, sign_checkpoint
 from services.audit.report import Kind, Report
 from services.audit.verify import Progress, compare_journal, verify_log
+from tests.service.audit_log import Log
 
 SIGNER = Signer("log.example/henan", bytes(range(32)))
 KEY = SIGNER.verifier.encoded()
@@ -39,11 +40,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("audit") / "audit.db"
     engine = sa.create_engine(f"sqlite:///{path}")
     store.metadata.create_all(engine)
-    sink = AuditSink(engine, SIGNER, ("platforms", "funding"))
+    log = Log(engine, SIGNER, ("platforms", "funding"))
     for start, end in pairwise(BATCHES):
         for index in range(start, end):
             line = journal_line(index)
-            sink.apply(line.source, [line])
+            asyncio.run(log.apply(line.source, [line]))
     engine.dispose()
     return path
 

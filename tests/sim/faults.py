@@ -226,6 +226,6 @@ FAULTS: tuple[Fault, ...] = (
         "leaf made again from columns",
         lambda: patch.object(audit, "leaf", _leaf_of_columns),
         _of("audit"),
-        "I5",
+        "its stored hash is not that of its bytes",
     ),
 )

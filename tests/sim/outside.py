@@ -163,6 +163,8 @@ class Outside:
         for name, process in self.processes.items():
             if process.room is not None and process.upkeep._told.get(process.name) != self.today:
                 yield f"{name}, which has not told {self.today}"
+            if process.sealer is not None and process.sealer.unsigned() is not None:
+                yield f"{name}, which has not signed all"
             for follower in process.followers:
                 cursor, head = _cursor(follower), self.head(follower.source)
                 if cursor != head:

@@ -24,6 +24,7 @@ from kernel.servicer import Servicer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit.consumer import AuditSink
 from services.audit.note import Signer
+from services.audit.sealing import Sealer
 from services.reports.consumer import ReportsSink
 from tests.sim.bus import Bus
 from tests.sim.disk import Disk, store_of
@@ -90,6 +91,7 @@ class Process:
     around: Surroundings
     through_bus: bool = False
     room: Room | None = None
+    sealer: Sealer | None = None
     followers: list[Follower] = field(default_factory=list)
 
     def start(self) -> "Process":
@@ -106,7 +108,9 @@ class Process:
 
     def _sink(self) -> Sink | None:
         if self.name == "audit":
-            return AuditSink(self._writing, SIGNER, tuple(self.sources), self._microseconds)
+            reading = self.around.disk.engine(self.name, "reading", self.label)
+            self.sealer = Sealer(self._writing, reading, SIGNER, self._microseconds)
+            return AuditSink(self._writing, tuple(self.sources))
         if self.name == "reports":
             return ReportsSink(self._writing, self.around.pack, self.sources)
         reactions = {s: r for s, r in FOLLOWING.get(self.name, {}).items() if s in self.sources}
@@ -130,6 +134,13 @@ class Process:
         owner = partial(self.around.journal, source)
         journal = partial(self.around.bus.journal, source) if self.through_bus else owner
         self.followers.append(Follower(sink, source, journal, owner, Turn()))  # type: ignore[arg-type]
+
+    async def lines(self, source: str, after: int, limit: int) -> list[JournalEntry]:
+        """Tell a source's journal, as `Others.lines` does."""
+        told = list[JournalEntry]()
+        async for some in self.around.journal(source, after):
+            told += some
+        return told[:limit]
 
     @cached_property
     def behaviours(self) -> dict[str, Behaviour]:

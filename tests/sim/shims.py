@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from kernel import consumer, personal, relay, room, writer
+from services.audit import sealing
 from tests.sim.together import LOOP
 
 
@@ -32,6 +33,7 @@ def simulated(
         (relay, "asyncio", LOOP),
         (relay, "log", silent),
         (room, "asyncio", LOOP),
+        (sealing, "asyncio", LOOP),
         (writer, "time", SimpleNamespace(sleep=sleep)),
         (writer, "log", silent),
         (personal, "secrets", SimpleNamespace(token_bytes=random.randbytes)),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from kernel.errors import DomainError
+from services.audit.sealing import seal_next
 from tests.sim.disk import disk
 from tests.sim.kept import newest_checkpoint
 from tests.sim.outside import EXPECTED, UNKNOWN, Gone, Outside
@@ -64,6 +65,8 @@ class World(Outside):
         for name, process in list(self.processes.items()):
             for index in range(len(process.followers)):
                 yield lambda name=name, index=index: self._step_follower(name, index)  # type: ignore[misc]
+            if process.sealer is not None:
+                yield lambda name=name: self._step_sealing(name)  # type: ignore[misc]
             if process.room is not None:
                 yield lambda name=name: self._step_upkeep(name)  # type: ignore[misc]
 
@@ -111,8 +114,13 @@ class World(Outside):
 
     def _step_follower(self, name: str, index: int) -> None:
         self._guarded(name, lambda: alone(self.processes[name].followers[index]._follow()))
-        if self.processes[name].name == "audit":
-            self._witness()
+
+    def _step_sealing(self, name: str) -> None:
+        process = self.processes[name]
+        assert process.sealer is not None
+        sealer = process.sealer
+        self._guarded(name, lambda: alone(seal_next(sealer, process.lines)))
+        self._witness()
 
     def _step_upkeep(self, name: str) -> None:
         self._guarded(name, lambda: alone(self.processes[name].upkeep._tick()))

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.cluster.kafka import Broker
 from app.cluster.ports import Broken, tail
 from app.cluster.postgres import Postgres
 from kernel import database, kafka
-from services.audit.check import verify_stored
+from services.audit.check import all_is_signed, verify_stored
 from services.audit.note import parse_signer
 from tests import invariants
 from tests.flow.separate import Separate, addresses, local, until
@@ -154,6 +155,7 @@ class Spread(Province):
     def _demand_proofs(self) -> None:
         signer = parse_signer((self.folder / "audit.key").read_text("utf-8").strip())
         engine = database.reading(self.server.url("audit"))
+        self._until("audit", partial(all_is_signed, engine), "signed")
         with engine.connect() as tx:
             assert not verify_stored(tx, signer.verifier.encoded()).findings
         engine.dispose()

@@ -1,0 +1,40 @@
+"""Keeps signing what the audit stored, for as long as the process runs; damage is said, and said again."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from kernel import metrics
+from services.audit.sealing import Damaged, Lines, Sealer, seal_next
+
+log = structlog.get_logger(__name__)
+
+PAUSE, AFTER_ERROR = 0.1, 3.0  # seconds
+
+
+@dataclass(slots=True)
+class Sealing:
+    """`lines`: tells a source's journal, wherever it is."""
+
+    sealer: Sealer
+    lines: Lines
+
+    async def run(self) -> None:
+        while True:
+            pause = await self.look()
+            await asyncio.sleep(pause)
+
+    async def look(self) -> float:
+        """Sign what can be signed; return the seconds to wait before the next look."""
+        try:
+            more = await seal_next(self.sealer, self.lines)
+        except Damaged as damage:
+            metrics.AUDIT_ALARM.labels("damaged").set(1)
+            log.error("audit_damaged", index=damage.index, text=str(damage))
+            return AFTER_ERROR
+        except Exception as error:  # noqa: BLE001 - a source or the database is away; it is tried again
+            log.warning("audit_not_signed", error=type(error).__name__)
+            return AFTER_ERROR
+        metrics.AUDIT_ALARM.labels("damaged").set(0)
+        return 0.0 if more else PAUSE

@@ -1,0 +1,207 @@
+"""Signs the log: what is stored is read back, hashed again and held to the journals that it came from.
+
+Storing and signing are two transactions, with the sources asked between them: no network call is
+made inside of one. What is stored and not yet signed is read back before it is.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from kernel.database import Put, is_postgres
+from luoshu.journal.v1.journal_pb2 import JournalEntry
+from services.audit import merkle, store
+from services.audit.domain import LogEntry
+from services.audit.note import (
+    Checkpoint,
+    Malformed,
+    Signer,
+    parse,
+    parse_checkpoint,
+    sign_checkpoint,
+)
+
+MOST = 1000
+"""Entries that one checkpoint covers more than the one before it, at most."""
+EMPTY = Checkpoint("", 0, merkle.EMPTY_ROOT)
+
+Told = Mapping[tuple[str, int], bytes]
+"""(source, position) → the event, as the source's journal has it."""
+Lines = Callable[[str, int, int], Awaitable[Sequence[JournalEntry]]]
+"""Tells so many lines of a source's journal after a position, as far as there are."""
+
+
+class Damaged(Exception):
+    """The stored log is not what was signed, or not what its sources hold: nothing more is signed.
+
+    `index`: the first entry concerned, where it is known. `luoshu audit verify` tells more.
+    """
+
+    def __init__(self, text: str, index: int | None = None) -> None:
+        super().__init__(text if index is None else f"entry {index}: {text}")
+        self.index = index
+
+
+def system_time() -> int:
+    """Return microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Entries of one journal, positions `first` to `last`."""
+
+    source: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """Entries `start` up to `end` are stored and not signed; `spans`: the journals they are of."""
+
+    start: int
+    end: int
+    spans: tuple[Span, ...]
+
+
+class Sealer:
+    """Signs what is stored, once it was found to be what the sources hold.
+
+    Nothing is kept in memory. Of two that sign at once one finds that the other was first.
+    """
+
+    def __init__(
+        self,
+        writing: sa.Engine,
+        reading: sa.Engine,
+        signer: Signer,
+        now: Callable[[], int] = system_time,
+    ) -> None:
+        self._writing, self._reading, self._signer, self._now = writing, reading, signer, now
+        self._put_checkpoint = Put(store.checkpoint, postgres=is_postgres(writing))
+
+    def unsigned(self) -> Unsigned | None:
+        """Return what is to be signed next; None where all is. Raises Damaged: not even that is there."""
+        with self._reading.connect() as connection:
+            size, start = store.sizes(connection)
+            if size < start:
+                raise Damaged("it was signed, and is missing", size)
+            if size == start:
+                return None
+            end = min(size, start + MOST)
+            return Unsigned(start, end, _spans(store.places(connection, start, end)))
+
+    def seal(self, unsigned: Unsigned, told: Told) -> None:
+        """Read back, hash again, compare with what was told, and sign.
+
+        Raises:
+            Damaged: something differs; nothing was signed.
+        """
+        with self._writing.begin() as tx:
+            before, _ = stored_trees(tx, store.lock_cursors(tx))
+            if before.size != unsigned.start:
+                return  # another instance was first
+            entries = list(store.read_entries(tx, after=unsigned.start - 1, until=unsigned.end))
+            tree, added = merkle.extend(before, _read_back(entries, unsigned, told))
+            _demand_stored(tx, added)
+            note = sign_checkpoint(tree.size, tree.root, self._signer)
+            self._put_checkpoint(tx, [(tree.size, note, self._now())])
+
+
+async def seal_next(sealer: Sealer, lines: Lines) -> bool:
+    """Ask the sources about what is not yet signed, and sign it; False where all is signed.
+
+    Raises:
+        Damaged: it is not what the sources hold.
+    """
+    unsigned = await asyncio.to_thread(sealer.unsigned)
+    if unsigned is None:
+        return False
+    told = dict[tuple[str, int], bytes]()
+    for span in unsigned.spans:
+        for line in await lines(span.source, span.first - 1, span.last - span.first + 1):
+            told[span.source, line.position] = line.event
+    await asyncio.to_thread(sealer.seal, unsigned, told)
+    return True
+
+
+def stored_trees(
+    tx: sa.Connection, cursors: Mapping[tuple[str, int], int]
+) -> tuple[merkle.Tree, merkle.Tree]:
+    """Return the tree as it was signed last, and as it is stored now, which may be larger.
+
+    `cursors`: journals are dense from 1, so that there are as many entries as the cursors add up to.
+
+    Raises:
+        Damaged: entries or hashes are missing, or the hashes are not the signed ones.
+    """
+    latest, size = store.latest_checkpoint(tx), store.tree_size(tx)
+    signed = EMPTY
+    try:
+        signed = parse_checkpoint(parse(latest.text)[0]) if latest else EMPTY
+        if size < signed.size:
+            raise Damaged("it was signed, and is missing", size)
+        if size != sum(cursors.values()):
+            raise Damaged(f"{size} are stored of {sum(cursors.values())}", size)
+        before, now = store.with_nodes(
+            tx, lambda nodes: (merkle.load(signed.size, nodes), merkle.load(size, nodes))
+        )
+    except KeyError as error:
+        level, place = error.args[0]
+        raise Damaged(f"its hash of level {level} is missing", place << level) from None
+    except Malformed as error:
+        raise Damaged(f"the last checkpoint cannot be read: {error}") from None
+    if before.root != signed.root:
+        raise Damaged(f"a stored hash of the first {signed.size} entries is not what was signed")
+    return before, now
+
+
+def _spans(places: Iterable[tuple[str, int]]) -> tuple[Span, ...]:
+    spans = dict[str, Span]()
+    for source, position in places:
+        before = spans.get(source)
+        first, last = (before.first, before.last) if before else (position, position)
+        spans[source] = Span(source, min(first, position), max(last, position))
+    return tuple(spans.values())
+
+
+def _read_back(entries: Sequence[LogEntry], unsigned: Unsigned, told: Told) -> list[bytes]:
+    """Return the leaf hashes of what is stored, computed anew. Raises Damaged."""
+    expected = range(unsigned.start, unsigned.end)
+    hashes = list[bytes]()
+    for index, entry in zip(expected, entries, strict=False):
+        if entry.index != index:
+            break
+        hashes.append(_read_back_one(entry, told))
+    if len(hashes) < len(expected):
+        raise Damaged("it was stored, and is missing", expected[len(hashes)])
+    return hashes
+
+
+def _read_back_one(entry: LogEntry, told: Told) -> bytes:
+    where = f"{entry.source}, position {entry.position}"
+    event = told.get((entry.source, entry.position))
+    if event is None:
+        raise Damaged(f"the journal no longer has it ({where})", entry.index)
+    if event != entry.event:
+        raise Damaged(f"it is not what the journal holds ({where})", entry.index)
+    try:
+        digest = merkle.leaf_hash(entry.leaf)
+    except ValueError as error:
+        raise Damaged(str(error), entry.index) from None
+    if digest != entry.leaf_hash:
+        raise Damaged(f"its stored hash is not that of its bytes ({where})", entry.index)
+    return digest
+
+
+def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node]) -> None:
+    """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be."""
+    found = store.hashes(tx, [(node.level, node.place) for node in nodes])
+    for node in nodes:
+        if found.get((node.level, node.place)) != node.hash:
+            first = node.place << node.level
+            raise Damaged(f"a stored hash above it differs, at level {node.level}", first)
