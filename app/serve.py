@@ -23,15 +23,18 @@ from app.settings import PREFIX, Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
 from kernel.consumer import Follower, RoomSink
+from kernel.events import EventServicer
 from kernel.identity import Identity, is_loopback
 from kernel.journal import JournalServicer, entries_of
 from kernel.outcome import Clock
 from kernel.pack import Pack, PackError
 from kernel.pack import load as load_pack
+from kernel.parking import Parks
 from kernel.registry import Service
 from kernel.relay import RelaySink
 from kernel.room import Circumstances, Room
 from kernel.servicer import behaviours
+from luoshu.events.v1 import events_pb2
 from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
@@ -131,6 +134,8 @@ class Process:
             if name in self.names:
                 sink = RoomSink(self.rooms[name], name, reactions, asyncio.get_running_loop())
                 self._follow(sink)
+        events = events_pb2.DESCRIPTOR.services_by_name["EventService"]
+        contracts.append((events, own_rpcs(EventServicer(self._parking))))
         return contracts
 
     def _open(self, service: Service, pack: Pack) -> Room:
@@ -165,6 +170,12 @@ class Process:
 
             self._runs.append(Sealing(reader.sealer, self._others.lines).run)
         return reader.contract, own_rpcs(reader.servicer)
+
+    @property
+    def _parking(self) -> dict[str, Parks]:
+        """The consumers here that put aside what they cannot apply."""
+        sinks = (follower.sink for follower in self.followers)
+        return {sink.name: sink for sink in sinks if isinstance(sink, Parks)}
 
     def _follow(self, sink: Any) -> None:
         turn = asyncio.Lock()
@@ -208,7 +219,9 @@ class Process:
             await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)
 
     def _start_tasks(self) -> None:
-        self.upkeep = Upkeep(self.rooms, self.followers, self.clock, self._others.head)
+        self.upkeep = Upkeep(
+            self.rooms, self.followers, self._parking, self.clock, self._others.head
+        )
         runs = [follower.run() for follower in self.followers]
         looks = [room.look_out() for room in self.rooms.values()]
         more = [run() for run in (self.upkeep.run, *self._runs)]

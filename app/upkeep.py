@@ -13,7 +13,9 @@ from kernel import metrics
 from kernel.consumer import Follower
 from kernel.dates import business_date
 from kernel.errors import OwnerSilent
+from kernel.events import measure
 from kernel.outcome import Clock
+from kernel.parking import Parks
 from kernel.relay import RelaySink
 from kernel.room import Room
 
@@ -25,10 +27,11 @@ FAR = 5.0  # seconds between two questions to another process, each of which is 
 
 @dataclass(slots=True)
 class Upkeep:
-    """`head`: a service's last journal position, wherever it runs."""
+    """`parking`: consumers that put events aside, by name. `head`: a service's last journal position, wherever it runs."""
 
     rooms: Mapping[str, Room]
     followers: Sequence[Follower]
+    parking: Mapping[str, Parks]
     clock: Clock
     head: Callable[[str], Awaitable[int]]
     _told: dict[str, datetime.date] = field(default_factory=dict)
@@ -51,6 +54,7 @@ class Upkeep:
         for follower in self.followers:
             if follower.source in heads:
                 _measure(follower, heads[follower.source])
+        await asyncio.to_thread(measure, self.parking.values())
         if "coordination" in self.rooms:
             await self._count_overdue(self.rooms["coordination"])
 

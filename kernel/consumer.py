@@ -23,8 +23,9 @@ from kernel.errors import (
     Unsettled,
 )
 from kernel.outcome import Command
+from kernel.parking import WAITING, Parked, Parks, record_of, split
 from kernel.room import Room
-from kernel.writer import Displaced, Work
+from kernel.writer import Displaced, Effects, Work
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ SHARD = 0
 """The only shard that a source has so far; cursors are keyed by it from the start."""
 PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds after a failure; doubles until something is applied
 HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
+TRIES = 5  # of an event alone, before it is parked
 TRANSIENT = (Unsettled, Overloaded, OwnerSilent, Silent, Stopping, TooLate)
 
 
@@ -44,6 +46,22 @@ class Gap(Exception):
     def __init__(self, source: str, expected: int, got: int) -> None:
         super().__init__(f"{source}: expected position {expected}, got {got}")
         self.source, self.expected, self.got = source, expected, got
+
+
+class Stuck(Exception):
+    """The consumer cannot go on, whatever event comes next."""
+
+
+POISON = (sa.exc.DataError, sa.exc.IntegrityError)
+"""What a database refuses of an event; its other errors are its own trouble."""
+CIRCUMSTANCES = (
+    *TRANSIENT, Gap, Stuck, Displaced, sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, MemoryError
+)  # fmt: skip
+
+
+def is_poison(error: Exception) -> bool:
+    """Tell whether an event itself may be what cannot be applied; what is away or busy comes back."""
+    return isinstance(error, POISON) or not isinstance(error, CIRCUMSTANCES)
 
 
 class Sink(Protocol):
@@ -126,6 +144,8 @@ class Follower:
     _hole: Gap | None = None
     _hole_since: float = 0.0
     _pause: float = PAUSE
+    _suspect: int = 0  # up to here one entry at a time is applied: one of them failed
+    _tries: tuple[int, int] = (0, 0)  # position, how often it failed alone
 
     async def run(self) -> None:
         while True:
@@ -157,14 +177,48 @@ class Follower:
     async def _take(self, entries: Sequence[JournalEntry]) -> None:
         """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""
         ahead, gap = following(self.source, self.position, entries)
-        if ahead:
+        for some in self._groups(ahead):
             async with self.turn:  # a sink is used by one at a time
-                await asyncio.to_thread(self.sink.apply, self.source, ahead)
-            self.position, self._pause = ahead[-1].position, PAUSE
+                await asyncio.to_thread(self._apply, some)
+            self.position, self._pause = some[-1].position, PAUSE
         if self._hole is not None and self.position >= self._hole.expected:
             self._hole = None
         if self._hole is None and gap is not None:
             self._hole, self._hole_since = gap, time.monotonic()
+
+    def _groups(self, ahead: list[JournalEntry]) -> list[list[JournalEntry]]:
+        """Return what is applied together: all, or where something failed one by one, so that it shows which it was."""
+        alone = [[entry] for entry in ahead if entry.position <= self._suspect]
+        rest = ahead[len(alone) :]
+        return [*alone, rest] if rest else alone
+
+    def _apply(self, entries: list[JournalEntry]) -> None:
+        try:
+            self.sink.apply(self.source, entries)
+        except Exception as error:
+            if not is_poison(error):
+                raise
+            self._suspect = max(self._suspect, entries[-1].position)
+            if len(entries) > 1 or not self._parks(entries[0], error):
+                raise
+
+    def _parks(self, entry: JournalEntry, error: Exception) -> bool:
+        """Park an entry that failed alone so often, where the sink can; tell whether it is parked."""
+        failed, tries = self._tries
+        tries = tries + 1 if failed == entry.position else 1
+        self._tries = entry.position, tries
+        if tries < TRIES or not isinstance(self.sink, Parks):
+            return False
+        self.sink.park(self.source, entry, type(error).__name__, tries)
+        log.error(
+            "event_parked",
+            consumer=self.sink.name,
+            source=self.source,
+            position=entry.position,
+            record=record_of(entry),
+            error=type(error).__name__,
+        )
+        return True
 
     async def _fill(self, hole: Gap) -> None:
         async with _closing(self.owner(self.position)) as told:
@@ -216,27 +270,46 @@ class RoomSink:
         return self.room.read_here(self.room.store.cursors)
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        cursor = self.cursors().get((source, SHARD), 0)
-        ahead = fresh(source, cursor, entries)
-        if ahead:
-            asyncio.run_coroutine_threadsafe(self._apply(source, cursor, ahead), self.loop).result()
+        at, blocked = self.room.read_here(self._standing, source)
+        ahead = fresh(source, at, entries)
+        if not ahead:
+            return
+        store = self.room.store
+        free, waiting = split(ahead, blocked)
 
-    async def _apply(self, source: str, cursor: int, entries: Sequence[JournalEntry]) -> None:
+        def effects(tx: sa.Connection) -> None:
+            if self._standing(tx, source) != (at, blocked):
+                raise Displaced(source)
+            store.parking.put(tx, waiting, WAITING, 0)
+            store.put_cursor(tx, source, SHARD, ahead[-1].position)
+
+        self._react(source, free, effects)
+
+    def _standing(self, tx: sa.Connection, source: str) -> tuple[int, frozenset[str]]:
+        """Return the cursor, and the records whose events wait."""
+        store = self.room.store
+        return store.cursors(tx).get((source, SHARD), 0), store.parking.records(tx, source)
+
+    def _react(self, source: str, entries: Sequence[JournalEntry], effects: Effects) -> None:
+        """Do what entries mean, with `effects` in the same transaction."""
         react = self.reactions[source]
         reactions = [react(entry) for entry in entries]
         commands = tuple(command for reaction in reactions for command in reaction.commands)
         known = [row for reaction in reactions for row in reaction.known]
-        last = entries[-1].position
 
-        def effects(tx: sa.Connection) -> None:
-            store = self.room.store
-            if store.cursors(tx).get((source, SHARD), 0) != cursor:
-                raise Displaced(source)
-            store.put_known(tx, known)
-            store.put_cursor(tx, source, SHARD, last)
+        def all_effects(tx: sa.Connection) -> None:
+            effects(tx)
+            self.room.store.put_known(tx, known)
 
-        outcomes = await self.room.write(Work(commands, effects=effects))
-        for command, outcome in zip(commands, outcomes, strict=True):
+        self._write(Work(commands, effects=all_effects))
+
+    def _write(self, work: Work) -> None:
+        """Write from a thread, and wait for it."""
+        asyncio.run_coroutine_threadsafe(self._written(work), self.loop).result()
+
+    async def _written(self, work: Work) -> None:
+        outcomes = await self.room.write(work)
+        for command, outcome in zip(work.commands, outcomes, strict=True):
             self._judge(command, outcome)
 
     def _judge(self, command: Command, outcome: Any) -> None:
@@ -251,6 +324,38 @@ class RoomSink:
             )
         elif isinstance(outcome, Exception):
             raise outcome
+
+    # kernel.parking.Parks
+
+    def parked(self) -> list[Parked]:
+        return self.room.read_here(self.room.store.parking.rows)
+
+    def park(self, source: str, entry: JournalEntry, error: str, tries: int) -> None:
+        """Put an entry aside and move the cursor past it. Raises Displaced."""
+        store = self.room.store
+
+        def effects(tx: sa.Connection) -> None:
+            if store.cursors(tx).get((source, SHARD), 0) != entry.position - 1:
+                raise Displaced(source)
+            store.parking.put(tx, [entry], error, tries)
+            store.put_cursor(tx, source, SHARD, entry.position)
+
+        self._write(Work(effects=effects))
+
+    def redrive(self, parked: Parked) -> None:
+        """Do what a parked event means, and take it out. Raises Displaced."""
+        parking = self.room.store.parking
+
+        def effects(tx: sa.Connection) -> None:
+            if not parking.is_first(tx, parked):
+                raise Displaced(parked.source)
+            parking.take(tx, parked)
+
+        self._react(parked.source, [parked.entry], effects)
+
+    def failed_again(self, parked: Parked, error: str) -> None:
+        parking = self.room.store.parking
+        self._write(Work(effects=lambda tx: parking.failed_again(tx, parked, error)))
 
 
 def remembered(entry: JournalEntry, change: Change, record: Any) -> Reaction:

@@ -48,6 +48,12 @@ STALLED = Gauge(
     ("consumer", "source"),
     registry=REGISTRY,
 )
+PARKED = Gauge(
+    "luoshu_parked_events",
+    "Events that a consumer could not apply and put aside; above 0: an operator has to look and redrive.",
+    ("consumer",),
+    registry=REGISTRY,
+)
 BATCH = Histogram(
     "luoshu_batch_size_commands",
     "Commands that one commit carried; a rise: commits are slow or callers many.",

@@ -9,6 +9,7 @@ from kernel.case import Reference
 from kernel.database import Put, is_postgres, many, one_of
 from kernel.decide import Batch
 from kernel.outcome import Held, Settled
+from kernel.parking import Parking
 from kernel.personal import Sealed
 from kernel.registry import Service
 from kernel.rights import standing_of
@@ -50,6 +51,7 @@ class Store:
         self._put_cursor = Put(tables.cursor, postgres=postgres, replace=True)
         self._put_subject = Put(tables.subject, postgres=postgres)
         self._put_personal = Put(tables.personal, postgres=postgres, replace=True)
+        self.parking = Parking(tables.parked, postgres=postgres)
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
         self._lock = sa.select(head.c.position, head.c.commit_time).with_for_update()

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from kernel.columns import Field, fields_of
 from kernel.database import TEXT, WHOLE
+from kernel.parking import parked_table
 from kernel.registry import Resource, Service
 
 
@@ -23,6 +24,7 @@ class Tables:
     cursor: sa.Table
     subject: sa.Table
     personal: sa.Table
+    parked: sa.Table
 
 
 def tables_of(service: Service) -> Tables:
@@ -128,4 +130,4 @@ def _beside(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         _text("subject"),
         _bytes("value"),
     )
-    return number, known, cursor, subject, personal
+    return number, known, cursor, subject, personal, parked_table(metadata)

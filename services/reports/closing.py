@@ -17,7 +17,7 @@ from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.differences import concerned, differences
 from services.reports.document import build, canonical, digest_of, parsed
 from services.reports.periods import Period, month_of, months
-from services.reports.store import EDITION, FACT, SETTLED, WATERMARK
+from services.reports.store import EDITION, FACT, PARKED, SETTLED, WATERMARK
 from services.reports.views import View
 
 SCOPE = "months"
@@ -37,14 +37,29 @@ class Span:
 
 def span(tx: sa.Connection, sources: Sequence[str]) -> Span | None:
     """Return the days told; None while a source has told nothing, for its first day may be the
-    system's.
+    system's. A parked event is not told yet: the days from it on are not over.
     """
     rows = {row.source: row for row in tx.execute(sa.select(WATERMARK))}
     if not rows or not set(sources) <= set(rows):
         return None
     marks = [_day(rows[source].business_date) for source in sources]
+    held = list(_held(tx))
+    if None in held:
+        return None
     first = min(_day(rows[source].first_date) for source in sources)
-    return Span(first, min(marks) - ONE_DAY, max(marks))
+    over = min([*marks, *(_day(day) for day in held if day)])
+    return Span(first, over - ONE_DAY, max(marks))
+
+
+def _held(tx: sa.Connection) -> Iterator[str | None]:
+    """Yield of each source that has parked events a day that none of them is before; None where there is no telling.
+
+    Days never go back in a journal, so it is the day of the last fact before the first of them.
+    """
+    first = sa.select(PARKED.c.source, sa.func.min(PARKED.c.position).label("position"))
+    for row in tx.execute(first.group_by(PARKED.c.source)).all():
+        before = FACT.c.source == row.source, FACT.c.position < row.position
+        yield tx.scalar(sa.select(sa.func.max(FACT.c.business_date)).where(*before))
 
 
 def _day(text: str) -> datetime.date:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from kernel.consumer import SHARD, fresh
+from kernel.consumer import SHARD, Stuck, fresh
 from kernel.database import Put, is_postgres
 from kernel.pack import Pack
+from kernel.parking import WAITING, Parked, Parking, split
+from kernel.writer import Displaced
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.reports.closing import Closing
 from services.reports.facts import SOURCES, Told, told
-from services.reports.store import CURSOR, FACT, WATERMARK
+from services.reports.store import CURSOR, FACT, PARKED, WATERMARK
 
 
 class ReportsSink:
@@ -24,6 +26,7 @@ class ReportsSink:
         self._sources = tuple(sources)
         self._closing = Closing(self._sources, pack)
         self._put = Put(FACT, postgres=is_postgres(engine))
+        self._parking = Parking.of(PARKED, engine)
 
     @property
     def name(self) -> str:
@@ -39,38 +42,87 @@ class ReportsSink:
             return {(row.source, row.shard): row.position for row in tx.execute(sa.select(CURSOR))}
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        """Apply entries and move the cursor in one transaction. Raises Gap."""
+        """Apply entries and move the cursor in one transaction. Raises Gap, Stuck."""
         with self._engine.begin() as tx:
             cursor = _locked(tx, source)
-            new = [told(entry) for entry in fresh(source, cursor or 0, entries)]
-            if not new:
+            ahead = fresh(source, cursor, entries)
+            if not ahead:
                 return
-            self._put(tx, [item.fact for item in new if item.fact is not None])
-            _move(tx, source, new, first=cursor is None)
+            free, waiting = split(ahead, self._parking.records(tx, source))
+            self._take_in(tx, source, [told(entry) for entry in free])
+            self._parking.put(tx, waiting, WAITING, 0)
+            _move(tx, source, ahead[-1].position)
+            self._settle(tx)
+
+    def _take_in(self, tx: sa.Connection, source: str, new: Sequence[Told]) -> None:
+        self._put(tx, [item.fact for item in new if item.fact is not None])
+        if new:
+            _mark(tx, source, new)
+
+    def _settle(self, tx: sa.Connection) -> None:
+        """A failure here is no event's fault."""
+        try:
             self._closing.settle(tx)
+        except sa.exc.DBAPIError:
+            raise
+        except Exception as error:
+            raise Stuck("a month cannot be closed") from error
+
+    # kernel.parking.Parks
+
+    def parked(self) -> list[Parked]:
+        with self._engine.begin() as tx:
+            return self._parking.rows(tx)
+
+    def park(self, source: str, entry: JournalEntry, error: str, tries: int) -> None:
+        """Put an entry aside and move the cursor past it. Raises Displaced."""
+        with self._engine.begin() as tx:
+            if _locked(tx, source) != entry.position - 1:
+                raise Displaced(source)
+            self._parking.put(tx, [entry], error, tries)
+            _move(tx, source, entry.position)
+
+    def redrive(self, parked: Parked) -> None:
+        """Make a parked event's fact, and the editions that waited for it. Raises Displaced."""
+        with self._engine.begin() as tx:
+            _locked(tx, parked.source)
+            if not self._parking.is_first(tx, parked):
+                raise Displaced(parked.source)
+            self._take_in(tx, parked.source, [told(parked.entry)])
+            self._parking.take(tx, parked)
+            self._settle(tx)
+
+    def failed_again(self, parked: Parked, error: str) -> None:
+        with self._engine.begin() as tx:
+            self._parking.failed_again(tx, parked, error)
 
 
-def _locked(tx: sa.Connection, source: str) -> int | None:
-    """Lock all cursors, for closing a month asks every source; return this one's position, None
-    before its first entry.
-    """
+def _locked(tx: sa.Connection, source: str) -> int:
+    """Lock all cursors, for closing a month asks every source; return this one's position."""
     rows = tx.execute(sa.select(CURSOR).order_by(CURSOR.c.source, CURSOR.c.shard).with_for_update())
     at = {(row.source, row.shard): row.position for row in rows}
-    return at.get((source, SHARD))
+    return int(at.get((source, SHARD), 0))
 
 
-def _move(tx: sa.Connection, source: str, new: Sequence[Told], *, first: bool) -> None:
-    """Move cursor and watermark to the last entry; the first entry of all sets the first day."""
-    last = new[-1]
-    mark = {"business_date": last.business_date, "commit_time": last.commit_time}
-    if first:
-        day = new[0].business_date
-        tx.execute(sa.insert(CURSOR).values(source=source, shard=SHARD, position=last.position))
-        tx.execute(sa.insert(WATERMARK).values(source=source, first_date=day, **mark))
+def _move(tx: sa.Connection, source: str, position: int) -> None:
+    """Move the cursor; a source's first entry makes it."""
+    at = CURSOR.c.source == source, CURSOR.c.shard == SHARD
+    if tx.execute(sa.update(CURSOR).where(*at).values(position=position)).rowcount == 0:
+        tx.execute(sa.insert(CURSOR).values(source=source, shard=SHARD, position=position))
+
+
+def _mark(tx: sa.Connection, source: str, new: Sequence[Told]) -> None:
+    """Widen the days that a source has told; a parked event comes late, and may be its first or its last."""
+    days = [item.business_date for item in new]
+    mark = tx.execute(sa.select(WATERMARK).where(WATERMARK.c.source == source)).one_or_none()
+    if mark is None:
+        told_days = {"first_date": min(days), "business_date": max(days)}
+        latest = max(item.commit_time for item in new)
+        tx.execute(sa.insert(WATERMARK).values(source=source, commit_time=latest, **told_days))
         return
-    tx.execute(
-        sa.update(CURSOR)
-        .where(CURSOR.c.source == source, CURSOR.c.shard == SHARD)
-        .values(position=last.position)
-    )
-    tx.execute(sa.update(WATERMARK).where(WATERMARK.c.source == source).values(**mark))
+    widened = {
+        "first_date": min(mark.first_date, *days),
+        "business_date": max(mark.business_date, *days),
+        "commit_time": max(mark.commit_time, *(item.commit_time for item in new)),
+    }
+    tx.execute(sa.update(WATERMARK).where(WATERMARK.c.source == source).values(**widened))

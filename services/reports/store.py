@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kernel.database import TEXT, WHOLE
+from kernel.parking import parked_table
 
 METADATA = sa.MetaData()
 
@@ -85,6 +86,9 @@ WATERMARK = sa.Table(
 """Business date of a source's first and of its last event, ticks included, and when the last was
 committed (µs UTC).
 """
+
+PARKED = parked_table(METADATA)
+"""Events that no fact could be made of; the days from the first of them on are not over."""
 
 SETTLED = sa.Table("settled", METADATA, _text("scope", primary_key=True), _text("day"))
 """One row, `months`: the last business day after which closed months were looked at."""

@@ -13,12 +13,12 @@ from unittest.mock import patch
 import sqlalchemy as sa
 
 from kernel import consumer, rights
-from kernel.consumer import SHARD, RoomSink
+from kernel.consumer import RoomSink
 from kernel.decide import Batch
 from kernel.decision import Decision
 from kernel.relay import RelaySink
 from kernel.store import Store
-from kernel.writer import Work, Writer
+from kernel.writer import Effects, Work, Writer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import consumer as audit
 from services.audit.domain import columns
@@ -78,16 +78,15 @@ class _NoEtag(Decision):
         return super()._to_move(action)
 
 
-async def _cursor_first(
-    self: RoomSink, source: str, cursor: int, entries: Sequence[JournalEntry]
+_REACT = RoomSink._react
+
+
+def _cursor_first(
+    self: RoomSink, source: str, entries: Sequence[JournalEntry], effects: Effects
 ) -> None:
     """The cursor in one transaction, its effects in the next."""
-    store, last = self.room.store, entries[-1].position
-    await self.room.write(Work(effects=lambda tx: store.put_cursor(tx, source, SHARD, last)))
-    reactions = [self.reactions[source](entry) for entry in entries]
-    known = [row for reaction in reactions for row in reaction.known]
-    commands = tuple(command for reaction in reactions for command in reaction.commands)
-    await self.room.write(Work(commands, effects=lambda tx: store.put_known(tx, known)))
+    self._write(Work(effects=effects))
+    _REACT(self, source, entries, lambda tx: None)
 
 
 def _progress_first(self: RelaySink, source: str, entries: Sequence[JournalEntry]) -> None:
@@ -182,7 +181,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "cursor before the effect",
-        lambda: patch.object(RoomSink, "_apply", _cursor_first),
+        lambda: patch.object(RoomSink, "_react", _cursor_first),
         lambda: singles("review"),
         "I4",
     ),

@@ -150,4 +150,4 @@ class Process:
     @cached_property
     def upkeep(self) -> Upkeep:
         assert self.room is not None
-        return Upkeep({self.name: self.room}, self.followers, self.around.clock, None)  # type: ignore[arg-type]
+        return Upkeep({self.name: self.room}, self.followers, {}, self.around.clock, None)  # type: ignore[arg-type]

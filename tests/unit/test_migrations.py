@@ -19,8 +19,8 @@ ADDS_A_COLUMN = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "platforms_0002"
-down_revision = "platforms_0001"
+revision = "platforms_9999"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -31,6 +31,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("known_record", "added")
 """
+NEWEST = migrate.newest("platforms")
 SECONDS = 1.5  # that making all schemas may take, on a machine that does other things too
 
 
@@ -53,7 +54,7 @@ def younger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "migrations"
     shutil.copytree(migrate.FOLDER, folder)
     monkeypatch.setattr(migrate, "FOLDER", folder)
-    return folder / "platforms" / "platforms_0002.py"
+    return folder / "platforms" / "platforms_9999.py"
 
 
 @pytest.mark.parametrize("service", NAMES)
@@ -99,7 +100,7 @@ def test_a_start_on_an_older_schema_brings_it_up_and_keeps_what_is_there(
     migrate.ready("platforms", url)
     with opened(url) as connection:
         connection.exec_driver_sql("INSERT INTO known_record VALUES ('calls/x', 'S', 'x', 1)")
-    younger.write_text(ADDS_A_COLUMN.format(then=""))
+    younger.write_text(ADDS_A_COLUMN.format(newest=NEWEST, then=""))
     assert not migrate.is_newest("platforms", url)
     migrate.ready("platforms", url)
     with opened(url) as connection:
@@ -109,7 +110,7 @@ def test_a_start_on_an_older_schema_brings_it_up_and_keeps_what_is_there(
 
 def test_a_migration_that_breaks_off_leaves_the_older_schema(url: str, younger: Path) -> None:
     migrate.ready("platforms", url)
-    younger.write_text(ADDS_A_COLUMN.format(then='raise OSError("no space")'))
+    younger.write_text(ADDS_A_COLUMN.format(newest=NEWEST, then='raise OSError("no space")'))
     with pytest.raises(OSError, match="no space"):
         migrate.ready("platforms", url)
     with opened(url) as connection:

@@ -17,6 +17,7 @@ from luoshu.client.retry import Backoff
 if TYPE_CHECKING:
     from luoshu.audit.v1.audit_pb2_grpc import AuditServiceStub
     from luoshu.coordination.v1.coordination_pb2_grpc import CoordinationServiceStub
+    from luoshu.events.v1.events_pb2_grpc import EventServiceStub
     from luoshu.funding.v1.funding_pb2_grpc import FundingServiceStub
     from luoshu.journal.v1.journal_pb2_grpc import JournalServiceStub
     from luoshu.platforms.v1.platforms_pb2_grpc import PlatformServiceStub
@@ -78,6 +79,12 @@ class Client:
         from luoshu.journal.v1.journal_pb2_grpc import JournalServiceStub
 
         return JournalServiceStub(self.channel)
+
+    @cached_property
+    def events(self) -> "EventServiceStub":
+        from luoshu.events.v1.events_pb2_grpc import EventServiceStub
+
+        return EventServiceStub(self.channel)
 
     def close(self) -> None:
         """End the connection; calls under way are cancelled."""
