@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.consumer import Gap
+from kernel.consumer import Gap, Stuck
 from kernel.dates import from_date
 from luoshu.platforms.v1.platforms_pb2 import Platform
 from luoshu.reports.v1 import reports_pb2 as pb
@@ -321,7 +321,7 @@ def test_a_failure_while_closing_leaves_cursor_and_facts_as_they_were(
     for source in SOURCES[1:]:
         sink.apply(source, november.entries[source])
     monkeypatch.setattr("services.reports.closing._keep", _fail)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Stuck):
         sink.apply("platforms", november.entries["platforms"])
     assert ("platforms", 0) not in sink.cursors()
     assert list(_facts(engine)) == []
