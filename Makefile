@@ -14,7 +14,7 @@ JOBS ?=
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
 
-.PHONY: help setup run run-cluster engines test test-live check $(CHECKS) generate docs bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test test-live simulate check $(CHECKS) generate docs bench release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: $(READY_DEV) ## run every test that needs no engine · 运行测试
 test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if missing · 在真实引擎上测试
 	@$(MAKE) --no-print-directory $(READY_ENGINES)
 	tools/live $(ARGS)
+
+simulate: $(READY_DEV) ## play a campaign of simulated faults: CAMPAIGN=ci (5 minutes), soak (hours) · 模拟故障
+	PYTHONPATH=.:sdk $(PYTHON_BIN) -m tests.sim --campaign $(or $(CAMPAIGN),ci)
 
 check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
 

@@ -8,8 +8,10 @@ import argparse
 import sys
 import time
 
+from tests.live.spread.size import measured
 from tests.sim.campaign import Failed, Run, play
 from tests.sim.parallel import CI, KINDS, QUICK, SOAK, Size, Told, cores, play_all
+from tests.sim.points import numbered
 from tests.sim.scenarios import BY_NAME
 
 SIZES = {"quick": QUICK, "ci": CI, "soak": SOAK}
@@ -40,7 +42,7 @@ def _one(run: Run, *, trace: bool) -> int:
         print(failure)
         return 1
     if trace:
-        print("\n".join(f"{n:5} {what}" for n, what in enumerate(points.trace, 1)))
+        print("\n".join(numbered(points)))
     crashes = "; ".join(f"{n} {what}" for n, what in points.crashes) or "nothing"
     print(f"every invariant held; {points.count} points, crashed at: {crashes}")
     return 0
@@ -55,6 +57,8 @@ def _campaign(size: Size) -> int:
             took = time.monotonic() - began
             failed = failed or bool(told.failures)
             print(_line(kind, told, took), *told.failures, sep="\n", flush=True)
+            figures = told._asdict() | {"failures": len(told.failures), "seconds": round(took)}
+            measured(f"simulation: {kind}", **figures)
     return int(failed)
 
 

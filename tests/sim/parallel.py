@@ -53,7 +53,7 @@ class Size(NamedTuple):
 
 
 QUICK = Size(pairs=150, seeds=250, twins=39, every=20, single=8)
-CI = Size(pairs=3_000, seeds=3_000, twins=130, every=4)
+CI = Size(pairs=3_000, seeds=5_000, twins=130, every=4)
 SOAK = Size(pairs=20_000, seeds=200_000, twins=20_000, every=1)
 
 

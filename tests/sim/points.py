@@ -132,3 +132,8 @@ def numbers(text: str) -> frozenset[int]:
 
 def shown(crash_at: Iterable[int]) -> str:
     return ",".join(str(number) for number in sorted(crash_at))
+
+
+def numbered(points: Points) -> list[str]:
+    """Return the lines that `--trace` prints."""
+    return [f"{number:5} {what}" for number, what in enumerate(points.trace, 1)]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from kernel import consumer, personal, relay, room, writer
+from kernel import commands, consumer, decide, personal, relay, room, writer
 from services.audit import sealing
 from tests.sim.together import LOOP
 
@@ -26,9 +26,13 @@ def simulated(
 ) -> Iterator[None]:
     """Within it the kernel's waiting, sleeping and drawing are the simulation's. Not for two threads at once."""
     silent = Silent()
+    secrets = SimpleNamespace(
+        token_bytes=random.randbytes, token_hex=lambda count: random.randbytes(count).hex()
+    )
+    clock = SimpleNamespace(monotonic=monotonic, time_ns=lambda: int(monotonic() * 1e9))
     names: tuple[tuple[Any, str, Any], ...] = (
         (consumer, "asyncio", LOOP),
-        (consumer, "time", SimpleNamespace(monotonic=monotonic)),
+        (consumer, "time", clock),
         (consumer, "log", silent),
         (relay, "asyncio", LOOP),
         (relay, "log", silent),
@@ -36,7 +40,10 @@ def simulated(
         (sealing, "asyncio", LOOP),
         (writer, "time", SimpleNamespace(sleep=sleep)),
         (writer, "log", silent),
-        (personal, "secrets", SimpleNamespace(token_bytes=random.randbytes)),
+        (personal, "secrets", secrets),
+        (commands, "secrets", secrets),
+        (commands, "time", clock),
+        (decide, "time", clock),
     )
     with ExitStack() as stack:
         for module, name, value in names:
