@@ -185,6 +185,21 @@ def _reading(bootstrap: str, source: str) -> Iterator[Topic]:
         topic.close()
 
 
+def told_until(bootstrap: str, source: str, after: int, last: int) -> Iterator[list[JournalEntry]]:
+    """Tell a source's topic above a position, until one is reached or nothing more comes."""
+    topic = Topic(bootstrap, source)
+    try:
+        topic.open_after(after)
+        limit = time.monotonic() + DELIVERY / 1000
+        while after < last and time.monotonic() < limit:
+            if entries := topic.poll():
+                yield entries
+                after = max(after, *(entry.position for entry in entries))
+                limit = time.monotonic() + DELIVERY / 1000
+    finally:
+        topic.close()
+
+
 async def journal(
     bootstrap: str, source: str, after: int
 ) -> AsyncGenerator[list[JournalEntry], None]:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lifecycle": ("lifecycle:lifecycle", "Print a lifecycle's table · 输出生命周期表"),
     "report": ("report:report", "Print a period's report or the targets · 输出报告与目标进度"),
     "audit": ("audit:audit", "Search and verify the audit log · 查询与核验审计日志"),
+    "rebuild": ("rebuild:rebuild", "Build reports anew and compare · 重建并核对报告数据"),
     "events": ("events:events", "Parked events: list, try again · 搁置的事件"),
     "completion": ("completion:completion", "Print a shell's completion script · 输出补全脚本"),
 }
