@@ -11,7 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from app.catalogue import REGISTRIES
 from app.secrets import audit_key, kept
-from app.settings import Settings, SettingsError
+from app.settings import PREFIX, Settings, SettingsError
 from kernel import database
 from kernel.consumer import Sink
 from kernel.pack import Pack
@@ -21,16 +21,20 @@ SOURCES = tuple(service.name for service in REGISTRIES)
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A service without a journal, ready to serve and to follow. `sealer`: signs what the audit follows."""
+    """A service without a journal, ready to serve and to follow. The rest is the audit's: what signs, what collects
+    cosignatures, what answers for files.
+    """
 
     contract: ServiceDescriptor
     servicer: Any
     sink: Sink
     close: Callable[[], None]
     sealer: Any = None
+    collector: Any = None
+    files: Any = None
 
 
-def _signer(path: Path, text: str) -> Any:
+def signer_of(path: Path, text: str) -> Any:
     """Raises SettingsError: the file holds no key."""
     from services.audit.note import Malformed, parse_signer
 
@@ -47,23 +51,52 @@ def _leave(*engines: sa.Engine) -> None:
         engine.dispose()
 
 
-def audit(settings: Settings) -> Reader:
+def audit_policy(settings: Settings, pack: Pack, signer: Any) -> Any:
+    """Return whom the log's readers may trust: its key, its witnesses, the pack's quorum. Raises SettingsError."""
+    from services.audit.policy import Policy, quorum_of
+
+    path = settings["AUDIT_WITNESSES"]
+    named = policy_file("AUDIT_WITNESSES", Path(path)) if path else Policy()
+    rule = pack.rules.get("audit-witnesses")
+    policy = Policy((signer.verifier,), named.witnesses)
+    return quorum_of(policy, rule.value, rule.departments)
+
+
+def policy_file(setting: str, path: Path) -> Any:
+    """Raises SettingsError: the file is no policy."""
+    from services.audit.policy import PolicyError, parse_policy
+
+    try:
+        return parse_policy(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, PolicyError) as error:
+        raise SettingsError(
+            f"{PREFIX}{setting}={path} cannot be read as a C2SP tlog-policy: {error} / "
+            f"{PREFIX}{setting}={path} 无法按 C2SP tlog-policy 读取，原因见英文部分"
+        ) from None
+
+
+def audit(settings: Settings, pack: Pack) -> Reader:
     from luoshu.audit.v1 import audit_pb2
     from services.audit.consumer import AuditSink
+    from services.audit.cosigning import Collector
     from services.audit.note import generate
     from services.audit.sealing import Sealer
     from services.audit.servicer import AuditServicer
+    from services.audit.tiles import TileServer
 
     url = settings.database("audit")
     writing, reading = database.writing(url), database.reading(url)
     text = kept(audit_key(settings), lambda: generate(settings["AUDIT_ORIGIN"]).encoded())
-    signer = _signer(audit_key(settings), text)
+    signer = signer_of(audit_key(settings), text)
+    policy = audit_policy(settings, pack, signer)
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
-        AuditServicer(reading, signer),
+        AuditServicer(reading, signer, policy),
         AuditSink(writing, SOURCES),
         partial(_leave, writing, reading),
         Sealer(writing, reading, signer),
+        Collector(writing, reading, policy),
+        TileServer(reading, policy),
     )
 
 

@@ -34,6 +34,7 @@ from kernel.registry import Service
 from kernel.relay import RelaySink
 from kernel.room import Circumstances, Room
 from kernel.servicer import behaviours
+from kernel.web import Handler, WebServer
 from luoshu.events.v1 import events_pb2
 from luoshu.journal.v1 import journal_pb2
 
@@ -68,6 +69,7 @@ class Process:
     _health: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _runs: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    _web: WebServer | None = None
     _served: list[str] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
     _others: Others = field(init=False)
@@ -82,6 +84,11 @@ class Process:
     @property
     def metrics_listen(self) -> str:
         return self.settings[self.setting("METRICS_LISTEN")]
+
+    @property
+    def files_port(self) -> int:
+        """Port of the audit's files; 0 where they are not served here."""
+        return self._web.port if self._web else 0
 
     def setting(self, name: str) -> str:
         """Return the setting that says an address here: a service alone has its own."""
@@ -103,6 +110,8 @@ class Process:
         self._add_health_and_reflection()
         self.port = _bound(self._server, self.listen, self.setting("LISTEN"))
         await self._server.start()
+        if self._web:
+            self._web.start()
         for edge in edges:
             edge.warm()
         self._start_tasks()
@@ -159,16 +168,14 @@ class Process:
         from app import readers
 
         reader = (
-            readers.audit(self.settings)
+            readers.audit(self.settings, pack)
             if name == "audit"
             else readers.reports(self.settings, pack)
         )
         self._closing.append(reader.close)
         self._follow(reader.sink)
-        if reader.sealer is not None:
-            from app.sealing import Sealing
-
-            self._runs.append(Sealing(reader.sealer, self._others.lines).run)
+        if name == "audit":
+            self._audit(reader)
         return reader.contract, own_rpcs(reader.servicer)
 
     @property
@@ -176,6 +183,20 @@ class Process:
         """The consumers here that put aside what they cannot apply."""
         sinks = (follower.sink for follower in self.followers)
         return {sink.name: sink for sink in sinks if isinstance(sink, Parks)}
+
+    def _audit(self, reader: Any) -> None:
+        """What the audit does beside following: sign, ask the witnesses, show files."""
+        from app.cosigning import Cosigning
+        from app.sealing import Sealing
+
+        self._runs += [
+            Sealing(reader.sealer, self._others.lines).run,
+            Cosigning(reader.collector).run,
+        ]
+        address = self.settings["AUDIT_HTTP_LISTEN"]
+        if address != "off":
+            self._web = opened("AUDIT_HTTP_LISTEN", address, reader.files.answer)
+            self._closing.append(self._web.stop)
 
     def _follow(self, sink: Any) -> None:
         turn = asyncio.Lock()
@@ -273,11 +294,19 @@ def _bound(server: Any, address: str, setting: str) -> int:
         raise _no_address(address, setting) from None
 
 
-def _measured(address: str, setting: str) -> Any:
+def measured(address: str, setting: str) -> Any:
     """Serve the metrics, and return their server. Raises SettingsError: the address cannot be had."""
     host, _, port = address.rpartition(":")
     try:
         return start_http_server(int(port), host, metrics.REGISTRY)[0]
+    except (OSError, OverflowError, ValueError):
+        raise _no_address(address, setting) from None
+
+
+def opened(setting: str, address: str, handler: Handler, *, most: int = 0) -> WebServer:
+    """Return an HTTP server that listens and does not yet answer. Raises SettingsError: the address cannot be had."""
+    try:
+        return WebServer(address, handler, most=most)
     except (OSError, OverflowError, ValueError):
         raise _no_address(address, setting) from None
 
@@ -313,7 +342,7 @@ async def run(settings: Settings, names: tuple[str, ...]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = _measured(process.metrics_listen, process.setting("METRICS_LISTEN"))
+    server = measured(process.metrics_listen, process.setting("METRICS_LISTEN"))
     await process.start()
     gc.collect()
     gc.freeze()

@@ -79,8 +79,37 @@ DEVELOPMENT = Gauge(
 )
 AUDIT_ALARM = Gauge(
     "luoshu_audit_alarm",
-    "1 where the audit log is not what it was: damaged, it signs nothing more.",
+    "1 where the audit log is not what it was: damaged, or not what a witness holds (ahead, forked).",
     ("reason",),
+    registry=REGISTRY,
+)
+AUDIT_UNSETTLED = Gauge(
+    "luoshu_audit_unsettled_seconds",
+    "Age of the oldest entry that no quorum of witnesses has cosigned; a rise: witnesses are away, or nothing is signed.",
+    registry=REGISTRY,
+)
+AUDIT_ANSWERS = Counter(
+    "luoshu_audit_witness_answers",
+    "What witnesses answered to a checkpoint; anything but cosigned rising: see the witness.",
+    ("witness", "outcome"),
+    registry=REGISTRY,
+)
+WITNESS_SIZE = Gauge(
+    "luoshu_witness_size_entries",
+    "Entries of a log under the last head that this witness cosigned; flat: the log does not ask it.",
+    ("origin",),
+    registry=REGISTRY,
+)
+WITNESS_ANSWERS = Counter(
+    "luoshu_witness_answers",
+    "Answers of this witness by HTTP status; 409 and 422 rising: a log does not follow from what it signed.",
+    ("status",),
+    registry=REGISTRY,
+)
+WITNESS_EVIDENCE = Gauge(
+    "luoshu_witness_evidence_count",
+    "Pairs of heads signed by one log that do not belong together (fork), or were not shown to (unproven).",
+    ("kind",),
     registry=REGISTRY,
 )
 WATCHERS = Gauge(

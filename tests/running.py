@@ -126,7 +126,12 @@ class Running:
         self.folder, self.clock, self.log = folder, clock, folder / "log.jsonl"
         self._kept = kept
         folder.mkdir(parents=True, exist_ok=True)
-        said = {"LUOSHU_DATA_DIR": str(folder), "LUOSHU_LISTEN": "127.0.0.1:0", **(databases or {})}
+        said = {
+            "LUOSHU_DATA_DIR": str(folder),
+            "LUOSHU_LISTEN": "127.0.0.1:0",
+            "LUOSHU_AUDIT_HTTP_LISTEN": "127.0.0.1:0",
+            **(databases or {}),
+        }
         self.settings = Settings(said)
         self.process = Process(self.settings, tuple(names), clock)
         self._ready, self._failure = threading.Event(), list[BaseException]()

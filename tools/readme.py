@@ -116,8 +116,9 @@ def masked(value: Any) -> Any:
 def server() -> Iterator[str]:
     """Run all services on free ports and an empty folder; yields the address."""
     with tempfile.TemporaryDirectory() as folder:
-        listen, metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+        listen, metrics, files = (f"127.0.0.1:{_free_port()}" for _ in range(3))
         own = {"LUOSHU_LISTEN": listen, "LUOSHU_METRICS_LISTEN": metrics, "LUOSHU_DATA_DIR": folder}
+        own["LUOSHU_AUDIT_HTTP_LISTEN"] = files
         others = {k: v for k, v in os.environ.items() if not k.startswith("LUOSHU_")}
         path = os.pathsep.join((str(ROOT), str(ROOT / "sdk")))
         environment = others | own | {"PYTHONPATH": path, "LUOSHU_LOG_LEVEL": "error"}

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit:audit", "Search and verify the audit log · 查询与核验审计日志"),
     "rebuild": ("rebuild:rebuild", "Build reports anew and compare · 重建并核对报告数据"),
     "events": ("events:events", "Parked events: list, try again · 搁置的事件"),
+    "witness": ("witness:witness", "Cosign the audit log for a department · 部门见证审计日志"),
     "completion": ("completion:completion", "Print a shell's completion script · 输出补全脚本"),
 }
 """Name → where it is, and what help says of it."""

@@ -12,6 +12,7 @@ from app.cluster.ports import HOST, Broken, free_ports, is_free
 from app.settings import PREFIX, ROOT, Settings
 
 POSTGRES = "postgres"
+FILES = "audit-files"
 FIRST = {POSTGRES: 55432, "kafka": 19092}
 """Ports that are taken where they are free: a little away from the usual ones, which may be in use."""
 
@@ -50,6 +51,8 @@ class Plan:
             told[f"{upper}_DATABASE"] = self.database(service)
             told[f"{upper}_LISTEN"] = told[f"{upper}_ADDRESS"] = address
             told[f"{upper}_METRICS_LISTEN"] = self.address(f"{service}-metrics")
+        if FILES in self.ports:  # a cluster of an older release has no such port
+            told["AUDIT_HTTP_LISTEN"] = self.address(FILES)
         return {PREFIX + name: value for name, value in told.items()}
 
     def environment(self) -> dict[str, str]:
@@ -96,6 +99,7 @@ def _wanted(brokers: int) -> Iterator[tuple[str, int]]:
     for service in NAMES:
         yield service, _port(usual.listen(service))
         yield f"{service}-metrics", _port(usual.metrics_listen(service))
+    yield FILES, _port(usual["AUDIT_HTTP_LISTEN"])
 
 
 def _port(address: str) -> int:

@@ -71,6 +71,7 @@ def _private(settings: Settings, building: Path) -> Settings:
         {
             "LUOSHU_DATA_DIR": str(building),
             "LUOSHU_LISTEN": "127.0.0.1:0",
+            "LUOSHU_AUDIT_HTTP_LISTEN": "127.0.0.1:0",
             "LUOSHU_PACK": str(settings.pack),
         }
     )

@@ -30,7 +30,7 @@ from kernel.dates import business_date
 LOG = "luoshu.log"
 FAILED, TAKEN = 1, 3
 """Exit codes: something went wrong; an address is taken. 0 is a clean stop, 2 a wrong option."""
-HONOURED = ("DATA_DIR", "LISTEN", "METRICS_LISTEN", "PACK", "LOG_LEVEL")
+HONOURED = ("DATA_DIR", "LISTEN", "METRICS_LISTEN", "AUDIT_HTTP_LISTEN", "PACK", "LOG_LEVEL")
 """Settings of the environment that count here; the databases are always SQLite files."""
 
 
@@ -69,27 +69,34 @@ def _is_free(address: str) -> bool:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--port", type=int, help="gRPC port on this machine; 50051. · gRPC 端口")
 @click.option("--metrics-port", type=int, help="Metrics port on this machine; 9464. · 指标端口")
+@click.option("--files-port", type=int, help="Port of the audit log's files; 8464. · 审计文件端口")
 @click.option("--data", help="Folder of the data; ./var. · 数据目录")
-def main(port: int | None, metrics_port: int | None, data: str | None) -> None:
+def main(
+    port: int | None, metrics_port: int | None, files_port: int | None, data: str | None
+) -> None:
     """Start the demonstration: all services in one process. · 启动演示：全部服务在一个进程内。"""
     settings = settings_of(
         os.environ,
         LISTEN=f"127.0.0.1:{port}" if port is not None else "",
         METRICS_LISTEN=f"127.0.0.1:{metrics_port}" if metrics_port is not None else "",
+        AUDIT_HTTP_LISTEN=f"127.0.0.1:{files_port}" if files_port is not None else "",
         DATA_DIR=data or "",
     )
     sys.exit(start(settings))
 
 
+OTHERS = "--port 50061 --metrics-port 9474 --files-port 8474"
+
+
 def start(settings: Settings) -> int:
     """Run until somebody stops it. Returns the exit code."""
     tell = Teller()
-    busy = taken(settings["LISTEN"], settings["METRICS_LISTEN"])
+    busy = taken(*(settings[name] for name in ("LISTEN", "METRICS_LISTEN", "AUDIT_HTTP_LISTEN")))
     if busy:
         tell.say(
-            f"地址 {'、'.join(busy)} 已被占用，未启动。请停止占用者，或换端口：make run ARGS='--port 50061 --metrics-port 9474'",
+            f"地址 {'、'.join(busy)} 已被占用，未启动。请停止占用者，或换端口：make run ARGS='{OTHERS}'",
             f"{', '.join(busy)} is taken; nothing was started. Stop what listens there, or take other ports:"
-            " make run ARGS='--port 50061 --metrics-port 9474'",
+            f" make run ARGS='{OTHERS}'",
             "red",
         )
         return TAKEN

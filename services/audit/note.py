@@ -1,4 +1,5 @@
-"""C2SP signed notes (c2sp.org/signed-note) and checkpoints (c2sp.org/tlog-checkpoint), Ed25519.
+"""C2SP signed notes (c2sp.org/signed-note), checkpoints (c2sp.org/tlog-checkpoint) and cosignatures
+(c2sp.org/tlog-cosignature), Ed25519.
 
 A note is a text that ends with a newline, an empty line, and signature lines
 `— name base64(key hash + signature)`. Keys are written as Go's `golang.org/x/mod/sumdb/note`
@@ -8,6 +9,7 @@ writes them: `name+hash+key` to verify, `PRIVATE+KEY+name+hash+key` to sign.
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -15,7 +17,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ED25519 = b"\x01"
-"""Algorithm byte of a plain Ed25519 key."""
+"""Type byte of a plain Ed25519 key: it signs a note's text."""
+COSIGNATURE = b"\x04"
+"""Type byte of a witness's Ed25519 key: it signs a checkpoint's text with a time (tlog-cosignature v1)."""
+TIME_BYTES = 8
 KEY_BYTES = 32
 HASH_BYTES = 4
 MAX_SIGNATURES = 100
@@ -37,22 +42,26 @@ class Forged(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A name with its Ed25519 public key (32 bytes)."""
+    """A name with its Ed25519 public key (32 bytes) and the key's type."""
 
     name: str
     public: bytes
+    kind: bytes = ED25519
 
     @property
     def key_hash(self) -> bytes:
-        """First 4 bytes of SHA-256 of the name, a newline, the algorithm and the public key."""
-        return _key_hash(self.name, self.public)
+        """First 4 bytes of SHA-256 of the name, a newline, the type and the public key."""
+        return _key_hash(self.name, self.kind + self.public)
 
     def encoded(self) -> str:
         """Return the key as departments publish it."""
-        return _encode(self.name, self.key_hash, self.public)
+        return _encode(self.name, self.key_hash, self.kind + self.public)
 
     def accepts(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether the key made the signature."""
+        """Tell whether the key made the signature; a witness's begins with its time."""
+        if self.kind == COSIGNATURE:
+            time, signature = signature[:TIME_BYTES], signature[TIME_BYTES:]
+            message = _cosigned(message, int.from_bytes(time, "big"))
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         except InvalidSignature:
@@ -66,18 +75,23 @@ class Signer:
 
     name: str
     seed: bytes = field(repr=False)
+    kind: bytes = ED25519
 
     @property
     def verifier(self) -> Verifier:
-        return Verifier(self.name, self._key().public_key().public_bytes_raw())
+        return Verifier(self.name, self._key().public_key().public_bytes_raw(), self.kind)
 
     def encoded(self) -> str:
         """Return the secret key as it is kept in a file."""
-        return PRIVATE + _encode(self.name, self.verifier.key_hash, self.seed)
+        return PRIVATE + _encode(self.name, self.verifier.key_hash, self.kind + self.seed)
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature (64 bytes)."""
         return self._key().sign(message)
+
+    def line(self, signature: bytes) -> str:
+        """Return the line that stands under a note."""
+        return f"— {self.name} {to_base64(self.verifier.key_hash + signature)}\n"
 
     def _key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self.seed)
@@ -93,7 +107,7 @@ class Checkpoint:
 
     def text(self) -> str:
         """Return the body of the note, which is what is signed."""
-        return f"{self.origin}\n{self.size}\n{_to_base64(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{to_base64(self.root)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +119,25 @@ class Signature:
     signature: bytes
 
 
-def generate(name: str) -> Signer:
+def generate(name: str, kind: bytes = ED25519) -> Signer:
     """Make a new key from the system's randomness. Raises Malformed for a name that cannot be."""
-    return Signer(_checked_name(name), Ed25519PrivateKey.generate().private_bytes_raw())
+    return Signer(_checked_name(name), Ed25519PrivateKey.generate().private_bytes_raw(), kind)
 
 
 def parse_signer(text: str) -> Signer:
     """Read `PRIVATE+KEY+name+hash+key`. Raises Malformed, which does not repeat the text."""
     if not text.startswith(PRIVATE):
         raise Malformed("a signer key begins with PRIVATE+KEY+")
-    name, key_hash, seed = _decode(text.removeprefix(PRIVATE))
-    signer = Signer(name, seed)
+    name, key_hash, key = _decode(text.removeprefix(PRIVATE))
+    signer = Signer(name, key[1:], key[:1])
     _check_hash(key_hash, signer.verifier)
     return signer
 
 
 def parse_verifier(text: str) -> Verifier:
     """Read `name+hash+key`. Raises Malformed."""
-    name, key_hash, public = _decode(text)
-    verifier = Verifier(name, public)
+    name, key_hash, key = _decode(text)
+    verifier = Verifier(name, key[1:], key[:1])
     _check_hash(key_hash, verifier)
     return verifier
 
@@ -131,8 +145,35 @@ def parse_verifier(text: str) -> Verifier:
 def sign(text: str, signer: Signer) -> str:
     """Return the note: the text with the signer's line. Raises Malformed for such a text."""
     _check_text(text)
-    signature = _to_base64(signer.verifier.key_hash + signer.sign(text.encode()))
-    return f"{text}\n— {signer.name} {signature}\n"
+    return f"{text}\n{signer.line(signer.sign(text.encode()))}"
+
+
+def cosign(text: str, signer: Signer, seconds: int) -> str:
+    """Return a witness's line for a checkpoint's text. `seconds`: the time, since 1970 (UTC)."""
+    signature = signer.sign(_cosigned(text.encode(), seconds))
+    return signer.line(seconds.to_bytes(TIME_BYTES, "big") + signature)
+
+
+def cosigners(note: str, verifiers: Iterable[Verifier]) -> frozenset[str]:
+    """Return the names of those whose good signature the note carries, and no bad one. Raises Malformed."""
+    _, signatures = parse(note)
+    carried = {(line.name, line.key_hash) for line in signatures}
+    return frozenset(
+        v.name for v in verifiers if (v.name, v.key_hash) in carried and _is_good(note, v)
+    )
+
+
+def _is_good(note: str, verifier: Verifier) -> bool:
+    try:
+        verify(note, verifier)
+    except Forged:
+        return False
+    return True
+
+
+def _cosigned(message: bytes, seconds: int) -> bytes:
+    """Return what a witness signs: its time, then the checkpoint's text (tlog-cosignature v1)."""
+    return f"cosignature/v1\ntime {seconds}\n".encode() + message
 
 
 def verify(note: str, verifier: Verifier) -> str:
@@ -149,6 +190,14 @@ def verify(note: str, verifier: Verifier) -> str:
     if not all(verifier.accepts(text.encode(), line.signature) for line in mine):
         raise Forged(f"the signature of {verifier.name} does not fit the note")
     return text
+
+
+def only(note: str, verifier: Verifier) -> str:
+    """Return the note with the lines of one key. Raises Malformed."""
+    text, signatures = parse(note)
+    mine = [s for s in signatures if (s.name, s.key_hash) == (verifier.name, verifier.key_hash)]
+    lines = [f"— {s.name} {to_base64(s.key_hash + s.signature)}\n" for s in mine]
+    return f"{text}\n{''.join(lines)}"
 
 
 def parse(note: str) -> tuple[str, list[Signature]]:
@@ -173,7 +222,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     origin, size, root = lines[:3]
     if not _SIZE.fullmatch(size):
         raise Malformed("a checkpoint's size is a decimal number without leading zeros")
-    return Checkpoint(origin, int(size), _from_base64(root, 32))
+    return Checkpoint(origin, int(size), from_base64(root, 32))
 
 
 def sign_checkpoint(size: int, root: bytes, signer: Signer) -> str:
@@ -193,14 +242,14 @@ def _signature(line: str) -> Signature:
     match = _SIGNATURE.fullmatch(line)
     if match is None:
         raise Malformed("a signature line is: — name base64")
-    raw = _from_base64(match[2])
+    raw = from_base64(match[2])
     if len(raw) <= HASH_BYTES:
         raise Malformed("a signature is longer than its key hash")
     return Signature(match[1], raw[:HASH_BYTES], raw[HASH_BYTES:])
 
 
-def _key_hash(name: str, public: bytes) -> bytes:
-    return sha256(f"{name}\n".encode() + ED25519 + public).digest()[:HASH_BYTES]
+def _key_hash(name: str, key: bytes) -> bytes:
+    return sha256(f"{name}\n".encode() + key).digest()[:HASH_BYTES]
 
 
 def _check_hash(key_hash: str, verifier: Verifier) -> None:
@@ -209,16 +258,16 @@ def _check_hash(key_hash: str, verifier: Verifier) -> None:
 
 
 def _encode(name: str, key_hash: bytes, key: bytes) -> str:
-    return f"{_checked_name(name)}+{key_hash.hex()}+{_to_base64(ED25519 + key)}"
+    return f"{_checked_name(name)}+{key_hash.hex()}+{to_base64(key)}"
 
 
 def _decode(text: str) -> tuple[str, str, bytes]:
     name, _, rest = text.partition("+")
     key_hash, _, encoded = rest.partition("+")
-    key = _from_base64(encoded, KEY_BYTES + 1)
-    if not key.startswith(ED25519):
+    key = from_base64(encoded, KEY_BYTES + 1)
+    if key[:1] not in (ED25519, COSIGNATURE):
         raise Malformed("the key is not an Ed25519 key")
-    return _checked_name(name), key_hash, key[1:]
+    return _checked_name(name), key_hash, key
 
 
 def _checked_name(name: str) -> str:
@@ -232,16 +281,16 @@ def _check_text(text: str) -> None:
         raise Malformed("a note's text ends with a newline and has no other control characters")
 
 
-def _to_base64(raw: bytes) -> str:
+def to_base64(raw: bytes) -> str:
     return b64encode(raw).decode()
 
 
-def _from_base64(text: str, length: int | None = None) -> bytes:
+def from_base64(text: str, length: int | None = None) -> bytes:
     """Decode strictly: one text for one value, so that no altered bit goes unseen."""
     try:
         raw = b64decode(text, validate=True)
     except (Base64Error, ValueError):
         raise Malformed("not base64") from None
-    if _to_base64(raw) != text or (length is not None and len(raw) != length):
+    if to_base64(raw) != text or (length is not None and len(raw) != length):
         raise Malformed("not base64 of the right length")
     return raw

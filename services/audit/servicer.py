@@ -12,8 +12,11 @@ from kernel.database import looking
 from kernel.errors import Denied, Invalid, NotFound
 from luoshu.audit.v1 import audit_pb2 as pb
 from services.audit import merkle, search, store
+from services.audit.cosigning import settled_size
 from services.audit.domain import LogEntry
 from services.audit.note import Signer
+from services.audit.policy import Policy
+from services.audit.tiles import parse_path, read_tile
 
 T = TypeVar("T")
 
@@ -21,8 +24,8 @@ T = TypeVar("T")
 class AuditServicer:
     """Answers from the audit's database; it writes nothing."""
 
-    def __init__(self, engine: sa.Engine, signer: Signer) -> None:
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, signer: Signer, policy: Policy) -> None:
+        self._engine, self._policy = engine, policy
         self._verifier_key = signer.verifier.encoded()
 
     async def ListEntries(
@@ -58,10 +61,38 @@ class AuditServicer:
     ) -> pb.Checkpoint:
         """Raises Denied, NotFound."""
         _require(caller, Role.AUDITOR, Role.OPERATOR)
-        row = await self._read(lambda connection: _checkpoint(connection, request.size))
-        answer = pb.Checkpoint(size=row.size, note=row.text, verifier_key=self._verifier_key)
+        return await self._read(lambda connection: self._checkpoint(connection, request))
+
+    def _checkpoint(
+        self, connection: sa.Connection, request: pb.GetCheckpointRequest
+    ) -> pb.Checkpoint:
+        size = request.size
+        if request.settled and not size:
+            size = _settled(connection, self._policy)
+        row = _checkpoint(connection, size)
+        answer = pb.Checkpoint(
+            size=row.size,
+            note=store.cosigned(connection, row.size, row.text),
+            verifier_key=self._verifier_key,
+            settled=bool(self._policy.groups)
+            and self._policy.is_settled(store.witnesses_of(connection, row.size)),
+            policy=self._policy.text(),
+        )
         answer.sign_time.FromMicroseconds(row.time)
         return answer
+
+    async def ReadTile(self, request: pb.ReadTileRequest, caller: Caller) -> pb.ReadTileResponse:
+        """Raises Denied, NotFound."""
+        _require(caller, Role.AUDITOR)
+        tile = parse_path(request.path)
+        content = await self._read(lambda c: read_tile(c, tile)) if tile else None
+        if content is None:
+            raise NotFound(
+                f"no checkpoint covers a file {request.path}",
+                f"没有检查点覆盖文件 {request.path}",
+                field="path",
+            )
+        return pb.ReadTileResponse(content=content)
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def run() -> T:
@@ -69,6 +100,16 @@ class AuditServicer:
                 return work(connection)
 
         return await asyncio.to_thread(run)
+
+
+def _settled(connection: sa.Connection, policy: Policy) -> int:
+    size = settled_size(connection, policy)
+    if size is None:
+        raise NotFound(
+            "no checkpoint is settled yet: a quorum of witnesses has to cosign it",
+            "尚无达到见证法定数的检查点",
+        )
+    return size
 
 
 def _require(caller: Caller, *roles: Role) -> None:

@@ -72,6 +72,16 @@ checkpoint = sa.Table(
 )
 """One row a signed checkpoint."""
 
+cosignature = sa.Table(
+    "cosignature",
+    metadata,
+    _whole("size", key=True),  # of the checkpoint
+    _text("witness", key=True),  # name of its key
+    _text("line"),  # the signature line, to be put under the note
+    _whole("time"),  # microseconds since 1970 (UTC)
+)
+"""One row a witness that cosigned a checkpoint."""
+
 cursor = sa.Table(
     "cursor",
     metadata,
@@ -105,6 +115,25 @@ def checkpoints(connection: sa.Connection, until: int | None = None) -> list[tup
     if until is not None:
         rows = rows.where(checkpoint.c.size <= until)
     return [(size, text) for size, text in connection.execute(rows)]
+
+
+def cosigned(connection: sa.Connection, size: int, note: str) -> str:
+    """Return the note of a checkpoint with the lines of its witnesses."""
+    here = sa.select(cosignature.c.line).where(cosignature.c.size == size)
+    return note + "".join(connection.scalars(here.order_by(cosignature.c.witness)))
+
+
+def witnesses_of(connection: sa.Connection, size: int) -> frozenset[str]:
+    """Return the keys' names of those who cosigned the checkpoint of a size."""
+    here = sa.select(cosignature.c.witness).where(cosignature.c.size == size)
+    return frozenset(connection.scalars(here))
+
+
+def settled_size(connection: sa.Connection, keys: Sequence[str], least: int) -> int | None:
+    """Return the largest size that so many of these keys cosigned; None where none is."""
+    found = sa.select(cosignature.c.size).where(cosignature.c.witness.in_(keys))
+    grouped = found.group_by(cosignature.c.size).having(sa.func.count() >= least)
+    return connection.scalar(grouped.order_by(cosignature.c.size.desc()).limit(1))
 
 
 def sizes(connection: sa.Connection) -> tuple[int, int]:
@@ -146,6 +175,12 @@ def hashes(
         rows = connection.execute(query, {"places": places[start : start + CHUNK]})
         found |= {(level, index): digest for level, index, digest in rows}
     return found
+
+
+def level(connection: sa.Connection, number: int, start: int, end: int) -> list[bytes]:
+    """Return the hashes of a level of the tree, places `start` up to `end`, as far as there are."""
+    here = sa.and_(node.c.level == number, node.c.index >= start, node.c.index < end)
+    return list(connection.scalars(sa.select(node.c.hash).where(here).order_by(node.c.index)))
 
 
 def places(connection: sa.Connection, start: int, end: int) -> list[tuple[str, int]]:

@@ -191,7 +191,8 @@ def scraped(address: str) -> dict[str, float]:
 def addresses(names: Iterable[str]) -> dict[str, str]:
     """Return settings that give every service, and a process of several, free addresses."""
     prefixes = ("LUOSHU_", *(f"LUOSHU_{name.upper()}_" for name in names))
-    return {p + what: local() for p in prefixes for what in ("LISTEN", "METRICS_LISTEN")}
+    own = {p + what: local() for p in prefixes for what in ("LISTEN", "METRICS_LISTEN")}
+    return {**own, "LUOSHU_AUDIT_HTTP_LISTEN": local()}
 
 
 def local() -> str:

@@ -148,6 +148,7 @@ def served(copy: Copy) -> Iterator[Served]:
         "LUOSHU_DATA_DIR": str(copy.root / "data"),
         "LUOSHU_LISTEN": address,
         "LUOSHU_METRICS_LISTEN": free_address(),
+        "LUOSHU_AUDIT_HTTP_LISTEN": free_address(),
         "LUOSHU_LOG_FORMAT": "json",
     }
     log = (copy.root / "serve.log").open("w")

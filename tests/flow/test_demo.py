@@ -54,8 +54,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+ADDRESSES = ("LISTEN", "METRICS_LISTEN", "AUDIT_HTTP_LISTEN")
+
+
 def settings_at(folder: Path) -> Settings:
-    addresses = {n: f"127.0.0.1:{free_port()}" for n in ("LISTEN", "METRICS_LISTEN")}
+    addresses = {n: f"127.0.0.1:{free_port()}" for n in ADDRESSES}
     return demo.settings_of({}, DATA_DIR=str(folder), **addresses)
 
 

@@ -55,7 +55,7 @@ def test_an_address_that_is_taken_is_refused(tmp_path: Path) -> None:
         assert address in refused(tmp_path, LUOSHU_PLATFORMS_LISTEN=address)
         for metrics in (address, "nonsense", "127.0.0.1:99999"):
             with pytest.raises(SettingsError):
-                serve._measured(metrics, "METRICS_LISTEN")
+                serve.measured(metrics, "METRICS_LISTEN")
 
 
 def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, search, store
 from services.audit.domain import leaf
 from services.audit.note import Signer, parse_verifier, verify_checkpoint
+from services.audit.policy import Policy
 from services.audit.servicer import AuditServicer
 from tests.service.audit_log import Log
 
@@ -59,7 +60,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
 
 @pytest.fixture
 def servicer(engine: sa.Engine) -> AuditServicer:
-    return AuditServicer(engine, SIGNER)
+    return AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)))
 
 
 async def listed(servicer: AuditServicer, **query: Any) -> list[pb.Entry]:
@@ -256,7 +257,7 @@ async def test_the_latest_checkpoint_is_the_default(servicer: AuditServicer) -> 
 async def test_an_empty_log_answers_without_a_fault(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'empty.db'}")
     store.metadata.create_all(engine)
-    servicer = AuditServicer(engine, SIGNER)
+    servicer = AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)))
     assert await listed(servicer) == []
     for call in (
         servicer.GetCheckpoint(pb.GetCheckpointRequest(), AUDITOR),

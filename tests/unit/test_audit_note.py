@@ -150,7 +150,7 @@ def test_a_key_with_a_foreign_hash_or_algorithm_is_refused() -> None:
         parse_signer(key)
     name, key_hash, _ = key.split("+", 2)
     with pytest.raises(Malformed, match="Ed25519"):
-        parse_verifier(f"{name}+{key_hash}+{base64.b64encode(bytes([4]) + ROOT).decode()}")
+        parse_verifier(f"{name}+{key_hash}+{base64.b64encode(bytes([6]) + ROOT).decode()}")
 
 
 @given(st.text())

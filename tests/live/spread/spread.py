@@ -63,6 +63,7 @@ class Spread(Province):
     def second(self, name: str) -> Iterator[Separate]:
         """A second process of a service, on the same database, at other addresses."""
         own = {f"LUOSHU_{name.upper()}_{what}": local() for what in ("LISTEN", "METRICS_LISTEN")}
+        own["LUOSHU_AUDIT_HTTP_LISTEN"] = local()
         process = OnEngines((name,), self.folder, {**self.environment, **own})
         process.start()
         try:

@@ -363,16 +363,20 @@ class GetCheckpointRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SIZE_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Number of entries that the checkpoint covers; 0 means the latest."""
+    settled: _builtins.bool
+    """With size 0: the latest that is settled, which a quorum of witnesses cosigned. NOT_FOUND where none is."""
     def __init__(
         self,
         *,
         size: _builtins.int = ...,
+        settled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settled", b"settled", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,12 +392,20 @@ class Checkpoint(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     VERIFIER_KEY_FIELD_NUMBER: _builtins.int
     SIGN_TIME_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Number of entries that it covers."""
     note: _builtins.str
-    """The signed note: origin, size and root hash, each on a line, then the signatures. Feed it to any C2SP tool as it is."""
+    """The signed note: origin, size and root hash, each on a line, then the signatures, the witnesses' among them. Feed it to any C2SP tool as it is."""
     verifier_key: _builtins.str
     """Key that verifies the log's signature, as C2SP notes write it: `name+hash+key`. Compare it with one that came another way."""
+    settled: _builtins.bool
+    """Whether a quorum of witnesses cosigned it."""
+    policy: _builtins.str
+    """Whom to trust, as C2SP tlog-policy writes it: the log's key, the witnesses' keys, and how many of them make a quorum. Compare it
+    with one that came another way.
+    """
     @_builtins.property
     def sign_time(self) -> _timestamp_pb2.Timestamp:
         """When it was signed (UTC, microseconds)."""
@@ -405,11 +417,57 @@ class Checkpoint(_message.Message):
         note: _builtins.str = ...,
         verifier_key: _builtins.str = ...,
         sign_time: _timestamp_pb2.Timestamp | None = ...,
+        settled: _builtins.bool = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sign_time", b"sign_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "sign_time", b"sign_time", "size", b"size", "verifier_key", b"verifier_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "policy", b"policy", "settled", b"settled", "sign_time", b"sign_time", "size", b"size", "verifier_key", b"verifier_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+
+@_typing.final
+class ReadTileRequest(_message.Message):
+    """ReadTileRequest names one file of the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Its path in C2SP tlog-tiles: `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`, such as `tile/0/x001/067.p/5`."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadTileRequest: _TypeAlias = ReadTileRequest  # noqa: Y015
+
+@_typing.final
+class ReadTileResponse(_message.Message):
+    """ReadTileResponse is one file of the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """Hashes of 32 bytes each; or entries, each with its length in two bytes before it."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadTileResponse: _TypeAlias = ReadTileResponse  # noqa: Y015

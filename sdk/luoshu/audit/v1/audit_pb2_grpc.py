@@ -33,7 +33,8 @@ class AuditServiceStub:
     "luoshu-entry-v1\n" + source + "/" + shard + "/" + position + "\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519). No personal datum is in any of it.
+    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
     def __init__(self, channel):
@@ -62,6 +63,11 @@ class AuditServiceStub:
                 request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
                 response_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ConsistencyProof.FromString,
                 _registered_method=True)
+        self.ReadTile = channel.unary_unary(
+                '/luoshu.audit.v1.AuditService/ReadTile',
+                request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ReadTileRequest.SerializeToString,
+                response_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ReadTileResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/luoshu.audit.v1.AuditService/GetCheckpoint',
                 request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
@@ -77,7 +83,8 @@ class AuditServiceServicer:
     "luoshu-entry-v1\n" + source + "/" + shard + "/" + position + "\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519). No personal datum is in any of it.
+    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
     def ListEntries(self, request, context):
@@ -103,6 +110,13 @@ class AuditServiceServicer:
 
     def GetConsistencyProof(self, request, context):
         """Proves that a smaller log is the beginning of a larger one (RFC 6962, section 2.1.2). Role: auditor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadTile(self, request, context):
+        """Returns one file of the log (C2SP tlog-tiles): a tile of hashes, or a bundle of entries. Role: auditor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +152,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.FromString,
                     response_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ConsistencyProof.SerializeToString,
             ),
+            'ReadTile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadTile,
+                    request_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ReadTileRequest.FromString,
+                    response_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ReadTileResponse.SerializeToString,
+            ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
                     request_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetCheckpointRequest.FromString,
@@ -159,7 +178,8 @@ class AuditService:
     "luoshu-entry-v1\n" + source + "/" + shard + "/" + position + "\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519). No personal datum is in any of it.
+    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
     @staticmethod
@@ -260,6 +280,33 @@ class AuditService:
             '/luoshu.audit.v1.AuditService/GetConsistencyProof',
             luoshu_dot_audit_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
             luoshu_dot_audit_dot_v1_dot_audit__pb2.ConsistencyProof.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.audit.v1.AuditService/ReadTile',
+            luoshu_dot_audit_dot_v1_dot_audit__pb2.ReadTileRequest.SerializeToString,
+            luoshu_dot_audit_dot_v1_dot_audit__pb2.ReadTileResponse.FromString,
             options,
             channel_credentials,
             insecure,

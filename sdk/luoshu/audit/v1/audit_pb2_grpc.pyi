@@ -34,7 +34,8 @@ class AuditServiceStub:
         "luoshu-entry-v1\\n" + source + "/" + shard + "/" + position + "\\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519). No personal datum is in any of it.
+    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
     @_typing.overload
@@ -49,6 +50,8 @@ class AuditServiceStub:
     """Proves that an entry is in the log of a size (RFC 6962, section 2.1.1). Role: auditor."""
     GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetConsistencyProofRequest, _audit_pb2.ConsistencyProof]
     """Proves that a smaller log is the beginning of a larger one (RFC 6962, section 2.1.2). Role: auditor."""
+    ReadTile: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ReadTileRequest, _audit_pb2.ReadTileResponse]
+    """Returns one file of the log (C2SP tlog-tiles): a tile of hashes, or a bundle of entries. Role: auditor."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.Checkpoint]
     """Returns a signed checkpoint and the key that verifies it. Roles: auditor, operator."""
 
@@ -61,7 +64,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
         "luoshu-entry-v1\\n" + source + "/" + shard + "/" + position + "\\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519). No personal datum is in any of it.
+    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -73,6 +77,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Proves that an entry is in the log of a size (RFC 6962, section 2.1.1). Role: auditor."""
     GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetConsistencyProofRequest, _audit_pb2.ConsistencyProof]  # type: ignore[assignment]
     """Proves that a smaller log is the beginning of a larger one (RFC 6962, section 2.1.2). Role: auditor."""
+    ReadTile: _aio.UnaryUnaryMultiCallable[_audit_pb2.ReadTileRequest, _audit_pb2.ReadTileResponse]  # type: ignore[assignment]
+    """Returns one file of the log (C2SP tlog-tiles): a tile of hashes, or a bundle of entries. Role: auditor."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.Checkpoint]  # type: ignore[assignment]
     """Returns a signed checkpoint and the key that verifies it. Roles: auditor, operator."""
 
@@ -84,7 +90,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         "luoshu-entry-v1\\n" + source + "/" + shard + "/" + position + "\\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519). No personal datum is in any of it.
+    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
     @_abc_1.abstractmethod
@@ -118,6 +125,14 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ConsistencyProof, _abc.Awaitable[_audit_pb2.ConsistencyProof]]:
         """Proves that a smaller log is the beginning of a larger one (RFC 6962, section 2.1.2). Role: auditor."""
+
+    @_abc_1.abstractmethod
+    def ReadTile(
+        self,
+        request: _audit_pb2.ReadTileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ReadTileResponse, _abc.Awaitable[_audit_pb2.ReadTileResponse]]:
+        """Returns one file of the log (C2SP tlog-tiles): a tile of hashes, or a bundle of entries. Role: auditor."""
 
     @_abc_1.abstractmethod
     def GetCheckpoint(

@@ -1,0 +1,161 @@
+"""Collects the witnesses' cosignatures (C2SP tlog-witness) under the newest checkpoint.
+
+All witnesses are asked for the same checkpoint, so that their cosignatures can make a quorum.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from kernel.database import Put, is_postgres
+from services.audit import merkle, store
+from services.audit.note import Forged, Malformed, parse, to_base64, verify
+from services.audit.policy import Policy, Witness
+from services.audit.sealing import system_time
+
+TIMEOUT = 5.0  # seconds that a witness has to answer
+MOST_ANSWER = 16 * 1024  # bytes
+
+
+class Outcome(StrEnum):
+    """AHEAD, FORKED: the witness holds a head that this log no longer has, or not this one."""
+
+    COSIGNED = "cosigned"
+    AWAY = "away"
+    REFUSED = "refused"
+    AHEAD = "ahead"
+    FORKED = "forked"
+
+
+class Send(Protocol):
+    """Posts a body to a URL: (status, body). Raises OSError: nobody answers, or not in time."""
+
+    def __call__(self, url: str, body: bytes) -> tuple[int, bytes]: ...
+
+
+def post(url: str, body: bytes) -> tuple[int, bytes]:
+    """Post over HTTP, past any proxy that the environment names."""
+    request = urllib.request.Request(url, body, {"Content-Type": "text/plain; charset=utf-8"})  # noqa: S310 - the operator's own
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT) as answer:
+            return answer.status, answer.read(MOST_ANSWER)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read(MOST_ANSWER)
+    except ValueError as error:  # what answers does not speak HTTP
+        raise OSError(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`size`: entries that are stored; `settled`: those under a checkpoint with a quorum."""
+
+    size: int
+    settled: int
+
+
+@dataclass(slots=True)
+class Collector:
+    """`policy`: the witnesses with their addresses, and the quorum."""
+
+    writing: sa.Engine
+    reading: sa.Engine
+    policy: Policy
+    send: Send = post
+    now: Callable[[], int] = system_time
+    _held: dict[str, int] = field(default_factory=dict)
+
+    def progress(self) -> Progress:
+        with self.reading.connect() as connection:
+            settled = settled_size(connection, self.policy) or 0
+            return Progress(store.tree_size(connection), settled)
+
+    def round(self) -> dict[str, Outcome]:
+        """Ask every witness that has not yet cosigned the newest checkpoint; return name → outcome."""
+        with self.reading.connect() as connection:
+            newest = store.latest_checkpoint(connection)
+            if newest is None:
+                return {}
+            done = store.witnesses_of(connection, newest.size)
+        waiting = [w for w in self.policy.witnesses if w.verifier.name not in done and w.url]
+        return {witness.name: self._ask(witness, newest) for witness in waiting}
+
+    def _ask(self, witness: Witness, newest: sa.Row[Any]) -> Outcome:
+        try:
+            status, body = self._submit(witness, newest)
+            if (
+                status == HTTPStatus.CONFLICT
+            ):  # it tells what it holds: this log's memory is not needed
+                self._held[witness.name] = _size(body)
+                if self._held[witness.name] > newest.size:
+                    return Outcome.AHEAD
+                status, body = self._submit(witness, newest)
+        except (OSError, Malformed):
+            return Outcome.AWAY
+        if status == HTTPStatus.OK and self._keep(witness, newest, body):
+            self._held[witness.name] = newest.size
+            return Outcome.COSIGNED
+        return Outcome.FORKED if status == HTTPStatus.UNPROCESSABLE_ENTITY else Outcome.REFUSED
+
+    def _submit(self, witness: Witness, newest: sa.Row[Any]) -> tuple[int, bytes]:
+        old = min(self._held.get(witness.name, 0), newest.size)
+        with self.reading.connect() as connection:
+            proof = consistency(connection, old, newest.size)
+        lines = [f"old {old}", *map(to_base64, proof), "", newest.text]
+        return self.send(f"{witness.url.rstrip('/')}/add-checkpoint", "\n".join(lines).encode())
+
+    def _keep(self, witness: Witness, newest: sa.Row[Any], body: bytes) -> bool:
+        """Store the witness's own line, once its signature was found good."""
+        line = _line(newest.text, body, witness)
+        if line is None:
+            return False
+        put = Put(store.cosignature, postgres=is_postgres(self.writing), replace=True)
+        with self.writing.begin() as tx:
+            put(tx, [(newest.size, witness.verifier.name, line, self.now())])
+        return True
+
+
+def settled_size(connection: sa.Connection, policy: Policy) -> int | None:
+    """Return the size of the newest checkpoint that has a quorum; None where none has."""
+    group = policy.groups.get(policy.quorum)
+    if group is None:
+        return None
+    keys = [w.verifier.name for w in policy.witnesses if w.name in group.members]
+    return store.settled_size(connection, keys, group.least)
+
+
+def consistency(connection: sa.Connection, old: int, size: int) -> list[bytes]:
+    """Return the proof that a witness wants; none from nothing, and none from the same size."""
+    if old in (0, size):
+        return []
+    return store.with_nodes(connection, lambda nodes: merkle.consistency_proof(old, size, nodes))
+
+
+def _size(body: bytes) -> int:
+    text = body.decode("ascii", "replace").strip()
+    if not text.isdecimal() or len(text) > 18:
+        raise Malformed("a witness answers 409 with the size that it holds")
+    return int(text)
+
+
+def _line(note: str, body: bytes, witness: Witness) -> str | None:
+    """Return the witness's good signature line of an answer; None where there is none."""
+    for line in body.decode("utf-8", "replace").splitlines():
+        cosigned = f"{note}{line}\n"
+        try:
+            text, signatures = parse(cosigned)
+            if (
+                signatures[-1].name == witness.verifier.name
+                and verify(cosigned, witness.verifier) == text
+            ):
+                return f"{line}\n"
+        except (Malformed, Forged):
+            continue
+    return None
