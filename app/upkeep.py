@@ -1,4 +1,4 @@
-"""What a process does by itself: tell the day in its journals, measure how far its consumers are, count what is overdue."""
+"""What a process does by itself: tell the day in its journals, let happen what is due, measure how far its consumers are."""
 
 import asyncio
 import contextlib
@@ -18,6 +18,7 @@ from kernel.outcome import Clock
 from kernel.parking import Parks
 from kernel.relay import RelaySink
 from kernel.room import Room
+from kernel.timekeeper import Timekeeper
 
 log = structlog.get_logger(__name__)
 
@@ -35,26 +36,42 @@ class Upkeep:
     clock: Clock
     head: Callable[[str], Awaitable[int]]
     _told: dict[str, datetime.date] = field(default_factory=dict)
+    _keepers: dict[str, Timekeeper] = field(init=False)
     _asked: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._keepers = {
+            name: Timekeeper(room, self.clock)
+            for name, room in self.rooms.items()
+            if room.store.tables.deadline is not None
+        }
 
     async def run(self) -> None:
         while True:
-            try:
-                await self.look()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the next look may succeed; the services go on
-                log.warning("upkeep_failed", error=type(error).__name__)
+            for look in (self.mind, self.look):
+                try:
+                    await look()
+                except asyncio.CancelledError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - the next look may succeed; the services go on
+                    log.warning("upkeep_failed", error=type(error).__name__)
             await asyncio.sleep(PAUSE)
 
-    async def look(self) -> None:
-        """One round of everything."""
+    async def mind(self) -> None:
+        """Tell the day, and let happen what is due on it."""
         await self._tick()
+        for keeper in self._keepers.values():
+            await keeper.look()
+
+    async def look(self) -> None:
+        """Measure."""
         heads = await self._heads()
         for follower in self.followers:
             if follower.source in heads:
                 _measure(follower, heads[follower.source])
         await asyncio.to_thread(measure, self.parking.values())
+        for name in self._keepers:
+            await self._count_deadlines(name, self.rooms[name])
         if "coordination" in self.rooms:
             await self._count_overdue(self.rooms["coordination"])
 
@@ -84,6 +101,12 @@ class Upkeep:
             return sources & self.rooms.keys()
         self._asked = now
         return sources
+
+    async def _count_deadlines(self, name: str, room: Room) -> None:
+        today = business_date(self.clock()).isoformat()
+        pending, reached = await room.read(room.store.pending, today)
+        metrics.PENDING.labels(name).set(pending)
+        metrics.UNFIRED.labels(name).set(reached)
 
     async def _count_overdue(self, room: Room) -> None:
         from services.coordination.overdue import overdue_opinions

@@ -2,6 +2,7 @@
 
 import calendar
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +69,10 @@ def end_of_day_instant(day: datetime.date) -> datetime.datetime:
     return midnight.astimezone(datetime.UTC)
 
 
+Span = tuple[datetime.date, datetime.date]
+"""From a day to a day, both included."""
+
+
 class Due(NamedTuple):
     """A day that was counted to; provisional when a year on the way is not announced yet."""
 
@@ -90,13 +95,14 @@ class WorkingDays:
         """Tell whether the day is worked, as far as its year is known."""
         return day in self.extra or (day.weekday() < SATURDAY and day not in self.off)
 
-    def add(self, day: datetime.date, count: int) -> Due:
-        """Return the count-th working day after the day (before, when negative); itself for 0."""
+    def add(self, day: datetime.date, count: int, pauses: Sequence[Span] = ()) -> Due:
+        """Return the count-th working day after the day (before, when negative); itself for 0. No day of a pause counts."""
         step = ONE_DAY if count > 0 else -ONE_DAY
         left, provisional = abs(count), False
         while left:
             day += step
-            left -= self.is_working_day(day)
+            paused = any(first <= day <= last for first, last in pauses)
+            left -= self.is_working_day(day) and not paused
             provisional = provisional or day.year not in self.settled
         return Due(day, provisional)
 

@@ -12,6 +12,7 @@ from kernel import personal
 from kernel.case import Role
 from kernel.columns import microseconds
 from kernel.dates import business_date, from_date
+from kernel.deadline import Deadline
 from kernel.decision import Decision
 from kernel.errors import DomainError, Reused, TooLate
 from kernel.outcome import Command, Held, JournalRow, Loader, Outcome, Settled
@@ -43,6 +44,7 @@ class Batch:
     sealed: dict[str, personal.Sealed] = field(default_factory=dict)
     drawn: dict[str, int] = field(default_factory=dict)
     new_keys: dict[str, bytes] = field(default_factory=dict)
+    deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
 
     def fork(self) -> "Batch":
         """Return a copy that can be thrown away: what it accepts is not accepted here."""
@@ -57,6 +59,7 @@ class Batch:
             sealed=dict(self.sealed),
             drawn=dict(self.drawn),
             new_keys=dict(self.new_keys),
+            deadlines=dict(self.deadlines),
         )
 
     def decide(self, command: Command) -> Settled:

@@ -97,6 +97,9 @@ class Decision:
         for row, held, columns in self._entries:
             batch.journal.append(row)
             batch.records[row.record] = held
+            due = batch.service.resource_of(row.record).lifecycle.deadlines
+            if due is not None:
+                batch.deadlines[row.record] = due(held.message)
             if columns is not None:
                 batch.rows.setdefault(row.collection, {})[row.record] = columns
         batch.position += len(self._entries)

@@ -7,11 +7,15 @@ from functools import cached_property
 from typing import Any
 
 from kernel.case import Case, Role
+from kernel.deadline import Deadline
 from kernel.errors import Refused
+from kernel.pack import Pack
 
 Rule = Callable[[Any, Any, Case], int | None]
 """(copy of the record, the action's own request, case) -> the target state when the table leaves several open, else None."""
 Check = Callable[[Any, Case], None]
+Deadlines = Callable[[Any], Sequence[Deadline]]
+Outdated = Callable[[Any, Pack], bool]
 
 
 class Of(StrEnum):
@@ -75,6 +79,8 @@ class Lifecycle:
 
     `check` runs on a new, an edited and an imported record: it raises Invalid, and fills what follows from the pack (such as
     `lead_department`). `states`: the record's State enum. `public`: states in which everybody may see the record.
+    `deadlines`: what is due of a record. `outdated`: whether the pack's calendar now counts its days otherwise than the record
+    says; the action `reschedule` then counts them anew.
     """
 
     states: Any
@@ -83,6 +89,8 @@ class Lifecycle:
     create_by: tuple[Role, ...]
     public: frozenset[int]
     moves: tuple[Move, ...]
+    deadlines: Deadlines | None = None
+    outdated: Outdated | None = None
 
     @cached_property
     def actions(self) -> dict[str, Rule]:

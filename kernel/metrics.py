@@ -66,6 +66,18 @@ OVERDUE = Gauge(
     "Opinions of joint reviews that are past their due date; a rise: departments do not answer.",
     registry=REGISTRY,
 )
+PENDING = Gauge(
+    "luoshu_deadlines_pending_count",
+    "Deadlines that are still to come; a rise: more is under way.",
+    ("source",),
+    registry=REGISTRY,
+)
+UNFIRED = Gauge(
+    "luoshu_deadlines_unfired_count",
+    "Deadlines whose day has come and that have not happened; above 0 for minutes: a rule refuses them, or no process looks.",
+    ("source",),
+    registry=REGISTRY,
+)
 REFUSED = Counter(
     "luoshu_requests_refused",
     "Requests refused before they were decided, by reason; a rise: overload, or an identity that is missing.",

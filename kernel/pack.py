@@ -10,12 +10,12 @@ import dataclasses
 import datetime
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from kernel.dates import ONE_DAY, Due, WorkingDays
+from kernel.dates import ONE_DAY, Due, Span, WorkingDays
 from kernel.packfile import PackError, Reader, demand_distinct, read_sections
 from kernel.policy import (
     Counting,
@@ -37,11 +37,13 @@ from kernel.procedure import (
     CalendarYear,
     Ceiling,
     DaysOff,
+    Deputy,
     FundingSource,
     Ladder,
     LegalHoliday,
     Notice,
     Programme,
+    Remit,
     ReviewRule,
     Rule,
     Rung,
@@ -54,6 +56,7 @@ __all__ = [
     "Counting",
     "DaysOff",
     "Department",
+    "Deputy",
     "Direction",
     "Division",
     "Document",
@@ -71,6 +74,7 @@ __all__ = [
     "Programme",
     "Refers",
     "Register",
+    "Remit",
     "ReportingUnit",
     "Requirement",
     "ReviewRule",
@@ -110,6 +114,8 @@ class Pack:
     programmes: Register[Programme]
     notices: Register[Notice]
     review_rules: Register[ReviewRule]
+    remits: Register[Remit]
+    deputies: Register[Deputy]
     rules: Register[Rule]
     ladders: Register[Ladder]
     calendar: Register[CalendarYear]
@@ -146,16 +152,33 @@ class Pack:
         mappings = [m for m in self.sei_mappings.history(direction) if on is None or m.holds(on)]
         return mappings[-1].classes if mappings else ()
 
-    def review_rule(self, subject: str, on: datetime.date | None = None) -> ReviewRule:
-        """Return the joint review rule of a kind or programme: its own, else `default`."""
+    def review_rule(
+        self, subject: str, on: datetime.date | None = None, topic: str = ""
+    ) -> ReviewRule:
+        """Return the joint review rule of a kind or programme and a topic: the one that says most of them, else `default`."""
         self._subject(subject, on)
         rules = self.review_rules.on(on) if on else tuple(self.review_rules)
-        own = (rule for rule in rules if subject in rule.subjects)
-        return next(own, None) or self.review_rules.get("default", on)
+        own = [rule for rule in rules if rule.weight(subject, topic) > 0]
+        best = max(own, key=lambda rule: rule.weight(subject, topic), default=None)
+        return best or self.review_rules.get("default", on)
 
-    def joint_review(self, subject: str, on: datetime.date | None = None) -> tuple[str, ...]:
+    def joint_review(
+        self, subject: str, on: datetime.date | None = None, topic: str = ""
+    ) -> tuple[str, ...]:
         """Return whom a joint review of a kind or programme asks; nobody: there is no review."""
-        return self.review_rule(subject, on).departments or self._subject(subject, on).joint
+        rule = self.review_rule(subject, on, topic)
+        asked = rule.departments or self._subject(subject, on).joint
+        return tuple(dict.fromkeys((*asked, *rule.also)))
+
+    def remit(self, department: str, on: datetime.date | None = None) -> frozenset[str]:
+        """Return the fields that are a department's business; none: all are."""
+        entries = self.remits.on(on) if on else tuple(self.remits)
+        return frozenset(f for e in entries if e.department == department for f in e.fields)
+
+    def deputy(self, department: str, on: datetime.date | None = None) -> str:
+        """Return the account that answers for a silent department; empty: it has named none."""
+        entries = self.deputies.on(on) if on else tuple(self.deputies)
+        return next((e.account for e in entries if e.department == department), "")
 
     def _subject(self, subject: str, on: datetime.date | None) -> Kind | Programme:
         if subject in self.programmes:
@@ -178,9 +201,9 @@ class Pack:
         """Tell whether the day is worked; in a year not announced, whether it is a weekday."""
         return self.working_days.is_working_day(day)
 
-    def add_working_days(self, day: datetime.date, count: int) -> Due:
-        """Return the count-th working day after the day, and whether it is provisional."""
-        return self.working_days.add(day, count)
+    def add_working_days(self, day: datetime.date, count: int, pauses: Sequence[Span] = ()) -> Due:
+        """Return the count-th working day after the day, and whether it is provisional; no day of a pause counts."""
+        return self.working_days.add(day, count, pauses)
 
     def last_day(self, start: datetime.date, days: int, *, working: bool) -> Due:
         """Return the last day of a term, such as a public notice, and whether it is provisional.
@@ -243,11 +266,22 @@ def _registers() -> dict[str, type[Any]]:
 
 
 def _demand_review_rules(rules: Iterable[ReviewRule]) -> None:
-    """Raises PackError without the rule `default`, or where two rules claim the same subject."""
-    claims = [subject for rule in rules for subject in rule.subjects]
+    """Raises PackError without the rules `default` and `duplicate`, or where two rules claim the same subject and topic."""
+    rules = list(rules)
+    claims = [
+        f"{subject} {topic}".strip()
+        for rule in rules
+        if rule.subjects or rule.topics
+        for subject in rule.subjects or ("",)
+        for topic in rule.topics or ("",)
+    ]
     demand_distinct(claims, "review_rules: subjects")
     if not any(rule.id == "default" for rule in rules):
         raise PackError("review_rules: 'default' is missing; add what holds where no rule does")
+    if not any(rule.id == "duplicate" for rule in rules):
+        raise PackError(
+            "review_rules: 'duplicate' is missing; add how a finding is put to departments"
+        )
 
 
 COLUMNS = ["code", "name", "province", "city", "area"]

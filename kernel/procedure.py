@@ -69,18 +69,47 @@ class Notice(Entry):
 class ReviewRule(Entry):
     """Whom a joint review asks, and its clock in working days.
 
-    `subjects`: kinds and programmes; none for the rule `default`. `departments`: who is asked; none
-    given: the subject's joint departments. `remind_before`: working days before the due day.
-    `deemed_consent`: silence past the due day is consent.
+    It holds for its `subjects`, kinds and programmes, and for its `topics`; what is empty does not restrict, and of the rules
+    that hold the one that says most is taken. `departments`: who is asked; none given: the subject's joint departments. `also`:
+    who is asked besides. `remind_before`: working days before the due day. `escalation_working_days`: how long the silent
+    department's deputy has. `deemed_consent`: silence past that is consent; if not, the review ends without an answer.
     """
 
     NOUN = ("joint review rule", "会签规则")
     subjects: tuple[Annotated[str, Refers(("kinds", "programmes"))], ...] = ()
+    topics: tuple[str, ...] = ()
     departments: tuple[DepartmentId, ...] = ()
+    also: tuple[DepartmentId, ...] = ()
     due_working_days: int
     remind_before: tuple[int, ...] = ()
+    escalation_working_days: int
     deemed_consent: bool
-    escalate_to: DepartmentId
+
+    def weight(self, subject: str, topic: str) -> int:
+        """Return how much it says of the subject and the topic; below 0: it does not hold for them."""
+        if (self.subjects and subject not in self.subjects) or (
+            self.topics and topic not in self.topics
+        ):
+            return -1
+        return bool(self.subjects) * 2 + bool(self.topics)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remit(Entry):
+    """What of a record is a department's business: the fields, by their names in the contract."""
+
+    NOUN = ("remit", "职责范围")
+    department: DepartmentId
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deputy(Entry):
+    """Who answers for a department that was silent: an account of that department's office, no person."""
+
+    NOUN = ("deputy", "代行人")
+    department: DepartmentId
+    account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

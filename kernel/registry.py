@@ -68,3 +68,8 @@ class Service:
     def resource_of(self, name: str) -> Resource:
         """Return the kind of record that `name` is of. Raises KeyError."""
         return self.by_collection[name.split("/", 1)[0]]
+
+
+def rpc_name(action: str, noun: str) -> str:
+    """`request_completion`, `Platform` → `RequestCompletionPlatform`."""
+    return "".join(word.title() for word in action.split("_")) + noun

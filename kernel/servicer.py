@@ -15,7 +15,7 @@ from kernel.lists import question_of
 from kernel.outcome import Settled
 from kernel.pages import size_of
 from kernel.personal import conceal
-from kernel.registry import Resource
+from kernel.registry import Resource, rpc_name
 from kernel.rights import (
     allowed,
     demand_role,
@@ -256,11 +256,6 @@ def behaviours(room: Room, own: Mapping[str, Behaviour]) -> dict[str, Behaviour]
             f"actions without RPC {sorted(found.keys() - contract)}"
         )
     return found
-
-
-def rpc_name(action: str, noun: str) -> str:
-    """`request_completion`, `Platform` → `RequestCompletionPlatform`; a noun that stands in the name already stays alone."""
-    return "".join(word.title() for word in action.split("_")) + noun
 
 
 def _saw(caller: Caller, now: Found, then: Past) -> bool:

@@ -1,12 +1,13 @@
 """Where a service's records and its journal live: statements, no rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from kernel.case import Reference
 from kernel.database import Put, is_postgres, many, one_of
+from kernel.deadline import Deadline, Due
 from kernel.decide import Batch
 from kernel.outcome import Held, Settled
 from kernel.parking import Parking
@@ -52,6 +53,10 @@ class Store:
         self._put_subject = Put(tables.subject, postgres=postgres)
         self._put_personal = Put(tables.personal, postgres=postgres, replace=True)
         self.parking = Parking(tables.parked, postgres=postgres)
+        due = tables.deadline
+        if due is not None:
+            self._put_deadline = Put(due, postgres=postgres)
+            self._forget = sa.delete(due).where(one_of(due.c.record, postgres=postgres))
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
         self._lock = sa.select(head.c.position, head.c.commit_time).with_for_update()
@@ -135,9 +140,18 @@ class Store:
         subjects = {sealed.subject for sealed in batch.sealed.values()}
         self._put_subject(tx, [(s, key) for s, key in batch.new_keys.items() if s in subjects])
         self._put_personal(tx, list(batch.sealed.values()))
+        self._put_deadlines(tx, batch.deadlines)
         tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
         if self.postgres:
             tx.execute(self._notify)  # sent with the commit
+
+    def _put_deadlines(self, tx: sa.Connection, of: Mapping[str, Sequence[Deadline]]) -> None:
+        """Let a record's deadlines be those that follow from it now."""
+        if not of:
+            return
+        tx.execute(self._forget, many(of, postgres=self.postgres))
+        rows = [(r, d.key, d.day.isoformat(), d.action) for r, ds in of.items() for d in ds]
+        self._put_deadline(tx, rows)
 
     def put_known(self, tx: sa.Connection, known: Sequence[tuple[str, str, str, int]]) -> None:
         """Keep (name, state, title, position) of other services' records."""
@@ -187,6 +201,31 @@ class Store:
             sa.select(known.c.name, known.c.state, known.c.title).where(known.c.name == name)
         ).first()
         return None if row is None else Reference(*row)
+
+    def due(self, tx: sa.Connection, day: str, most: int) -> list[Due]:
+        """Return what is due on a day or was before, the oldest first."""
+        table = self.tables.deadline
+        if table is None:
+            return []
+        order = (table.c.day, table.c.record, table.c.key)
+        rows = sa.select(table).where(table.c.day <= day).order_by(*order).limit(most)
+        return [Due(*row) for row in tx.execute(rows)]
+
+    def pending(self, tx: sa.Connection, day: str) -> tuple[int, int]:
+        """Return how many deadlines there are, and how many of them a day has reached."""
+        table = self.tables.deadline
+        if table is None:
+            return 0, 0
+        reached = sa.func.sum(sa.case((table.c.day <= day, 1), else_=0))
+        count, due = tx.execute(sa.select(sa.func.count(), reached).select_from(table)).one()
+        return int(count), int(due or 0)
+
+    def timed(self, tx: sa.Connection) -> list[str]:
+        """Return the records of which something is due, some day."""
+        table = self.tables.deadline
+        if table is None:
+            return []
+        return list(tx.execute(sa.select(table.c.record).distinct().order_by("record")).scalars())
 
     def subject_key(self, tx: sa.Connection, subject: str) -> bytes | None:
         table = self.tables.subject

@@ -25,13 +25,16 @@ class Tables:
     subject: sa.Table
     personal: sa.Table
     parked: sa.Table
+    deadline: sa.Table | None
 
 
 def tables_of(service: Service) -> Tables:
     """Return the tables; nothing is created."""
     metadata = sa.MetaData()
     records = {r.collection: _record(metadata, r) for r in service.resources}
-    return Tables(metadata, _journal(metadata), _head(metadata), records, *_beside(metadata))
+    timed = any(resource.lifecycle.deadlines for resource in service.resources)
+    beside: tuple[Any, ...] = (*_beside(metadata), _deadline(metadata) if timed else None)
+    return Tables(metadata, _journal(metadata), _head(metadata), records, *beside)
 
 
 def _text(name: str, **more: Any) -> sa.Column[str]:
@@ -96,6 +99,19 @@ def _record(metadata: sa.MetaData, resource: Resource) -> sa.Table:
         _bytes("record"),
         *(_column(field) for field in fields),
         *indexes,
+    )
+
+
+def _deadline(metadata: sa.MetaData) -> sa.Table:
+    """What is due, a row each: written with the record that it follows from, gone when it has happened."""
+    return sa.Table(
+        "deadline",
+        metadata,
+        _text("record", primary_key=True),
+        _text("key", primary_key=True),
+        _text("day"),
+        _text("action"),
+        sa.Index("deadline_day", "day", "record", "key"),
     )
 
 

@@ -123,7 +123,7 @@ class World(Outside):
         self._witness()
 
     def _step_upkeep(self, name: str) -> None:
-        self._guarded(name, lambda: alone(self.processes[name].upkeep._tick()))
+        self._guarded(name, lambda: alone(self.processes[name].upkeep.mind()))
 
     def _guarded(self, name: str, step: Callable[[], Any]) -> None:
         """One step of what tries again for ever."""

@@ -84,7 +84,11 @@ def small_pack(**sections: Any) -> Pack:
         ),
         "review_rules": (
             ReviewRule(
-                id="default", due_working_days=5, deemed_consent=True, escalate_to="DST", **named
+                id="default",
+                due_working_days=5,
+                deemed_consent=True,
+                escalation_working_days=2,
+                **named,
             ),
         ),
         **sections,

@@ -81,7 +81,7 @@ def small_pack() -> Pack:
     named = {"source": "d", "zh": "某", "en": "some"}
     off = DaysOff(zh="假", en="holiday", first=TODAY + ONE_DAY, last=TODAY + ONE_DAY)
     review = ReviewRule(
-        id="default", due_working_days=3, deemed_consent=True, escalate_to="DST", **named
+        id="default", due_working_days=3, deemed_consent=True, escalation_working_days=2, **named
     )
     sections: dict[str, Any] = {
         "kinds": KINDS,
