@@ -1,12 +1,17 @@
 """Which services there are: the one list that a new registry is added to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
 from kernel.consumer import React
 from kernel.registry import Resource, Service
+from kernel.room import Room
+from kernel.rpc import Behaviour
 from services.coordination import consumer as coordination_consumer
+from services.coordination.servicer import Inbox
 from services.funding import consumer as funding_consumer
 from services.technologies import consumer as technologies_consumer
 
@@ -44,6 +49,21 @@ FOLLOWING: dict[str, dict[str, React]] = {
     "coordination": {"funding": coordination_consumer.on_funding},
 }
 """Which services react to whose events, and how."""
+
+
+OWN: dict[str, Callable[[Room], Any]] = {"coordination": Inbox}
+"""Who answers the RPCs that only this service has; a method is named as its RPC."""
+
+
+def own_rpcs(servicer: Any) -> dict[str, Behaviour]:
+    """Return a servicer's methods that are named as RPCs are."""
+    return {name: getattr(servicer, name) for name in dir(servicer) if name[0].isupper()}
+
+
+def own_behaviours(room: Room) -> dict[str, Behaviour]:
+    """Return the code of the RPCs that only this room's service has."""
+    servicer = OWN.get(room.service.name)
+    return own_rpcs(servicer(room)) if servicer else {}
 
 
 @dataclass(frozen=True, slots=True)

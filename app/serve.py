@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import start_http_server
 
 from app import logs, migrate
-from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES
+from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES, own_behaviours, own_rpcs
 from app.others import Others
 from app.secrets import secret_of, wrong_secret
 from app.settings import PREFIX, Settings, SettingsError, load
@@ -134,7 +134,7 @@ class Process:
             if service.name in self.names:
                 room = self._open(service, pack)
                 self._relay(room)
-                contracts.append((service.contract, behaviours(room, {})))
+                contracts.append((service.contract, behaviours(room, own_behaviours(room))))
         if self.rooms:
             journal = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
             contracts.append((journal, own_rpcs(JournalServicer(self.rooms))))
@@ -318,11 +318,6 @@ def _no_address(address: str, setting: str) -> SettingsError:
         f"stop who uses it, or set {name} to another host:port / "
         f"无法监听 {name}={address}：已被占用，或不是本机的 主机:端口；请停止占用者，或将 {name} 设为其他地址"
     )
-
-
-def own_rpcs(servicer: Any) -> dict[str, rpc.Behaviour]:
-    """Return a servicer's methods that are named as RPCs are."""
-    return {name: getattr(servicer, name) for name in dir(servicer) if name[0].isupper()}
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,16 @@ OWN_NAMES: Mapping[str, Mapping[str, str]] = {
         "STATE_OPEN": "会签中",
         "STATE_CONCLUDED": "已办结",
         "STATE_CANCELLED": "已撤销",
+        "STATE_PAUSED": "补正中",
+    },
+    "luoshu.coordination.v1.InboxItem.Duty": {
+        "DUTY_OPINION": "出具意见",
+        "DUTY_CONDITION": "确认条件",
+    },
+    "luoshu.coordination.v1.Outcome": {
+        "OUTCOME_AGREED": "同意",
+        "OUTCOME_OBJECTED": "不同意",
+        "OUTCOME_UNANSWERED": "未答复",
     },
     "luoshu.coordination.v1.Review.Kind": {
         "KIND_JOINT_REVIEW": "会签",

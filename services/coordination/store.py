@@ -20,6 +20,7 @@ COORDINATION = Service(
                 Column("due_date", sorted=True),
                 Column("outcome"),
                 Column("concerned_departments"),
+                Column("owing_departments"),
             ),
         ),
     ),

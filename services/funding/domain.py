@@ -11,6 +11,7 @@ from services.funding import (
     programme,
     review,
     submission,
+    timing,
 )
 from services.funding.rules import A, C, P
 
@@ -20,6 +21,7 @@ OFFICE = (Role.CASE_OFFICER, Role.APPROVER)
 APPLICANT = (Role.APPLICANT,)
 RECOMMENDER = (Role.RECOMMENDER,)
 FINANCE = (Role.FINANCE_OFFICER,)
+SYSTEM = (Role.SYSTEM,)
 EXPERTS = (Role.EXPERT_REVIEWER, Role.CASE_OFFICER)
 
 PROGRAMME = Lifecycle(
@@ -102,6 +104,31 @@ APPLYING = (
     Move((A.STATE_RECOMMENDED, A.STATE_RETURNED), submission.refuse, A.STATE_REFUSED, OFFICER),
 )
 
+JOINT_REVIEW = (
+    Move(A.STATE_EXPERT_REVIEWED, review.open_joint_review, A.STATE_IN_JOINT_REVIEW, OFFICER),
+    # The applicant completes while the departments' clocks stand.
+    Move(
+        A.STATE_IN_JOINT_REVIEW,
+        submission.request_completion,
+        A.STATE_COMPLETING_IN_REVIEW,
+        OFFICER,
+    ),
+    Move(A.STATE_COMPLETING_IN_REVIEW, update, A.STATE_COMPLETING_IN_REVIEW, APPLICANT),
+    Move(A.STATE_COMPLETING_IN_REVIEW, submission.resubmit, A.STATE_IN_JOINT_REVIEW, APPLICANT),
+    Move(A.STATE_COMPLETING_IN_REVIEW, timing.end_completion, A.STATE_IN_JOINT_REVIEW, SYSTEM),
+    Move(
+        A.STATE_IN_JOINT_REVIEW,
+        review.conclude_joint_review,
+        (A.STATE_JOINTLY_REVIEWED, A.STATE_EXPERT_REVIEWED),
+        SYSTEM,
+    ),
+    # A change after the award was put to the departments that it touches.
+    *(
+        Move(state, review.conclude_joint_review, state, SYSTEM)
+        for state in (A.STATE_CONTRACTED, A.STATE_IN_PROGRESS, A.STATE_IN_ACCEPTANCE)
+    ),
+)
+
 REVIEW = (
     Move(
         A.STATE_ACCEPTED,
@@ -121,13 +148,7 @@ REVIEW = (
         (A.STATE_EXPERT_REVIEWED, A.STATE_REJECTED),
         EXPERTS,
     ),
-    Move(A.STATE_EXPERT_REVIEWED, review.open_joint_review, A.STATE_IN_JOINT_REVIEW, OFFICER),
-    Move(
-        A.STATE_IN_JOINT_REVIEW,
-        review.conclude_joint_review,
-        (A.STATE_JOINTLY_REVIEWED, A.STATE_EXPERT_REVIEWED),
-        (Role.SYSTEM,),
-    ),
+    *JOINT_REVIEW,
     Move(
         (A.STATE_EXPERT_REVIEWED, A.STATE_JOINTLY_REVIEWED),
         review.publish_notice,
@@ -136,6 +157,8 @@ REVIEW = (
     ),
     Move(A.STATE_IN_PUBLIC_NOTICE, review.record_objection, A.STATE_IN_PUBLIC_NOTICE, OFFICER),
     Move(A.STATE_IN_PUBLIC_NOTICE, review.resolve_objection, A.STATE_IN_PUBLIC_NOTICE, OFFICER),
+    Move(A.STATE_IN_PUBLIC_NOTICE, timing.close_notice, A.STATE_IN_PUBLIC_NOTICE, SYSTEM),
+    Move(A.STATE_IN_PUBLIC_NOTICE, timing.reschedule, A.STATE_IN_PUBLIC_NOTICE, SYSTEM),
     Move(UNDER_REVIEW, review.reject, A.STATE_REJECTED, OFFICER),
 )
 
@@ -182,4 +205,6 @@ APPLICATION = Lifecycle(
     create_by=APPLICANT,
     public=PUBLIC,
     moves=(*APPLYING, *REVIEW, *WORK, *END),
+    deadlines=timing.deadlines,
+    outdated=timing.outdated,
 )

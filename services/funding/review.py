@@ -73,13 +73,14 @@ def record_expert_review(
 
 
 def departments_to_ask(application: pb.Application, case: Case) -> list[str]:
-    """Return whom a joint review asks: the programme's list, else the pack's; not the lead."""
+    """Return whom a joint review asks: the programme's list, else the pack's by programme and topic; not the lead."""
     programme = programme_of(application, case)
     if programme.joint_review_waived:
         return []
     asked = list(programme.joint_review_departments)
     if not asked and programme.policy:
-        asked = list(case.pack.joint_review(programme.policy, case.effective))
+        pack, topic = case.pack, application.topic
+        asked = list(pack.joint_review(programme.policy, case.effective, topic))
     return [department for department in asked if department != application.lead_department]
 
 
@@ -94,7 +95,9 @@ def open_joint_review(
             "该专项无需会签；可执行：publish_notice",
             reason="NO_JOINT_REVIEW",
         )
-    review = pb.JointReview(departments=asked, round=application.joint_review.round + 1)
+    policy = programme_of(application, case).policy
+    rule = case.pack.review_rule(policy, case.effective, application.topic).id if policy else ""
+    review = pb.JointReview(departments=asked, round=application.joint_review.round + 1, rule=rule)
     review.open_date.CopyFrom(effective_day(case))
     application.joint_review.CopyFrom(review)
     application.concerned_departments[:] = [application.recommending_unit, *asked]
@@ -103,11 +106,19 @@ def open_joint_review(
 def conclude_joint_review(
     application: pb.Application, command: pb.ConcludeJointReviewApplicationRequest, case: Case
 ) -> int:
-    """Take over the outcome; unless all agreed it stands where it stood before the review."""
+    """Take over the outcome; unless all agreed it stands where it stood before the review.
+
+    After the award the outcome is of the changes that were put to the departments: they are marked with it.
+    """
     review = application.joint_review
+    awarded = application.state != A.STATE_IN_JOINT_REVIEW
     review.review, review.outcome = command.review, command.outcome
     review.conditions = command.conditions
     review.conclude_date.CopyFrom(effective_day(case))
+    for change in application.changes:
+        change.joint_review_outcome = change.joint_review_outcome or command.outcome
+    if awarded:
+        return application.state
     if command.outcome == pb.JOINT_REVIEW_OUTCOME_AGREED:
         return A.STATE_JOINTLY_REVIEWED
     return A.STATE_EXPERT_REVIEWED

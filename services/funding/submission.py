@@ -62,6 +62,19 @@ def submit(application: pb.Application, command: pb.SubmitApplicationRequest, ca
     application.submit_date.CopyFrom(from_date(case.today))
 
 
+def resubmit(
+    application: pb.Application, command: pb.ResubmitApplicationRequest, case: Case
+) -> None:
+    """Hand a completed application back to the joint review: it is as whole as a submission. What was judged before stands."""
+    call = call_of(application, case)
+    check_complete(application)
+    check_size(application, call)
+    _check_amounts(application, call)
+    _check_topic(application, call)
+    check_references(application, case)
+    _check_predecessor(application, case)
+
+
 def _completes(application: pb.Application, case: Case) -> bool:
     """Tell whether its days to complete are not over: then the window does not matter."""
     last = to_date(application.completion.complete_by)

@@ -30,6 +30,7 @@ STATES: Mapping[str, str] = {
     "EXPERT_REVIEWED": "专家评审通过",
     "SITE_VISITED": "已现场考察",
     "IN_JOINT_REVIEW": "会签中",
+    "COMPLETING_IN_REVIEW": "会签中补正",
     "JOINTLY_REVIEWED": "会签通过",
     "IN_PUBLIC_NOTICE": "公示中",
     "REJECTED": "未通过",
@@ -78,6 +79,7 @@ OWN_STATES: Mapping[tuple[str, str], str] = {
     ("calls", "CLOSED"): "已截止",
     ("programmes", "CLOSED"): "已结束",
     ("reviews", "CANCELLED"): "已撤销",
+    ("reviews", "PAUSED"): "补正中",
 }
 """States that a collection calls otherwise."""
 
@@ -123,6 +125,10 @@ ACTIONS: Mapping[str, str] = {
     "record_site_visit": "现场考察",
     "open_joint_review": "发起会签",
     "conclude_joint_review": "会签办结",
+    "resubmit": "补正后交回会签",
+    "end_completion": "会签补正期满",
+    "close_notice": "公示期满",
+    "reschedule": "重新计算期限",
     "reject": "不予立项",
     "publish_notice": "公示",
     "record_objection": "登记异议",
@@ -156,6 +162,13 @@ ACTIONS: Mapping[str, str] = {
     "recover": "追回",
     "open": "发起",
     "opine": "反馈意见",
+    "confirm_condition": "确认条件",
+    "remind": "催办",
+    "escalate": "升级代行",
+    "fall_silent": "逾期处理",
+    "pause": "暂停计时",
+    "resume": "恢复计时",
+    "revise": "内容变更",
     "conclude": "办结",
     "cancel": "撤销",
 }

@@ -165,10 +165,15 @@ class Outside:
                 yield f"{name}, which has not told {self.today}"
             if process.sealer is not None and process.sealer.unsigned() is not None:
                 yield f"{name}, which has not signed all"
+            if process.room is not None and self._due(process.room):
+                yield f"{name}, where something is due"
             for follower in process.followers:
                 cursor, head = _cursor(follower), self.head(follower.source)
                 if cursor != head:
                     yield f"{name} after {follower.source}: {cursor} of {head}"
+
+    def _due(self, room: Any) -> int:
+        return int(room.read_here(room.store.pending, self.today.isoformat())[1])
 
     def head(self, source: str) -> int:
         room = self.processes[source].room

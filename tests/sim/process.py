@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import kernel.room
-from app.catalogue import FOLLOWING, registry
+from app.catalogue import FOLLOWING, own_behaviours, registry
 from app.upkeep import Upkeep
 from kernel.consumer import Follower, RoomSink, Sink
 from kernel.journal import entries_of
@@ -66,7 +66,8 @@ def opened(name: str, label: str, around: "Surroundings") -> Room:
 def behaviours_of(room: Room) -> dict[str, Behaviour]:
     """Return the code of every RPC of a room's service."""
     servicers = (Servicer(room, resource) for resource in room.service.resources)
-    return {rpc: code for servicer in servicers for rpc, code in servicer.behaviours().items()}
+    common = {rpc: code for servicer in servicers for rpc, code in servicer.behaviours().items()}
+    return common | own_behaviours(room)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from kernel.dates import iso
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.platforms.v1 import platforms_pb2 as platforms
@@ -131,6 +132,31 @@ def _opine(department: str, **more: Any) -> Call:
     return call("OpineReview", ASKED[department], f"opine-{department}", **said)
 
 
+def _escalated(world: World) -> bool:
+    review = _review(world)
+    return review is not None and any(opinion.deputy for opinion in review.opinions)
+
+
+def _back(world: World) -> bool:
+    return bool(world.record("applications/a1").state == A.STATE_EXPERT_REVIEWED)
+
+
+def _each_deadline_once(world: World) -> None:
+    """I9: of the silent department each deadline happened once, and on or after its day."""
+    room = world.processes["coordination"].room
+    lines = world.quietly(lambda: room.read_here(room.store.told, 0, 1000))
+    events = [coordination.CoordinationEvent.FromString(line.event) for line in lines]
+    acts = Counter(event.change.action for event in events)
+    wanted = {"remind": 2, "escalate": 1, "fall_silent": 1}
+    found = {action: acts[action] for action in wanted}
+    assert found == wanted, f"I9: {found}"
+    review = _review(world)
+    assert review.outcome == coordination.OUTCOME_UNANSWERED
+    silent = next(o for o in review.opinions if o.silent)
+    assert iso(silent.due_date) < iso(silent.escalate_date) <= iso(silent.deputy_due_date)
+    assert iso(silent.deputy_due_date) < iso(review.conclude_date), "I9: before its day"
+
+
 # Reports.
 
 
@@ -209,6 +235,22 @@ SCENARIOS: tuple[Scenario, ...] = (
         furnished=reviewed,
         bus=True,
         demand=_jointly_reviewed,
+    ),
+    Scenario(
+        "silence",
+        ("funding", "coordination"),
+        (
+            (call("OpenJointReviewApplication", DIIT, "open", name="applications/a1"),),
+            Until(_review_open),
+            (_opine("DRC"), _opine("DST")),
+            Pass(20),
+            Until(_escalated),
+            Pass(10),
+            Until(_back),
+        ),
+        furnished=reviewed,
+        bus=True,
+        demand=_each_deadline_once,
     ),
     Scenario(
         "days",

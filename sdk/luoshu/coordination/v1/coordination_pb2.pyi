@@ -66,6 +66,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     """Nobody objected."""
     OUTCOME_OBJECTED: _Outcome.ValueType  # 2
     """Somebody objected."""
+    OUTCOME_UNANSWERED: _Outcome.ValueType  # 3
+    """Nobody objected, but somebody was silent, and silence is no consent here."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """Outcome is what came out of a review."""
@@ -76,6 +78,8 @@ OUTCOME_AGREED: Outcome.ValueType  # 1
 """Nobody objected."""
 OUTCOME_OBJECTED: Outcome.ValueType  # 2
 """Somebody objected."""
+OUTCOME_UNANSWERED: Outcome.ValueType  # 3
+"""Nobody objected, but somebody was silent, and silence is no consent here."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
@@ -98,6 +102,8 @@ class Review(_message.Message):
         """已办结: every department asked has answered."""
         STATE_CANCELLED: Review._State.ValueType  # 3
         """已撤销: the application left joint review before."""
+        STATE_PAUSED: Review._State.ValueType  # 4
+        """补正中: the applicant completes the application, and the clocks stand."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State says where a review stands."""
@@ -110,6 +116,8 @@ class Review(_message.Message):
     """已办结: every department asked has answered."""
     STATE_CANCELLED: Review.State.ValueType  # 3
     """已撤销: the application left joint review before."""
+    STATE_PAUSED: Review.State.ValueType  # 4
+    """补正中: the applicant completes the application, and the clocks stand."""
 
     class _Kind:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -159,6 +167,13 @@ class Review(_message.Message):
     CANCEL_REASON_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    BASIS_REVISION_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    PAUSES_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    LAPSES_FIELD_NUMBER: _builtins.int
+    OWING_DEPARTMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `reviews/…`; never changes, never used again."""
     revision: _builtins.int
@@ -189,6 +204,10 @@ class Review(_message.Message):
     """What the departments are asked about."""
     subject: _builtins.str
     """What is reviewed, by its resource name: `applications/…`, `findings/…`."""
+    rule: _builtins.str
+    """Rule of the pack that it goes by, as it was in force on the opening day."""
+    basis_revision: _builtins.int
+    """Revision of the subject that is reviewed."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered (UTC)."""
@@ -223,11 +242,31 @@ class Review(_message.Message):
 
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
-        """Last day for opinions: so many working days after the opening as the pack's rule says; ends with the local day."""
+        """Last day for the opinion that is due first: so many working days after it was asked as the pack's rule says; ends with the local day."""
 
     @_builtins.property
     def conclude_date(self) -> _date_pb2.Date:
         """Day on which it ended."""
+
+    @_builtins.property
+    def basis(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMark]:
+        """What the subject's fields hold at that revision, as digests: a change is told by them."""
+
+    @_builtins.property
+    def pauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pause]:
+        """Times in which the clocks stood, oldest first; the last one is open while it stands."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
+        """Conditions that departments set, in the order in which they were set."""
+
+    @_builtins.property
+    def lapses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lapse]:
+        """Opinions that lapsed, oldest first."""
+
+    @_builtins.property
+    def owing_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Departments that owe an opinion or the confirmation of a condition."""
 
     def __init__(
         self,
@@ -257,10 +296,17 @@ class Review(_message.Message):
         cancel_reason: _builtins.str = ...,
         kind: Global___Review.Kind.ValueType = ...,
         subject: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        basis_revision: _builtins.int = ...,
+        basis: _abc.Iterable[Global___FieldMark] | None = ...,
+        pauses: _abc.Iterable[Global___Pause] | None = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+        lapses: _abc.Iterable[Global___Lapse] | None = ...,
+        owing_departments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "effective_date", b"effective_date", "open_date", b"open_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "application", b"application", "author", b"author", "cancel_reason", b"cancel_reason", "concerned_departments", b"concerned_departments", "conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "due_provisional", b"due_provisional", "effective_date", b"effective_date", "etag", b"etag", "kind", b"kind", "lead_department", b"lead_department", "name", b"name", "open_date", b"open_date", "opinions", b"opinions", "origin", b"origin", "outcome", b"outcome", "owner_unit", b"owner_unit", "revision", b"revision", "round", b"round", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "application", b"application", "author", b"author", "basis", b"basis", "basis_revision", b"basis_revision", "cancel_reason", b"cancel_reason", "concerned_departments", b"concerned_departments", "conclude_date", b"conclude_date", "conditions", b"conditions", "create_time", b"create_time", "due_date", b"due_date", "due_provisional", b"due_provisional", "effective_date", b"effective_date", "etag", b"etag", "kind", b"kind", "lapses", b"lapses", "lead_department", b"lead_department", "name", b"name", "open_date", b"open_date", "opinions", b"opinions", "origin", b"origin", "outcome", b"outcome", "owing_departments", b"owing_departments", "owner_unit", b"owner_unit", "pauses", b"pauses", "revision", b"revision", "round", b"round", "rule", b"rule", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,6 +324,19 @@ class Opinion(_message.Message):
     CONDITIONS_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     ANSWER_DATE_FIELD_NUMBER: _builtins.int
+    CONCERNS_FIELD_NUMBER: _builtins.int
+    BASIS_REVISION_FIELD_NUMBER: _builtins.int
+    ASK_FIELD_NUMBER: _builtins.int
+    ASK_DATE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DUE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    REMINDERS_FIELD_NUMBER: _builtins.int
+    DEPUTY_FIELD_NUMBER: _builtins.int
+    ESCALATE_DATE_FIELD_NUMBER: _builtins.int
+    DEPUTY_DUE_DATE_FIELD_NUMBER: _builtins.int
+    DEEMED_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
+    CARRIED_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     """Department that is asked: `DRC`, `DST`, `DIIT`, …"""
     verdict: Global___Verdict.ValueType
@@ -286,6 +345,20 @@ class Opinion(_message.Message):
     """Reasons, in its words."""
     actor: _builtins.str
     """Account that answered."""
+    basis_revision: _builtins.int
+    """Revision of the subject that it is about."""
+    ask: _builtins.int
+    """How often it was asked; more than once when an opinion lapsed."""
+    due_provisional: _builtins.bool
+    """The calendar of that time is not announced yet, so `due_date` may still move."""
+    deputy: _builtins.str
+    """Account that may answer instead of the department, since this was silent. Empty: not escalated."""
+    deemed: _builtins.bool
+    """Nobody answered; the rule for silence made it consent."""
+    silent: _builtins.bool
+    """Nobody answered, and silence is no consent."""
+    carried: _builtins.bool
+    """It was given in the round before, and what it is about has not changed."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Conditions that it sets, one a line; only with AGREE_WITH_CONDITIONS."""
@@ -293,6 +366,30 @@ class Opinion(_message.Message):
     @_builtins.property
     def answer_date(self) -> _date_pb2.Date:
         """Day on which it answered."""
+
+    @_builtins.property
+    def concerns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields of the subject that it is about, all within the department's remit. Of one not yet given: the whole remit."""
+
+    @_builtins.property
+    def ask_date(self) -> _date_pb2.Date:
+        """Day on which it was last asked."""
+
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Last day; it ends with the local day."""
+
+    @_builtins.property
+    def reminders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reminder]:
+        """Reminders, in the order in which they are due."""
+
+    @_builtins.property
+    def escalate_date(self) -> _date_pb2.Date:
+        """Day on which it was put to the deputy."""
+
+    @_builtins.property
+    def deputy_due_date(self) -> _date_pb2.Date:
+        """The deputy's last day."""
 
     def __init__(
         self,
@@ -303,14 +400,207 @@ class Opinion(_message.Message):
         conditions: _abc.Iterable[_builtins.str] | None = ...,
         actor: _builtins.str = ...,
         answer_date: _date_pb2.Date | None = ...,
+        concerns: _abc.Iterable[_builtins.str] | None = ...,
+        basis_revision: _builtins.int = ...,
+        ask: _builtins.int = ...,
+        ask_date: _date_pb2.Date | None = ...,
+        due_date: _date_pb2.Date | None = ...,
+        due_provisional: _builtins.bool = ...,
+        reminders: _abc.Iterable[Global___Reminder] | None = ...,
+        deputy: _builtins.str = ...,
+        escalate_date: _date_pb2.Date | None = ...,
+        deputy_due_date: _date_pb2.Date | None = ...,
+        deemed: _builtins.bool = ...,
+        silent: _builtins.bool = ...,
+        carried: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_date", b"answer_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_date", b"answer_date", "ask_date", b"ask_date", "deputy_due_date", b"deputy_due_date", "due_date", b"due_date", "escalate_date", b"escalate_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer_date", b"answer_date", "conditions", b"conditions", "department", b"department", "text", b"text", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer_date", b"answer_date", "ask", b"ask", "ask_date", b"ask_date", "basis_revision", b"basis_revision", "carried", b"carried", "concerns", b"concerns", "conditions", b"conditions", "deemed", b"deemed", "department", b"department", "deputy", b"deputy", "deputy_due_date", b"deputy_due_date", "due_date", b"due_date", "due_provisional", b"due_provisional", "escalate_date", b"escalate_date", "reminders", b"reminders", "silent", b"silent", "text", b"text", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Opinion: _TypeAlias = Opinion  # noqa: Y015
+
+@_typing.final
+class Reminder(_message.Message):
+    """Reminder is one reminder of a department."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    SENT_DATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day on which it is due."""
+
+    @_builtins.property
+    def sent_date(self) -> _date_pb2.Date:
+        """Day on which it was sent; empty: not yet."""
+
+    def __init__(
+        self,
+        *,
+        date: _date_pb2.Date | None = ...,
+        sent_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "sent_date", b"sent_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "sent_date", b"sent_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reminder: _TypeAlias = Reminder  # noqa: Y015
+
+@_typing.final
+class FieldMark(_message.Message):
+    """FieldMark tells whether a field has changed without telling what it holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Field's name in the contract."""
+    digest: _builtins.str
+    """First 16 hexadecimal digits of the SHA-256 over the field's bytes; empty: the field is not set."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldMark: _TypeAlias = FieldMark  # noqa: Y015
+
+@_typing.final
+class Pause(_message.Message):
+    """Pause is a time in which the clocks stood; none of its days counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def first_date(self) -> _date_pb2.Date:
+        """First day."""
+
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Last day; empty while it lasts."""
+
+    def __init__(
+        self,
+        *,
+        first_date: _date_pb2.Date | None = ...,
+        last_date: _date_pb2.Date | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pause: _TypeAlias = Pause  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """Condition is what a department wants to see met."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CONFIRM_DATE_FIELD_NUMBER: _builtins.int
+    CONFIRMED_BY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    LAPSE_DATE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number within the review, from 1."""
+    department: _builtins.str
+    """Department that set it, and that confirms it."""
+    text: _builtins.str
+    """What it wants, in its words."""
+    confirmed_by: _builtins.str
+    """Account that confirmed it."""
+    evidence: _builtins.str
+    """What shows that it is met."""
+    @_builtins.property
+    def confirm_date(self) -> _date_pb2.Date:
+        """Day on which it was confirmed; empty: not met yet."""
+
+    @_builtins.property
+    def lapse_date(self) -> _date_pb2.Date:
+        """Day on which it fell away, because the opinion that set it lapsed; empty: it stands."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        department: _builtins.str = ...,
+        text: _builtins.str = ...,
+        confirm_date: _date_pb2.Date | None = ...,
+        confirmed_by: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+        lapse_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_date", b"confirm_date", "lapse_date", b"lapse_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_date", b"confirm_date", "confirmed_by", b"confirmed_by", "department", b"department", "evidence", b"evidence", "lapse_date", b"lapse_date", "number", b"number", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class Lapse(_message.Message):
+    """Lapse is an opinion that a change of the subject made void."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPINION_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    SUBJECT_REVISION_FIELD_NUMBER: _builtins.int
+    subject_revision: _builtins.int
+    """Revision of the subject that changed them."""
+    @_builtins.property
+    def opinion(self) -> Global___Opinion:
+        """The opinion as it was given."""
+
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day on which it lapsed."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields that changed and that it was about."""
+
+    def __init__(
+        self,
+        *,
+        opinion: Global___Opinion | None = ...,
+        date: _date_pb2.Date | None = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        subject_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "opinion", b"opinion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "fields", b"fields", "opinion", b"opinion", "subject_revision", b"subject_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lapse: _TypeAlias = Lapse  # noqa: Y015
 
 @_typing.final
 class CoordinationEvent(_message.Message):
@@ -558,6 +848,7 @@ class OpineReviewRequest(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
+    CONCERNS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `reviews/…`."""
     etag: _builtins.str
@@ -578,6 +869,12 @@ class OpineReviewRequest(_message.Message):
     def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Conditions; needed with AGREE_WITH_CONDITIONS, and only there."""
 
+    @_builtins.property
+    def concerns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields of the subject that the opinion is about, such as `budget`: of the department's own remit. Empty: the whole remit. Only a
+        change of these lapses it.
+        """
+
     def __init__(
         self,
         *,
@@ -589,10 +886,11 @@ class OpineReviewRequest(_message.Message):
         verdict: Global___Verdict.ValueType = ...,
         text: _builtins.str = ...,
         conditions: _abc.Iterable[_builtins.str] | None = ...,
+        concerns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "text", b"text", "validate_only", b"validate_only", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concerns", b"concerns", "conditions", b"conditions", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "text", b"text", "validate_only", b"validate_only", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -641,3 +939,616 @@ class CancelReviewRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelReviewRequest: _TypeAlias = CancelReviewRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmConditionReviewRequest(_message.Message):
+    """ConfirmConditionReviewRequest says that a condition is met."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    number: _builtins.int
+    """Which condition, by its number in the review."""
+    evidence: _builtins.str
+    """What shows that it is met: a document's number, where it is kept; no names of persons."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        number: _builtins.int = ...,
+        evidence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "evidence", b"evidence", "name", b"name", "number", b"number", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmConditionReviewRequest: _TypeAlias = ConfirmConditionReviewRequest  # noqa: Y015
+
+@_typing.final
+class PauseReviewRequest(_message.Message):
+    """PauseReviewRequest stops the clocks of a review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseReviewRequest: _TypeAlias = PauseReviewRequest  # noqa: Y015
+
+@_typing.final
+class ResumeReviewRequest(_message.Message):
+    """ResumeReviewRequest lets the clocks of a review go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    BASIS_REVISION_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    basis_revision: _builtins.int
+    """Revision of the subject as it is now."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def basis(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMark]:
+        """What its fields hold now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        basis_revision: _builtins.int = ...,
+        basis: _abc.Iterable[Global___FieldMark] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "basis_revision", b"basis_revision", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeReviewRequest: _TypeAlias = ResumeReviewRequest  # noqa: Y015
+
+@_typing.final
+class ReviseReviewRequest(_message.Message):
+    """ReviseReviewRequest tells a review that its subject has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    BASIS_REVISION_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    basis_revision: _builtins.int
+    """Revision of the subject as it is now."""
+    reason: _builtins.str
+    """What changed it, such as `change_budget`."""
+    decided: _builtins.bool
+    """It carries out what the award decided, such as the contract with its budget: it becomes the basis, and lapses nothing."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def basis(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMark]:
+        """What its fields hold now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        basis_revision: _builtins.int = ...,
+        basis: _abc.Iterable[Global___FieldMark] | None = ...,
+        reason: _builtins.str = ...,
+        decided: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "basis_revision", b"basis_revision", "decided", b"decided", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviseReviewRequest: _TypeAlias = ReviseReviewRequest  # noqa: Y015
+
+@_typing.final
+class RemindReviewRequest(_message.Message):
+    """RemindReviewRequest reminds a department."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemindReviewRequest: _TypeAlias = RemindReviewRequest  # noqa: Y015
+
+@_typing.final
+class EscalateReviewRequest(_message.Message):
+    """EscalateReviewRequest puts a question to the deputy of a silent department."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalateReviewRequest: _TypeAlias = EscalateReviewRequest  # noqa: Y015
+
+@_typing.final
+class FallSilentReviewRequest(_message.Message):
+    """FallSilentReviewRequest applies the rule for silence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FallSilentReviewRequest: _TypeAlias = FallSilentReviewRequest  # noqa: Y015
+
+@_typing.final
+class RescheduleReviewRequest(_message.Message):
+    """RescheduleReviewRequest counts the days of a review anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `reviews/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """The policy by which they are counted."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleReviewRequest: _TypeAlias = RescheduleReviewRequest  # noqa: Y015
+
+@_typing.final
+class ListInboxRequest(_message.Message):
+    """ListInboxRequest asks for what a department owes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    department: _builtins.str
+    """Department: `DRC`, `DST`, … Empty: the caller's own. Another than the caller's: for auditors and operators only."""
+    def __init__(
+        self,
+        *,
+        department: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxRequest: _TypeAlias = ListInboxRequest  # noqa: Y015
+
+@_typing.final
+class ListInboxResponse(_message.Message):
+    """ListInboxResponse is what the department owes, soonest first; what has no day comes last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TODAY_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Journal position that the list saw: a watch from here misses nothing."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___InboxItem]:
+        """What is owed, 1 000 at most."""
+
+    @_builtins.property
+    def today(self) -> _date_pb2.Date:
+        """Business date from which the days left are counted."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___InboxItem] | None = ...,
+        position: _builtins.int = ...,
+        today: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["today", b"today"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "position", b"position", "today", b"today"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxResponse: _TypeAlias = ListInboxResponse  # noqa: Y015
+
+@_typing.final
+class WatchInboxRequest(_message.Message):
+    """WatchInboxRequest says from where to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    after_position: _builtins.int
+    """The first change sent is the one after this journal position."""
+    department: _builtins.str
+    """Department, as in ListInbox."""
+    def __init__(
+        self,
+        *,
+        after_position: _builtins.int = ...,
+        department: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "department", b"department"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchInboxRequest: _TypeAlias = WatchInboxRequest  # noqa: Y015
+
+@_typing.final
+class InboxChange(_message.Message):
+    """InboxChange is what a department owes of one review, after a change of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Journal position of the change."""
+    review: _builtins.str
+    """The review."""
+    action: _builtins.str
+    """What changed it, such as `remind`."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___InboxItem]:
+        """All that the department owes of this review now; nothing, when it is done."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        review: _builtins.str = ...,
+        action: _builtins.str = ...,
+        items: _abc.Iterable[Global___InboxItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "items", b"items", "position", b"position", "review", b"review"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboxChange: _TypeAlias = InboxChange  # noqa: Y015
+
+@_typing.final
+class InboxItem(_message.Message):
+    """InboxItem is one thing that a department owes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Duty:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DutyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[InboxItem._Duty.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DUTY_UNSPECIFIED: InboxItem._Duty.ValueType  # 0
+        """Not said."""
+        DUTY_OPINION: InboxItem._Duty.ValueType  # 1
+        """出具意见: an opinion."""
+        DUTY_CONDITION: InboxItem._Duty.ValueType  # 2
+        """确认条件: to confirm a condition that it set, once it is met."""
+
+    class Duty(_Duty, metaclass=_DutyEnumTypeWrapper):
+        """Duty says what is owed."""
+
+    DUTY_UNSPECIFIED: InboxItem.Duty.ValueType  # 0
+    """Not said."""
+    DUTY_OPINION: InboxItem.Duty.ValueType  # 1
+    """出具意见: an opinion."""
+    DUTY_CONDITION: InboxItem.Duty.ValueType  # 2
+    """确认条件: to confirm a condition that it set, once it is met."""
+
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    DUTY_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    LEAD_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DUE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    DAYS_LEFT_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    DEPUTY_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ASK_DATE_FIELD_NUMBER: _builtins.int
+    REMINDERS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    department: _builtins.str
+    """Department that owes it."""
+    duty: Global___InboxItem.Duty.ValueType
+    """What it owes."""
+    review: _builtins.str
+    """Review: `reviews/…`."""
+    kind: Global___Review.Kind.ValueType
+    """What the review is about."""
+    subject: _builtins.str
+    """What is reviewed: `applications/…`, `findings/…`."""
+    title: _builtins.str
+    """Its title."""
+    lead_department: _builtins.str
+    """Department that leads."""
+    due_provisional: _builtins.bool
+    """The last day may still move: a year on the way is not announced yet."""
+    days_left: _builtins.int
+    """Working days from today until the last day: 0 on the day itself, below 0 when it is over."""
+    paused: _builtins.bool
+    """The clock stands, because the applicant completes what is reviewed."""
+    deputy: _builtins.str
+    """Account that answers now, since the department was silent. Empty: the department itself."""
+    condition: _builtins.int
+    """Condition's number in the review. 0: it is an opinion that is owed."""
+    text: _builtins.str
+    """Condition, in the department's words."""
+    reminders: _builtins.int
+    """How often it was reminded."""
+    etag: _builtins.str
+    """The review's etag."""
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Last day; ends with the local day. Empty: no day is set, or the clock stands."""
+
+    @_builtins.property
+    def ask_date(self) -> _date_pb2.Date:
+        """Day on which it was asked."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When the review last changed (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        department: _builtins.str = ...,
+        duty: Global___InboxItem.Duty.ValueType = ...,
+        review: _builtins.str = ...,
+        kind: Global___Review.Kind.ValueType = ...,
+        subject: _builtins.str = ...,
+        title: _builtins.str = ...,
+        lead_department: _builtins.str = ...,
+        due_date: _date_pb2.Date | None = ...,
+        due_provisional: _builtins.bool = ...,
+        days_left: _builtins.int = ...,
+        paused: _builtins.bool = ...,
+        deputy: _builtins.str = ...,
+        condition: _builtins.int = ...,
+        text: _builtins.str = ...,
+        ask_date: _date_pb2.Date | None = ...,
+        reminders: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "due_date", b"due_date", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "condition", b"condition", "days_left", b"days_left", "department", b"department", "deputy", b"deputy", "due_date", b"due_date", "due_provisional", b"due_provisional", "duty", b"duty", "etag", b"etag", "kind", b"kind", "lead_department", b"lead_department", "paused", b"paused", "reminders", b"reminders", "review", b"review", "subject", b"subject", "text", b"text", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboxItem: _TypeAlias = InboxItem  # noqa: Y015

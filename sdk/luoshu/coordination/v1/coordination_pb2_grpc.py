@@ -61,6 +61,56 @@ class CoordinationServiceStub:
                 request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.OpineReviewRequest.SerializeToString,
                 response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
                 _registered_method=True)
+        self.ConfirmConditionReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ConfirmConditionReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ConfirmConditionReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.PauseReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/PauseReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.PauseReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.ResumeReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ResumeReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ResumeReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.ReviseReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ReviseReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ReviseReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.RemindReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/RemindReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.RemindReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.EscalateReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/EscalateReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.EscalateReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.FallSilentReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/FallSilentReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.FallSilentReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.RescheduleReview = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/RescheduleReview',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.RescheduleReviewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.ListInbox = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ListInbox',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListInboxRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListInboxResponse.FromString,
+                _registered_method=True)
+        self.WatchInbox = channel.unary_stream(
+                '/luoshu.coordination.v1.CoordinationService/WatchInbox',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchInboxRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.InboxChange.FromString,
+                _registered_method=True)
         self.CancelReview = channel.unary_unary(
                 '/luoshu.coordination.v1.CoordinationService/CancelReview',
                 request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CancelReviewRequest.SerializeToString,
@@ -102,7 +152,77 @@ class CoordinationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OpineReview(self, request, context):
-        """Gives the opinion of one department that is asked. Role: case officer or approver of that department.
+        """Gives the opinion of one department that is asked. Role: case officer or approver of that department; past its last day, its deputy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmConditionReview(self, request, context):
+        """Says that a condition is met, with what shows it. Role: case officer or approver of the department that set it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseReview(self, request, context):
+        """Stops the clocks while the applicant completes. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeReview(self, request, context):
+        """Lets the clocks go on; opinions that the completion touches lapse and are asked anew. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviseReview(self, request, context):
+        """Takes note of a change of the subject; opinions that it touches lapse and are asked anew. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemindReview(self, request, context):
+        """Reminds a department before its last day (催办). Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EscalateReview(self, request, context):
+        """Puts the question to the deputy of a department that was silent. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FallSilentReview(self, request, context):
+        """Applies the rule for silence: deemed consent, or no answer. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RescheduleReview(self, request, context):
+        """Counts the days anew, when a calendar was announced or corrected. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInbox(self, request, context):
+        """Lists what a department owes, soonest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchInbox(self, request, context):
+        """Streams what a department owes, a message a change, from a position on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +262,56 @@ def add_CoordinationServiceServicer_to_server(servicer, server):
                     servicer.OpineReview,
                     request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.OpineReviewRequest.FromString,
                     response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'ConfirmConditionReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmConditionReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ConfirmConditionReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'PauseReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.PauseReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'ResumeReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ResumeReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'ReviseReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviseReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ReviseReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'RemindReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemindReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.RemindReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'EscalateReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.EscalateReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.EscalateReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'FallSilentReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.FallSilentReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.FallSilentReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'RescheduleReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescheduleReview,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.RescheduleReviewRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'ListInbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInbox,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListInboxRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListInboxResponse.SerializeToString,
+            ),
+            'WatchInbox': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchInbox,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchInboxRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.InboxChange.SerializeToString,
             ),
             'CancelReview': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelReview,
@@ -286,6 +456,276 @@ class CoordinationService:
             '/luoshu.coordination.v1.CoordinationService/OpineReview',
             luoshu_dot_coordination_dot_v1_dot_coordination__pb2.OpineReviewRequest.SerializeToString,
             luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmConditionReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ConfirmConditionReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ConfirmConditionReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/PauseReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.PauseReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ResumeReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ResumeReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviseReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ReviseReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ReviseReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemindReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/RemindReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.RemindReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EscalateReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/EscalateReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.EscalateReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FallSilentReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/FallSilentReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.FallSilentReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RescheduleReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/RescheduleReview',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.RescheduleReviewRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ListInbox',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListInboxRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListInboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchInbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/WatchInbox',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchInboxRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.InboxChange.FromString,
             options,
             channel_credentials,
             insecure,

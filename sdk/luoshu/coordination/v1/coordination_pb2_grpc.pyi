@@ -44,7 +44,27 @@ class CoordinationServiceStub:
     ListReviewRevisions: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListReviewRevisionsRequest, _coordination_pb2.ListReviewRevisionsResponse]
     """Lists the revisions of one review, newest first."""
     OpineReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.OpineReviewRequest, _coordination_pb2.Review]
-    """Gives the opinion of one department that is asked. Role: case officer or approver of that department."""
+    """Gives the opinion of one department that is asked. Role: case officer or approver of that department; past its last day, its deputy."""
+    ConfirmConditionReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ConfirmConditionReviewRequest, _coordination_pb2.Review]
+    """Says that a condition is met, with what shows it. Role: case officer or approver of the department that set it."""
+    PauseReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.PauseReviewRequest, _coordination_pb2.Review]
+    """Stops the clocks while the applicant completes. Role: system."""
+    ResumeReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ResumeReviewRequest, _coordination_pb2.Review]
+    """Lets the clocks go on; opinions that the completion touches lapse and are asked anew. Role: system."""
+    ReviseReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ReviseReviewRequest, _coordination_pb2.Review]
+    """Takes note of a change of the subject; opinions that it touches lapse and are asked anew. Role: system."""
+    RemindReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.RemindReviewRequest, _coordination_pb2.Review]
+    """Reminds a department before its last day (催办). Role: system."""
+    EscalateReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.EscalateReviewRequest, _coordination_pb2.Review]
+    """Puts the question to the deputy of a department that was silent. Role: system."""
+    FallSilentReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.FallSilentReviewRequest, _coordination_pb2.Review]
+    """Applies the rule for silence: deemed consent, or no answer. Role: system."""
+    RescheduleReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.RescheduleReviewRequest, _coordination_pb2.Review]
+    """Counts the days anew, when a calendar was announced or corrected. Role: system."""
+    ListInbox: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListInboxRequest, _coordination_pb2.ListInboxResponse]
+    """Lists what a department owes, soonest first."""
+    WatchInbox: _grpc.UnaryStreamMultiCallable[_coordination_pb2.WatchInboxRequest, _coordination_pb2.InboxChange]
+    """Streams what a department owes, a message a change, from a position on."""
     CancelReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.CancelReviewRequest, _coordination_pb2.Review]
     """Ends a review whose application left joint review. Role: system."""
 
@@ -64,7 +84,27 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
     ListReviewRevisions: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ListReviewRevisionsRequest, _coordination_pb2.ListReviewRevisionsResponse]  # type: ignore[assignment]
     """Lists the revisions of one review, newest first."""
     OpineReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.OpineReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
-    """Gives the opinion of one department that is asked. Role: case officer or approver of that department."""
+    """Gives the opinion of one department that is asked. Role: case officer or approver of that department; past its last day, its deputy."""
+    ConfirmConditionReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ConfirmConditionReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Says that a condition is met, with what shows it. Role: case officer or approver of the department that set it."""
+    PauseReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.PauseReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Stops the clocks while the applicant completes. Role: system."""
+    ResumeReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ResumeReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Lets the clocks go on; opinions that the completion touches lapse and are asked anew. Role: system."""
+    ReviseReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ReviseReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Takes note of a change of the subject; opinions that it touches lapse and are asked anew. Role: system."""
+    RemindReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.RemindReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Reminds a department before its last day (催办). Role: system."""
+    EscalateReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.EscalateReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Puts the question to the deputy of a department that was silent. Role: system."""
+    FallSilentReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.FallSilentReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Applies the rule for silence: deemed consent, or no answer. Role: system."""
+    RescheduleReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.RescheduleReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
+    """Counts the days anew, when a calendar was announced or corrected. Role: system."""
+    ListInbox: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ListInboxRequest, _coordination_pb2.ListInboxResponse]  # type: ignore[assignment]
+    """Lists what a department owes, soonest first."""
+    WatchInbox: _aio.UnaryStreamMultiCallable[_coordination_pb2.WatchInboxRequest, _coordination_pb2.InboxChange]  # type: ignore[assignment]
+    """Streams what a department owes, a message a change, from a position on."""
     CancelReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.CancelReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
     """Ends a review whose application left joint review. Role: system."""
 
@@ -111,7 +151,87 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coordination_pb2.OpineReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
-        """Gives the opinion of one department that is asked. Role: case officer or approver of that department."""
+        """Gives the opinion of one department that is asked. Role: case officer or approver of that department; past its last day, its deputy."""
+
+    @_abc_1.abstractmethod
+    def ConfirmConditionReview(
+        self,
+        request: _coordination_pb2.ConfirmConditionReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Says that a condition is met, with what shows it. Role: case officer or approver of the department that set it."""
+
+    @_abc_1.abstractmethod
+    def PauseReview(
+        self,
+        request: _coordination_pb2.PauseReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Stops the clocks while the applicant completes. Role: system."""
+
+    @_abc_1.abstractmethod
+    def ResumeReview(
+        self,
+        request: _coordination_pb2.ResumeReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Lets the clocks go on; opinions that the completion touches lapse and are asked anew. Role: system."""
+
+    @_abc_1.abstractmethod
+    def ReviseReview(
+        self,
+        request: _coordination_pb2.ReviseReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Takes note of a change of the subject; opinions that it touches lapse and are asked anew. Role: system."""
+
+    @_abc_1.abstractmethod
+    def RemindReview(
+        self,
+        request: _coordination_pb2.RemindReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Reminds a department before its last day (催办). Role: system."""
+
+    @_abc_1.abstractmethod
+    def EscalateReview(
+        self,
+        request: _coordination_pb2.EscalateReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Puts the question to the deputy of a department that was silent. Role: system."""
+
+    @_abc_1.abstractmethod
+    def FallSilentReview(
+        self,
+        request: _coordination_pb2.FallSilentReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Applies the rule for silence: deemed consent, or no answer. Role: system."""
+
+    @_abc_1.abstractmethod
+    def RescheduleReview(
+        self,
+        request: _coordination_pb2.RescheduleReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
+        """Counts the days anew, when a calendar was announced or corrected. Role: system."""
+
+    @_abc_1.abstractmethod
+    def ListInbox(
+        self,
+        request: _coordination_pb2.ListInboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.ListInboxResponse, _abc.Awaitable[_coordination_pb2.ListInboxResponse]]:
+        """Lists what a department owes, soonest first."""
+
+    @_abc_1.abstractmethod
+    def WatchInbox(
+        self,
+        request: _coordination_pb2.WatchInboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_coordination_pb2.InboxChange], _abc.AsyncIterator[_coordination_pb2.InboxChange]]:
+        """Streams what a department owes, a message a change, from a position on."""
 
     @_abc_1.abstractmethod
     def CancelReview(

@@ -700,6 +700,8 @@ class Application(_message.Message):
         """Ended early (终止); what was not paid is released."""
         STATE_REVOKED: Application._State.ValueType  # 24
         """Revoked (撤销); what was not paid is released, what was paid is recovered."""
+        STATE_COMPLETING_IN_REVIEW: Application._State.ValueType  # 30
+        """With the applicant for completion (会签中补正), in the middle of the joint review, whose clocks stand."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State is where in its life it stands."""
@@ -754,6 +756,8 @@ class Application(_message.Message):
     """Ended early (终止); what was not paid is released."""
     STATE_REVOKED: Application.State.ValueType  # 24
     """Revoked (撤销); what was not paid is released, what was paid is recovered."""
+    STATE_COMPLETING_IN_REVIEW: Application.State.ValueType  # 30
+    """With the applicant for completion (会签中补正), in the middle of the joint review, whose clocks stand."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -1354,6 +1358,7 @@ class JointReview(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
     CONCLUDE_DATE_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
     review: _builtins.str
     """Resource name of the review, once it ended: `reviews/…`."""
     round: _builtins.int
@@ -1362,6 +1367,8 @@ class JointReview(_message.Message):
     """Outcome, once it ended."""
     conditions: _builtins.str
     """Conditions and opinions, in the departments' words."""
+    rule: _builtins.str
+    """The pack's rule that names the departments and their days; empty: the programme's own list."""
     @_builtins.property
     def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Departments that are asked."""
@@ -1384,10 +1391,11 @@ class JointReview(_message.Message):
         outcome: Global___JointReviewOutcome.ValueType = ...,
         conditions: _builtins.str = ...,
         conclude_date: _date_pb2.Date | None = ...,
+        rule: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "open_date", b"open_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "conditions", b"conditions", "departments", b"departments", "open_date", b"open_date", "outcome", b"outcome", "review", b"review", "round", b"round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "conditions", b"conditions", "departments", b"departments", "open_date", b"open_date", "outcome", b"outcome", "review", b"review", "round", b"round", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1405,6 +1413,7 @@ class PublicNotice(_message.Message):
     DAY_KIND_FIELD_NUMBER: _builtins.int
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     OBJECTIONS_FIELD_NUMBER: _builtins.int
+    CLOSE_DATE_FIELD_NUMBER: _builtins.int
     days: _builtins.int
     """Length in days of `day_kind`, the first day not counted."""
     day_kind: Global___DayKind.ValueType
@@ -1423,6 +1432,10 @@ class PublicNotice(_message.Message):
     def objections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objection]:
         """Objections, oldest first."""
 
+    @_builtins.property
+    def close_date(self) -> _date_pb2.Date:
+        """Day on which it was over (公示期满); empty while it runs."""
+
     def __init__(
         self,
         *,
@@ -1432,10 +1445,11 @@ class PublicNotice(_message.Message):
         day_kind: Global___DayKind.ValueType = ...,
         provisional: _builtins.bool = ...,
         objections: _abc.Iterable[Global___Objection] | None = ...,
+        close_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_date", b"close_date", "end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_kind", b"day_kind", "days", b"days", "end_date", b"end_date", "objections", b"objections", "provisional", b"provisional", "start_date", b"start_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_date", b"close_date", "day_kind", b"day_kind", "days", b"days", "end_date", b"end_date", "objections", b"objections", "provisional", b"provisional", "start_date", b"start_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1657,6 +1671,7 @@ class ContractChange(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
+    JOINT_REVIEW_OUTCOME_FIELD_NUMBER: _builtins.int
     kind: Global___ChangeKind.ValueType
     """What changed."""
     before: _builtins.str
@@ -1667,6 +1682,8 @@ class ContractChange(_message.Message):
     """Why."""
     document_number: _builtins.str
     """Number of the document that allows it."""
+    joint_review_outcome: Global___JointReviewOutcome.ValueType
+    """What the departments whose opinions it touches said of it; nothing, where it touches none."""
     @_builtins.property
     def date(self) -> _date_pb2.Date:
         """Day."""
@@ -1680,10 +1697,11 @@ class ContractChange(_message.Message):
         reason: _builtins.str = ...,
         document_number: _builtins.str = ...,
         date: _date_pb2.Date | None = ...,
+        joint_review_outcome: Global___JointReviewOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "date", b"date", "document_number", b"document_number", "kind", b"kind", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "date", b"date", "document_number", b"document_number", "joint_review_outcome", b"joint_review_outcome", "kind", b"kind", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4218,6 +4236,178 @@ class ResolveObjectionApplicationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__upheld) -> _WhichOneofReturnType__upheld | None: ...
 
 Global___ResolveObjectionApplicationRequest: _TypeAlias = ResolveObjectionApplicationRequest  # noqa: Y015
+
+@_typing.final
+class ResubmitApplicationRequest(_message.Message):
+    """ResubmitApplicationRequest hands a completed application back to the joint review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResubmitApplicationRequest: _TypeAlias = ResubmitApplicationRequest  # noqa: Y015
+
+@_typing.final
+class EndCompletionApplicationRequest(_message.Message):
+    """EndCompletionApplicationRequest ends the time to complete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndCompletionApplicationRequest: _TypeAlias = EndCompletionApplicationRequest  # noqa: Y015
+
+@_typing.final
+class CloseNoticeApplicationRequest(_message.Message):
+    """CloseNoticeApplicationRequest ends a public notice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseNoticeApplicationRequest: _TypeAlias = CloseNoticeApplicationRequest  # noqa: Y015
+
+@_typing.final
+class RescheduleApplicationRequest(_message.Message):
+    """RescheduleApplicationRequest counts the days of a public notice anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """The policy by which they are counted."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleApplicationRequest: _TypeAlias = RescheduleApplicationRequest  # noqa: Y015
 
 @_typing.final
 class RejectApplicationRequest(_message.Message):

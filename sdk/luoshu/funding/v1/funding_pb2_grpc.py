@@ -250,6 +250,16 @@ class FundingServiceStub:
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.OpenJointReviewApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
+        self.ResubmitApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/ResubmitApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ResubmitApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.EndCompletionApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/EndCompletionApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.EndCompletionApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
         self.ConcludeJointReviewApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/ConcludeJointReviewApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ConcludeJointReviewApplicationRequest.SerializeToString,
@@ -268,6 +278,16 @@ class FundingServiceStub:
         self.ResolveObjectionApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/ResolveObjectionApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ResolveObjectionApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.CloseNoticeApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/CloseNoticeApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CloseNoticeApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.RescheduleApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/RescheduleApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RescheduleApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
         self.RejectApplication = channel.unary_unary(
@@ -662,6 +682,20 @@ class FundingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResubmitApplication(self, request, context):
+        """Resubmits what was completed in the middle of the joint review, which goes on. Role: applicant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndCompletionApplication(self, request, context):
+        """Lets the joint review go on, for the time to complete is over. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ConcludeJointReviewApplication(self, request, context):
         """Takes over the outcome of the joint review. Role: system.
         """
@@ -685,6 +719,20 @@ class FundingServiceServicer:
 
     def ResolveObjectionApplication(self, request, context):
         """Records how an objection was resolved. Role: case officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseNoticeApplication(self, request, context):
+        """Says that the public notice is over (公示期满). Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RescheduleApplication(self, request, context):
+        """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1027,6 +1075,16 @@ def add_FundingServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.OpenJointReviewApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
+            'ResubmitApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResubmitApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ResubmitApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'EndCompletionApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndCompletionApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.EndCompletionApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
             'ConcludeJointReviewApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.ConcludeJointReviewApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ConcludeJointReviewApplicationRequest.FromString,
@@ -1045,6 +1103,16 @@ def add_FundingServiceServicer_to_server(servicer, server):
             'ResolveObjectionApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveObjectionApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ResolveObjectionApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'CloseNoticeApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseNoticeApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CloseNoticeApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'RescheduleApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescheduleApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RescheduleApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
             'RejectApplication': grpc.unary_unary_rpc_method_handler(
@@ -2306,6 +2374,60 @@ class FundingService:
             _registered_method=True)
 
     @staticmethod
+    def ResubmitApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/ResubmitApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ResubmitApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndCompletionApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/EndCompletionApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.EndCompletionApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ConcludeJointReviewApplication(request,
             target,
             options=(),
@@ -2402,6 +2524,60 @@ class FundingService:
             target,
             '/luoshu.funding.v1.FundingService/ResolveObjectionApplication',
             luoshu_dot_funding_dot_v1_dot_funding__pb2.ResolveObjectionApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseNoticeApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/CloseNoticeApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.CloseNoticeApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RescheduleApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/RescheduleApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.RescheduleApplicationRequest.SerializeToString,
             luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
             options,
             channel_credentials,

@@ -122,6 +122,10 @@ class FundingServiceStub:
     """Records the experts' score and opinion (评审). Roles: case officer, expert reviewer."""
     OpenJointReviewApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.OpenJointReviewApplicationRequest, _funding_pb2.Application]
     """Asks the departments of the programme's rule (会签). Role: case officer."""
+    ResubmitApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ResubmitApplicationRequest, _funding_pb2.Application]
+    """Resubmits what was completed in the middle of the joint review, which goes on. Role: applicant."""
+    EndCompletionApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.EndCompletionApplicationRequest, _funding_pb2.Application]
+    """Lets the joint review go on, for the time to complete is over. Role: system."""
     ConcludeJointReviewApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ConcludeJointReviewApplicationRequest, _funding_pb2.Application]
     """Takes over the outcome of the joint review. Role: system."""
     PublishNoticeApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.PublishNoticeApplicationRequest, _funding_pb2.Application]
@@ -130,6 +134,10 @@ class FundingServiceStub:
     """Records an objection to the proposed award. Role: case officer."""
     ResolveObjectionApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ResolveObjectionApplicationRequest, _funding_pb2.Application]
     """Records how an objection was resolved. Role: case officer."""
+    CloseNoticeApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.CloseNoticeApplicationRequest, _funding_pb2.Application]
+    """Says that the public notice is over (公示期满). Role: system."""
+    RescheduleApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RescheduleApplicationRequest, _funding_pb2.Application]
+    """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system."""
     RejectApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RejectApplicationRequest, _funding_pb2.Application]
     """Ends it without an award (不予立项). Role: case officer."""
     ApproveApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ApproveApplicationRequest, _funding_pb2.Application]
@@ -256,6 +264,10 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Records the experts' score and opinion (评审). Roles: case officer, expert reviewer."""
     OpenJointReviewApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.OpenJointReviewApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Asks the departments of the programme's rule (会签). Role: case officer."""
+    ResubmitApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ResubmitApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Resubmits what was completed in the middle of the joint review, which goes on. Role: applicant."""
+    EndCompletionApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.EndCompletionApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Lets the joint review go on, for the time to complete is over. Role: system."""
     ConcludeJointReviewApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ConcludeJointReviewApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Takes over the outcome of the joint review. Role: system."""
     PublishNoticeApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.PublishNoticeApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -264,6 +276,10 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Records an objection to the proposed award. Role: case officer."""
     ResolveObjectionApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ResolveObjectionApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Records how an objection was resolved. Role: case officer."""
+    CloseNoticeApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.CloseNoticeApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Says that the public notice is over (公示期满). Role: system."""
+    RescheduleApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RescheduleApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system."""
     RejectApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RejectApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Ends it without an award (不予立项). Role: case officer."""
     ApproveApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ApproveApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -647,6 +663,22 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Asks the departments of the programme's rule (会签). Role: case officer."""
 
     @_abc_1.abstractmethod
+    def ResubmitApplication(
+        self,
+        request: _funding_pb2.ResubmitApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Resubmits what was completed in the middle of the joint review, which goes on. Role: applicant."""
+
+    @_abc_1.abstractmethod
+    def EndCompletionApplication(
+        self,
+        request: _funding_pb2.EndCompletionApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Lets the joint review go on, for the time to complete is over. Role: system."""
+
+    @_abc_1.abstractmethod
     def ConcludeJointReviewApplication(
         self,
         request: _funding_pb2.ConcludeJointReviewApplicationRequest,
@@ -677,6 +709,22 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
         """Records how an objection was resolved. Role: case officer."""
+
+    @_abc_1.abstractmethod
+    def CloseNoticeApplication(
+        self,
+        request: _funding_pb2.CloseNoticeApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Says that the public notice is over (公示期满). Role: system."""
+
+    @_abc_1.abstractmethod
+    def RescheduleApplication(
+        self,
+        request: _funding_pb2.RescheduleApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system."""
 
     @_abc_1.abstractmethod
     def RejectApplication(
