@@ -6,6 +6,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from kernel.access import access_source
 from kernel.consumer import React
 from kernel.registry import Resource, Service
 from kernel.room import Room
@@ -38,6 +39,9 @@ def _declared(name: str) -> Service:
 
 
 REGISTRIES = tuple(_declared(name) for name in WITH_JOURNALS)
+
+JOURNALS = (*WITH_JOURNALS, *map(access_source, NAMES))
+"""Every journal, by its source: those of changes, and every service's access journal. The audit follows all of them."""
 
 FOLLOWING: dict[str, dict[str, React]] = {
     "technologies": {"platforms": technologies_consumer.on_platforms},

@@ -12,9 +12,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from app.catalogue import NAMES, registry
+from app.catalogue import JOURNALS, NAMES, registry
 from app.settings import ROOT, Settings, SettingsError, load
 from kernel import database
+from kernel.access import service_of
 from kernel.tables import tables_of
 
 FOLDER = ROOT / "migrations"
@@ -147,10 +148,10 @@ def main(services: Sequence[str] = (), settings: Settings | None = None) -> None
 
 
 def _make_topics(bootstrap: str, services: Sequence[str]) -> None:
-    """Make the topics of the services that have a journal."""
+    """Make the topics of the services' journals."""
     from kernel import kafka
 
-    journaled = [service for service in services if registry(service) is not None]
+    journaled = [source for source in JOURNALS if service_of(source) in services]
     brokers = len(bootstrap.split(","))
     for topic in kafka.make_topics(bootstrap, journaled, brokers=brokers):
         print(f"{topic}: made / 已创建")

@@ -8,16 +8,17 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from app.catalogue import REGISTRIES, homes
+from app.catalogue import homes
 from app.settings import Settings
+from kernel.access import service_of
 from kernel.case import Reference, Role
 from kernel.errors import OwnerSilent
-from kernel.journal import entries_of
+from kernel.journal import Journal, entries_of
 from kernel.room import Room
 from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
 
 T = TypeVar("T")
-SERVICES = {service.name: service for service in REGISTRIES}
+HEAD = journal_pb2.DESCRIPTOR.services_by_name["JournalService"].methods_by_name["GetJournalHead"]
 RECONNECTING = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1000),
@@ -36,8 +37,10 @@ IDENTITY = (
 class Others:
     """Asks owners about their records, and reads their journals."""
 
-    def __init__(self, settings: Settings, rooms: Mapping[str, Room]) -> None:
-        self._settings, self._rooms = settings, rooms
+    def __init__(
+        self, settings: Settings, rooms: Mapping[str, Room], journals: Mapping[str, Journal]
+    ) -> None:
+        self._settings, self._rooms, self._journals = settings, rooms, journals
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def ask(self, name: str) -> Reference | None:
@@ -69,22 +72,18 @@ class Others:
             ) from None
 
     async def head(self, source: str) -> int:
-        """Return the last position of a service's journal; of another process its lists tell it. Raises OwnerSilent."""
-        if source in self._rooms:
-            room = self._rooms[source]
-            return await room.read(room.store.head)
-        service = SERVICES[source]
-        method = service.contract.methods_by_name[f"List{service.resources[0].plural}"]
-        request = GetMessageClass(method.input_type)(page_size=1)
-        answer: Any = GetMessageClass(method.output_type)
+        """Return the last position of a journal, wherever it is. Raises OwnerSilent."""
+        if source in self._journals:
+            return await self._journals[source].head()
+        request = journal_pb2.GetJournalHeadRequest(source=source)
         try:
-            body = await self._call(source, method, request)
+            body = await self._call(service_of(source), HEAD, request)
         except grpc.aio.AioRpcError:
             raise OwnerSilent(
                 f"{source} does not say how far its journal is; try again",
                 f"{source} 未返回日志位置；请稍后重试",
             ) from None
-        return int(answer.FromString(body).position)
+        return journal_pb2.JournalHead.FromString(body).position
 
     async def _call(self, service: str, method: Any, request: Any) -> bytes:
         path = f"/{method.containing_service.full_name}/{method.name}"
@@ -94,17 +93,17 @@ class Others:
     async def journal(
         self, source: str, after: int
     ) -> AsyncIterator[list[journal_pb2.JournalEntry]]:
-        """Tell the journal of a service at its address, for as long as it answers."""
-        stub = journal_pb2_grpc.JournalServiceStub(self._channel(source))
+        """Tell a journal of a service at its address, for as long as it answers."""
+        stub = journal_pb2_grpc.JournalServiceStub(self._channel(service_of(source)))
         request = journal_pb2.ReadJournalRequest(source=source, after_position=after, follow=True)
         async for entries in gathered(stub.ReadJournal(request, metadata=IDENTITY)):
             yield entries
 
     async def lines(self, source: str, after: int, limit: int) -> list[journal_pb2.JournalEntry]:
         """Return so many lines of a journal after a position, as far as there are. Raises OwnerSilent."""
-        if source in self._rooms:
-            return await _first(entries_of(self._rooms[source], after, follow=False), limit)
-        stub = journal_pb2_grpc.JournalServiceStub(self._channel(source))
+        if source in self._journals:
+            return await _first(entries_of(self._journals[source], after, follow=False), limit)
+        stub = journal_pb2_grpc.JournalServiceStub(self._channel(service_of(source)))
         request = journal_pb2.ReadJournalRequest(source=source, after_position=after, limit=limit)
         try:
             call = stub.ReadJournal(request, metadata=IDENTITY, timeout=PATIENCE)

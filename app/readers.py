@@ -9,14 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from google.protobuf.descriptor import ServiceDescriptor
 
-from app.catalogue import REGISTRIES
-from app.secrets import audit_key, kept
+from app.catalogue import JOURNALS
+from app.secrets import audit_key, kept, secret_of
 from app.settings import PREFIX, Settings, SettingsError
 from kernel import database
+from kernel.access_room import AccessRoom
 from kernel.consumer import Sink
+from kernel.outcome import Clock
 from kernel.pack import Pack
-
-SOURCES = tuple(service.name for service in REGISTRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Reader:
     contract: ServiceDescriptor
     servicer: Any
     sink: Sink
+    access: AccessRoom
     close: Callable[[], None]
     sealer: Any = None
     collector: Any = None
@@ -75,8 +76,9 @@ def policy_file(setting: str, path: Path) -> Any:
         ) from None
 
 
-def audit(settings: Settings, pack: Pack) -> Reader:
+def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
     from luoshu.audit.v1 import audit_pb2
+    from services.audit import store
     from services.audit.consumer import AuditSink
     from services.audit.cosigning import Collector
     from services.audit.note import generate
@@ -92,7 +94,8 @@ def audit(settings: Settings, pack: Pack) -> Reader:
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         AuditServicer(reading, signer, policy),
-        AuditSink(writing, SOURCES),
+        AuditSink(writing, JOURNALS),
+        AccessRoom("audit", store.ACCESS, url, secret_of(settings, "audit"), clock),
         partial(_leave, writing, reading),
         Sealer(writing, reading, signer),
         Collector(writing, reading, policy),
@@ -100,10 +103,11 @@ def audit(settings: Settings, pack: Pack) -> Reader:
     )
 
 
-def reports(settings: Settings, pack: Pack) -> Reader:
+def reports(settings: Settings, pack: Pack, clock: Clock) -> Reader:
     from luoshu.reports.v1 import reports_pb2
     from services.reports.consumer import ReportsSink
     from services.reports.servicer import ReportsServicer
+    from services.reports.store import ACCESS
 
     url = settings.database("reports")
     writing, reading = database.writing(url), database.reading(url)
@@ -111,5 +115,6 @@ def reports(settings: Settings, pack: Pack) -> Reader:
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"],
         ReportsServicer(reading, pack),
         ReportsSink(writing, pack),
+        AccessRoom("reports", ACCESS, url, secret_of(settings, "reports"), clock),
         partial(_leave, writing, reading),
     )

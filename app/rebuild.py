@@ -6,17 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from app.catalogue import registry
 from app.comparison import TOGETHER, Compared, compared
+from app.operating import operator
 from app.settings import Settings
 from kernel import database
+from kernel.access import Access, Kind
+from kernel.access_store import AccessStore
 from kernel.consumer import SHARD, Gap, following
 from kernel.pack import Pack, load
 from kernel.store import Store
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.reports.consumer import ReportsSink
-from services.reports.store import CURSOR, EDITION, METADATA
+from services.reports.store import ACCESS, CURSOR, EDITION, FOLDED, METADATA
 
 Entries = Callable[[str, int, int], Iterator[list[JournalEntry]]]
 """Tells a source's entries above a position up to another."""
@@ -78,7 +82,7 @@ class Rebuild:
         with self._live.connect() as live, live.begin():
             self.catch_up(_cursors(live), progress)  # what came while it was being built
             with self._beside.connect() as rebuilt:
-                return [compared(table, live, rebuilt) for table in METADATA.sorted_tables]
+                return [compared(table, live, rebuilt) for table in FOLDED]
 
     def replace(self, progress: Progress) -> list[Compared]:
         """Put what was built anew in the live one's place, in one transaction, and return what became different.
@@ -90,11 +94,19 @@ class Rebuild:
             live.execute(sa.select(CURSOR).with_for_update()).all()  # the consumer waits
             self.catch_up(_cursors(live), progress)
             with self._beside.connect() as rebuilt:
-                found = [compared(table, live, rebuilt) for table in METADATA.sorted_tables]
+                found = [compared(table, live, rebuilt) for table in FOLDED]
                 _demand_published(live, rebuilt)
-                for table in METADATA.sorted_tables:
+                for table in FOLDED:
                     _copy(table, rebuilt, live)
+            self._tell(live, found)
         return found
+
+    def _tell(self, live: sa.Connection, found: list[Compared]) -> None:
+        """Keep in the access journal, with the replacement, who replaced what."""
+        now, different = Timestamp(), {one.table: one.difference for one in found if one.difference}
+        now.GetCurrentTime()
+        journal = AccessStore(ACCESS, postgres=database.is_postgres(live.engine))
+        journal.save(live, now, [Access(Kind.REBUILT, operator(), "rebuild", details=different)])
 
 
 @contextmanager

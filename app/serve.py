@@ -17,21 +17,24 @@ from prometheus_client import start_http_server
 
 from app import logs, migrate
 from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES, own_behaviours, own_rpcs
+from app.operating import started, stopped
 from app.others import Others
 from app.secrets import secret_of, wrong_secret
 from app.settings import PREFIX, Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
+from kernel.access_room import AccessRoom
+from kernel.access_store import Recorder
 from kernel.consumer import Follower, RoomSink
 from kernel.events import EventServicer
 from kernel.identity import Identity, is_loopback
-from kernel.journal import JournalServicer, entries_of
+from kernel.journal import Journal, JournalServicer, entries_of
 from kernel.outcome import Clock
 from kernel.pack import Pack, PackError
 from kernel.pack import load as load_pack
 from kernel.parking import Parks
 from kernel.registry import Service
-from kernel.relay import RelaySink
+from kernel.relay import LEAD, LEAD_ACCESS, RelaySink
 from kernel.room import Circumstances, Room
 from kernel.servicer import behaviours
 from kernel.web import Handler, WebServer
@@ -40,6 +43,8 @@ from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
 
+Contract = tuple[Any, dict[str, rpc.Behaviour], Recorder | None]
+"""A contract, the code of its RPCs, and who keeps what they deny; None: they do it themselves."""
 MOST_PORT = 65_535
 THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
 FAREWELL = 0.3  # seconds in which calls that are on their way are told so; gRPC would cancel them without a word
@@ -61,6 +66,8 @@ class Process:
     clock: Clock = now
     most: int = 256
     rooms: dict[str, Room] = field(default_factory=dict)
+    recorders: dict[str, Room | AccessRoom] = field(default_factory=dict)
+    journals: dict[str, Journal] = field(default_factory=dict)
     followers: list[Follower] = field(default_factory=list)
     upkeep: Upkeep | None = None
     port: int = 0
@@ -71,11 +78,12 @@ class Process:
     _runs: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _web: WebServer | None = None
     _served: list[str] = field(default_factory=list)
+    _sinks: list[Any] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
     _others: Others = field(init=False)
 
     def __post_init__(self) -> None:
-        self._others = Others(self.settings, self.rooms)
+        self._others = Others(self.settings, self.rooms, self.journals)
 
     @property
     def listen(self) -> str:
@@ -102,8 +110,8 @@ class Process:
             migrate.ready(name, self.settings.database(name))
         self._gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
         self._server = rpc.server()
-        for contract, code in self._contracts(pack):
-            methods, its_edges = rpc.handlers(self._gate, contract, code)
+        for contract, code, recorder in self._contracts(pack):
+            methods, its_edges = rpc.handlers(self._gate, contract, code, recorder)
             self._served.append(contract.full_name)
             rpc.serve(self._server, contract, methods)
             edges += its_edges
@@ -114,6 +122,7 @@ class Process:
             self._web.start()
         for edge in edges:
             edge.warm()
+        await started(self.settings, self.recorders)
         self._start_tasks()
         await self._set_health(serving=True)
 
@@ -128,23 +137,27 @@ class Process:
         metrics.DEVELOPMENT.set(int(self.settings.believes_anywhere))
         return Identity(believes=loopback or self.settings.believes_anywhere)
 
-    def _contracts(self, pack: Pack) -> list[tuple[Any, dict[str, rpc.Behaviour]]]:
-        contracts: list[tuple[Any, dict[str, rpc.Behaviour]]] = []
+    def _contracts(self, pack: Pack) -> list[Contract]:
+        """Open the services; return what each serves, and who keeps what it denies."""
+        contracts: list[Contract] = []
         for service in REGISTRIES:
             if service.name in self.names:
                 room = self._open(service, pack)
-                self._relay(room)
-                contracts.append((service.contract, behaviours(room, own_behaviours(room))))
-        if self.rooms:
-            journal = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
-            contracts.append((journal, own_rpcs(JournalServicer(self.rooms))))
+                contracts.append((service.contract, behaviours(room, own_behaviours(room)), room))
         contracts += [self._reader(name, pack) for name in READERS if name in self.names]
+        journal = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
+        servicer = JournalServicer(self.journals, self.recorders)
+        contracts.append((journal, own_rpcs(servicer), None))
+        self._relay_all()
         for name, reactions in FOLLOWING.items():
             if name in self.names:
                 sink = RoomSink(self.rooms[name], name, reactions, asyncio.get_running_loop())
-                self._follow(sink)
+                self._sinks.append(sink)
+        for sink in self._sinks:  # now every journal of this process is known
+            self._follow(sink)
         events = events_pb2.DESCRIPTOR.services_by_name["EventService"]
-        contracts.append((events, own_rpcs(EventServicer(self._parking))))
+        any_ = next(iter(self.recorders.values()))
+        contracts.append((events, own_rpcs(EventServicer(self._parking, self.recorders)), any_))
         return contracts
 
     def _open(self, service: Service, pack: Pack) -> Room:
@@ -159,24 +172,27 @@ class Process:
                 most=self.most,
             ),
         )
-        self.rooms[service.name] = room
+        self.rooms[service.name] = self.recorders[service.name] = room
+        self.journals |= {room.source: room, room.access.source: room.access}
         if not room.has_its_secret():
             raise wrong_secret(self.settings, service.name)
         return room
 
-    def _reader(self, name: str, pack: Pack) -> tuple[Any, dict[str, rpc.Behaviour]]:
+    def _reader(self, name: str, pack: Pack) -> Contract:
         from app import readers
 
         reader = (
-            readers.audit(self.settings, pack)
+            readers.audit(self.settings, pack, self.clock)
             if name == "audit"
-            else readers.reports(self.settings, pack)
+            else readers.reports(self.settings, pack, self.clock)
         )
         self._closing.append(reader.close)
-        self._follow(reader.sink)
+        self.recorders[name] = reader.access
+        self.journals[reader.access.access.source] = reader.access.access
+        self._sinks.append(reader.sink)
         if name == "audit":
             self._audit(reader)
-        return reader.contract, own_rpcs(reader.servicer)
+        return reader.contract, own_rpcs(reader.servicer), reader.access
 
     @property
     def _parking(self) -> dict[str, Parks]:
@@ -205,22 +221,29 @@ class Process:
             journal = _topic(bus, source) if bus else owner
             self.followers.append(Follower(sink, source, journal, owner, turn))
 
-    def _relay(self, room: Room) -> None:
-        """Publish a service's journal, where there is a bus to publish it to."""
+    def _relay_all(self) -> None:
+        """Publish the journals of this process, where there is a bus to publish them to."""
         if not self.settings["KAFKA"]:
             return
+        for room in self.rooms.values():
+            self._relay(room.store, room.writing, room.source, LEAD)
+        for recorder in self.recorders.values():
+            access = recorder.access
+            self._relay(access.store, recorder.writing, access.source, LEAD_ACCESS)
+
+    def _relay(self, cursors: Any, engine: Any, source: str, lock: int) -> None:
         from kernel.kafka import KafkaPublisher  # loaded only where there is a bus
 
-        sink = RelaySink(room.store, room.writing, KafkaPublisher(self.settings["KAFKA"]))
-        owner = self._journal(room.service.name)
+        sink = RelaySink(cursors, engine, KafkaPublisher(self.settings["KAFKA"]), source, lock)
+        owner = self._journal(source)
         journal = sink.leading(owner)
-        self.followers.append(Follower(sink, room.service.name, journal, owner, asyncio.Lock()))
+        self.followers.append(Follower(sink, source, journal, owner, asyncio.Lock()))
         self._closing.append(sink.close)
 
     def _journal(self, source: str) -> Any:
         """A source's journal: of this process where it is here, else read from its address."""
-        if source in self.rooms:
-            return partial(entries_of, self.rooms[source], follow=True)
+        if source in self.journals:
+            return partial(entries_of, self.journals[source], follow=True)
         return partial(self._others.journal, source)
 
     def _add_health_and_reflection(self) -> None:
@@ -241,18 +264,24 @@ class Process:
 
     def _start_tasks(self) -> None:
         self.upkeep = Upkeep(
-            self.rooms, self.followers, self._parking, self.clock, self._others.head
+            self.rooms,
+            self.followers,
+            self._parking,
+            self.clock,
+            self._others.head,
+            self.recorders,
         )
         runs = [follower.run() for follower in self.followers]
-        looks = [room.look_out() for room in self.rooms.values()]
+        looks = [recorder.look_out() for recorder in self.recorders.values()]
         more = [run() for run in (self.upkeep.run, *self._runs)]
         self._tasks = [asyncio.create_task(run) for run in (*runs, *looks, *more)]
 
     async def stop(self) -> None:
         """Take no new calls, let those under way end, then leave."""
         await self._set_health(serving=False)
-        for room in self.rooms.values():
-            room.tide.end()
+        await stopped(self.recorders)
+        for recorder in self.recorders.values():
+            recorder.end()
         if self._gate:
             self._gate.closed = True
         await asyncio.sleep(FAREWELL)
@@ -260,8 +289,8 @@ class Process:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for room in self.rooms.values():
-            await asyncio.to_thread(room.close)
+        for recorder in self.recorders.values():
+            await asyncio.to_thread(recorder.close)
         for close in self._closing:
             close()
         await self._others.close()

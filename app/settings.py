@@ -169,11 +169,21 @@ def _value(
     return Value(setting, setting.default, "default")
 
 
+def shown(settings: Settings) -> dict[str, str]:
+    """Return the settings that are not as they are by default, as they may be shown: without passwords."""
+    told = (v for v in settings.values.values() if v.value != v.setting.default)
+    return {f"{PREFIX}{v.setting.name}": without_password(v.value) for v in told}
+
+
+def without_password(value: str) -> str:
+    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", value)
+
+
 def print_all() -> None:
     """Print every setting, its value and where it came from; a password in a database's address is not shown."""
     values = load().values.values()
     width = max(len(PREFIX + v.setting.name) for v in values)
     for value in values:
-        shown = re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", value.value) or '""'
-        print(f"{PREFIX + value.setting.name:<{width}}  {shown}  [{value.source}]")
+        text = without_password(value.value) or '""'
+        print(f"{PREFIX + value.setting.name:<{width}}  {text}  [{value.source}]")
         print(f"{'':<{width}}  {value.setting.en} / {value.setting.zh}")

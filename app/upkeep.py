@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from kernel import metrics
+from kernel.access import service_of
+from kernel.access_room import AccessRoom
 from kernel.consumer import Follower
 from kernel.dates import business_date
 from kernel.errors import OwnerSilent
@@ -35,6 +37,7 @@ class Upkeep:
     parking: Mapping[str, Parks]
     clock: Clock
     head: Callable[[str], Awaitable[int]]
+    recorders: Mapping[str, Room | AccessRoom] = field(default_factory=dict)
     _told: dict[str, datetime.date] = field(default_factory=dict)
     _keepers: dict[str, Timekeeper] = field(init=False)
     _asked: float = float("-inf")
@@ -60,6 +63,8 @@ class Upkeep:
     async def mind(self) -> None:
         """Tell the day, and let happen what is due on it."""
         await self._tick()
+        for recorder in self.recorders.values():
+            await recorder.sweep()
         for keeper in self._keepers.values():
             await keeper.look()
 
@@ -90,15 +95,18 @@ class Upkeep:
         for source in self._due():
             with contextlib.suppress(OwnerSilent):
                 heads[source] = await self.head(source)
-                if source in self.rooms:
+                if self._is_here(source):
                     metrics.journal_position(source).set(heads[source])
         return heads
+
+    def _is_here(self, source: str) -> bool:
+        return service_of(source) in self.recorders
 
     def _due(self) -> set[str]:
         """Return the sources whose heads are asked for in this look."""
         sources, now = {follower.source for follower in self.followers}, time.monotonic()
         if now - self._asked < FAR:
-            return sources & self.rooms.keys()
+            return {source for source in sources if self._is_here(source)}
         self._asked = now
         return sources
 

@@ -1,10 +1,12 @@
 """An event on the bus: CloudEvents 1.0 in binary mode, so that any consumer can read it (CNCF CloudEvents Kafka binding).
 
-Topic `luoshu.<service>.v1`, one partition; key: the record's name; value: the journal's exact bytes.
+Topic `luoshu.<service>.v1`, of its access journal `luoshu.<service>.access.v1`; one partition; key: the record's name; value: the
+journal's exact bytes.
 """
 
 from typing import NamedTuple
 
+from kernel.access import service_of
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 
 CONTENT_TYPE = "application/protobuf"
@@ -20,8 +22,10 @@ class Message(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-def topic_of(service: str) -> str:
-    return f"luoshu.{service}.v1"
+def topic_of(source: str) -> str:
+    """Return `luoshu.platforms.v1`, or `luoshu.platforms.access.v1` for an access journal."""
+    service = service_of(source)
+    return f"luoshu.{service}.v1" if service == source else f"luoshu.{service}.access.v1"
 
 
 def message_of(entry: JournalEntry) -> Message:

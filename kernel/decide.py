@@ -9,11 +9,12 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import personal
+from kernel.access import Access
 from kernel.case import Role
 from kernel.columns import microseconds
 from kernel.dates import business_date, from_date
 from kernel.deadline import Deadline
-from kernel.decision import Decision
+from kernel.decision import Decision, shown
 from kernel.errors import DomainError, Reused, TooLate
 from kernel.outcome import Command, Held, JournalRow, Loader, Outcome, Settled
 from kernel.pack import Pack
@@ -45,6 +46,7 @@ class Batch:
     drawn: dict[str, int] = field(default_factory=dict)
     new_keys: dict[str, bytes] = field(default_factory=dict)
     deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
+    access: list[Access] = field(default_factory=list)
 
     def fork(self) -> "Batch":
         """Return a copy that can be thrown away: what it accepts is not accepted here."""
@@ -60,13 +62,14 @@ class Batch:
             drawn=dict(self.drawn),
             new_keys=dict(self.new_keys),
             deadlines=dict(self.deadlines),
+            access=list(self.access),
         )
 
     def decide(self, command: Command) -> Settled:
         """Raises DomainError, and then nothing has changed."""
         before = self.seen.get(command.request_id)
         if before is not None:
-            return _same_content(command, before)
+            return self._repeated(command, before)
         if time.monotonic() > command.deadline:
             raise TooLate(
                 "the deadline passed while the request was queued", "请求排队期间已超过时限"
@@ -76,6 +79,12 @@ class Batch:
         if not command.validate_only:
             decision.accept()
             self.seen[command.request_id] = settled
+        return settled
+
+    def _repeated(self, command: Command, before: Settled) -> Settled:
+        settled = _same_content(command, before)
+        record = self.service.resource_of(settled.name).record.FromString(settled.record)
+        self.access += shown(command, record, settled.standing)
         return settled
 
     def held(self, name: str) -> Held | None:

@@ -4,15 +4,23 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from kernel import personal
+from kernel.access import Access, Kind, reading
 from kernel.case import Reference, Role
 from kernel.columns import fields_of, iso, microseconds
 from kernel.dates import from_date, to_date
 from kernel.edit import apply_mask, cleared
-from kernel.errors import AlreadyExists, Invalid, NotFound, Refused, Stale, UnknownReference
+from kernel.errors import AlreadyExists, Hidden, Invalid, NotFound, Refused, Stale, UnknownReference
 from kernel.lifecycle import Move
 from kernel.outcome import Command, Held, JournalRow, Settled
 from kernel.registry import Resource
-from kernel.rights import Standing, demand, demand_role, may_see, standing_of
+from kernel.rights import (
+    Standing,
+    demand,
+    demand_role,
+    may_see,
+    may_see_persons,
+    standing_of,
+)
 from luoshu.journal.v1.journal_pb2 import Change
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ class Decision:
         self._numbers: dict[str, int] = {}
         self._entries: list[tuple[JournalRow, Held, tuple[Any, ...] | None]] = []
         self._sealed: list[personal.Sealed] = []
+        self._access: list[Access] = []
         self.caller, self.pack, self.today = command.caller, batch.pack, batch.today
         self.importing = command.action == "imported"
         self.effective = command.effective or batch.today
@@ -70,7 +79,7 @@ class Decision:
         standing = standing_of(held.message, self._batch.service.resource_of(name).lifecycle)
         if name == self._command.name or may_see(self.caller, standing.readers, standing.public):
             return held
-        raise _missing(name)
+        raise _missing(name, Hidden)
 
     def _existing(self, name: str) -> Held:
         held = self._batch.held(name)
@@ -106,6 +115,7 @@ class Decision:
         batch.numbers.update(self._numbers)
         batch.drawn.update(self._numbers)
         batch.sealed.update((sealed.commitment, sealed) for sealed in self._sealed)
+        batch.access += self._access
 
     def _created(self) -> Settled:
         demand_role(self.caller, self._resource.lifecycle.create_by, "create")
@@ -158,6 +168,8 @@ class Decision:
         new = _copy(old.message)
         chosen = move.action(new, self._command.request, self)
         new.state = self._resource.lifecycle.target(move, chosen)
+        if move.overrides:
+            self._access.append(_override(self._command))
         return self._settled(new, old, move.name)
 
     def _to_move(self, action: str) -> tuple[Held, Move]:
@@ -170,7 +182,7 @@ class Decision:
             for m in lifecycle.of_state(standing.state)
         )
         if not (open_to_any or may_see(self.caller, standing.readers, standing.public)):
-            raise _missing(command.name)
+            raise _missing(command.name, Hidden)
         if command.etag and command.etag != old.message.etag:
             raise Stale(
                 f"{command.name} is at etag {old.message.etag}, not {command.etag}; read it again and repeat",
@@ -200,6 +212,7 @@ class Decision:
             effective = max(self.effective, to_date(other.message.effective_date) or self.effective)
             part = f"~{len(self._entries)}"
             self._entry(message, other, action, resource, effective, part)
+        self._access += shown(self._command, new, standing)
         return Settled(
             new.name,
             new.SerializeToString(),
@@ -303,8 +316,27 @@ def _copy(message: Any) -> Any:
     return new
 
 
-def _missing(name: str) -> NotFound:
-    return NotFound(
+def shown(command: Command, record: Any, standing: Standing) -> list[Access]:
+    """Return the read of persons that the answer to a change is; whoever creates a record gave them itself."""
+    if command.action in ("create", "imported") or not may_see_persons(command.caller, standing):
+        return []
+    return reading(command.caller, command.action, [record] if personal.commitments(record) else [])
+
+
+def _override(command: Command) -> Access:
+    return Access(
+        Kind.OVERRIDDEN,
+        command.caller,
+        command.action,
+        command.name,
+        request_id=command.request_id,
+        request_hash=command.fingerprint,
+        reason=command.reason,
+    )
+
+
+def _missing(name: str, kind: type[NotFound] = NotFound) -> NotFound:
+    return kind(
         f"no {name}, or none that you may see; list what there is",
         f"没有 {name}，或无权查看；请先查询列表",
     )

@@ -18,9 +18,13 @@ class Problem:
 
 
 class DomainError(Exception):
-    """A refusal that the caller can act on. `code` is stable and in capitals."""
+    """A refusal that the caller can act on. `code` is stable and in capitals.
+
+    `recorded`: the access journal has it already, where it is one that belongs there.
+    """
 
     code = "REFUSED"
+    recorded = False
 
     def __init__(self, en: str, zh: str, *, field: str = "", reason: str = "") -> None:
         super().__init__(en)
@@ -67,6 +71,10 @@ class NotFound(DomainError):
     """No such record, or none that this caller may see."""
 
     code = "NOT_FOUND"
+
+
+class Hidden(NotFound):
+    """There is such a record, and this caller may not see it. It is told as if there were none."""
 
 
 class UnknownReference(NotFound):

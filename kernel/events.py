@@ -2,41 +2,23 @@
 # ruff: noqa: N802 - a method is named as its RPC
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
-
-import structlog
+from collections.abc import Iterable, Mapping, Sequence
 
 from kernel import metrics
+from kernel.access import Access, Kind
+from kernel.access_store import Recorder
 from kernel.case import Caller, Role
 from kernel.errors import NotFound
 from kernel.parking import Parked, Parks, Redriven, change_of, redrive
 from kernel.rights import demand_role
 from luoshu.events.v1 import events_pb2 as pb
 
-log = structlog.get_logger(__name__)
-
-Record = Callable[[str, Caller, str, Mapping[str, Any]], None]
-"""Records an operator's act: the consumer, who, what was done, to what."""
-
-
-def logged(consumer: str, caller: Caller, act: str, said: Mapping[str, Any]) -> None:
-    """Record an act in the log."""
-    log.warning(
-        "operator_act",
-        act=act,
-        consumer=consumer,
-        actor=caller.actor,
-        department=caller.department,
-        **said,
-    )
-
 
 class EventServicer:
-    """Serves the sinks of one process. `sinks`: by the consumer's name; `record`: takes down what an operator did."""
+    """Serves the sinks of one process. `sinks`: by the consumer's name; `recorders`: of what an operator did, by service."""
 
-    def __init__(self, sinks: Mapping[str, Parks], record: Record = logged) -> None:
-        self._sinks, self._record = sinks, record
+    def __init__(self, sinks: Mapping[str, Parks], recorders: Mapping[str, Recorder]) -> None:
+        self._sinks, self._recorders = sinks, recorders
 
     async def ListParkedEvents(
         self, request: pb.ListParkedEventsRequest, caller: Caller
@@ -57,10 +39,10 @@ class EventServicer:
         answer = pb.RedriveParkedEventsResponse()
         for sink in self._chosen(request.consumer):
             done = await asyncio.to_thread(redrive, sink, request.source, request.record)
+            await self._recorders[sink.name].record(*(_act(caller, one) for one in done))
             for one in done:
                 of = answer.failed if one.error else answer.applied
                 of.append(_message(sink.name, one.parked, one.error))
-                self._record(sink.name, caller, "redrive", _said(one))
         return answer
 
     def _chosen(self, consumer: str) -> Sequence[Parks]:
@@ -82,10 +64,10 @@ def measure(sinks: Iterable[Parks]) -> None:
         metrics.PARKED.labels(sink.name).set(len(sink.parked()))
 
 
-def _said(one: Redriven) -> dict[str, Any]:
+def _act(caller: Caller, one: Redriven) -> Access:
     parked = one.parked
-    said = {"source": parked.source, "position": parked.position, "record": parked.record}
-    return {**said, "error": one.error}
+    details = {"source": parked.source, "position": str(parked.position), "error": one.error}
+    return Access(Kind.REDRIVEN, caller, "RedriveParkedEvents", parked.record, details=details)
 
 
 def _message(consumer: str, parked: Parked, error: str | None = None) -> pb.ParkedEvent:

@@ -42,7 +42,8 @@ class Move:
 
     `source`: one state or several. `target`: one state, or several of which the rule returns one. `by`: the roles that may.
     `of`: how the caller's department stands to the record (by role where empty). `four_eyes`: not by the record's author.
-    `within`: working days that the step may take, for the printed table; 0 where nothing is set.
+    `within`: working days that the step may take, for the printed table; 0 where nothing is set. `overrides`: it sets a rule or
+    an earlier decision aside, and an auditor finds it as such.
     """
 
     source: int | tuple[int, ...]
@@ -52,6 +53,7 @@ class Move:
     of: Of | None = None
     four_eyes: bool = False
     within: int = 0
+    overrides: bool = False
 
     @property
     def name(self) -> str:

@@ -15,7 +15,6 @@ import structlog
 
 from kernel.consumer import SHARD, Journal
 from kernel.database import is_postgres
-from kernel.store import Store
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 log = structlog.get_logger(__name__)
@@ -23,6 +22,8 @@ log = structlog.get_logger(__name__)
 LOOK = 1.0  # seconds between two looks whether the process that leads has gone
 LEAD = 20_736_002
 """Number of PostgreSQL's advisory lock that the process holds which relays a database's journal."""
+LEAD_ACCESS = 20_736_003
+"""The same for its access journal."""
 
 
 class Lost(Exception):
@@ -35,6 +36,14 @@ class Lost(Exception):
 
 class NotLeading(Exception):
     """Another process relays this journal by now."""
+
+
+class Cursors(Protocol):
+    """Where the relay's progress is kept, in the service's own database."""
+
+    def cursors(self, tx: sa.Connection) -> Mapping[tuple[str, int], int]: ...
+
+    def put_cursor(self, tx: sa.Connection, source: str, shard: int, position: int) -> None: ...
 
 
 class Publisher(Protocol):
@@ -53,8 +62,8 @@ class Lead:
     On SQLite everybody leads: a file has one process.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine, self._postgres = engine, is_postgres(engine)
+    def __init__(self, engine: sa.Engine, lock: int = LEAD) -> None:
+        self._engine, self._postgres, self._lock = engine, is_postgres(engine), lock
         self._connection: sa.Connection | None = None
 
     def taken(self) -> bool:
@@ -76,7 +85,7 @@ class Lead:
     def _takes(self) -> bool:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection = connection
-        if connection.execute(sa.select(sa.func.pg_try_advisory_lock(LEAD))).scalar_one():
+        if connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._lock))).scalar_one():
             return True
         self.leave()
         return False
@@ -94,10 +103,17 @@ class RelaySink:
 
     name = "relay"
 
-    def __init__(self, store: Store, engine: sa.Engine, publisher: Publisher) -> None:
-        self._store, self._engine, self._publisher = store, engine, publisher
-        self._lead = Lead(engine)
-        self.sources = (store.service.name,)
+    def __init__(
+        self,
+        cursors: Cursors,
+        engine: sa.Engine,
+        publisher: Publisher,
+        source: str,
+        lock: int = LEAD,
+    ) -> None:
+        self._store, self._engine, self._publisher = cursors, engine, publisher
+        self._lead = Lead(engine, lock)
+        self.sources = (source,)
 
     def leading(self, owner: Journal) -> Journal:
         """Return the journal to follow: it tells nothing while another process leads."""

@@ -60,7 +60,7 @@ def may_see_past(caller: Caller, readers: str, then: str, public_then: bool) -> 
 
 def may_see_persons(caller: Caller, standing: Standing) -> bool:
     """Its own unit, and those who work on it in the leading department; not whoever may merely see the record."""
-    if stands(caller, Of.OWNER, standing) or Role.SYSTEM in caller.roles:
+    if stands(caller, Of.OWNER, standing):
         return True
     working = {Role.CASE_OFFICER, Role.APPROVER, Role.FINANCE_OFFICER}
     return stands(caller, Of.LEAD, standing) and not working.isdisjoint(caller.roles)

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from kernel import database
+from kernel.access import Access
+from kernel.access_store import AccessJournal
 from kernel.case import Reference
+from kernel.columns import microseconds
 from kernel.commands import Commands
 from kernel.errors import DomainError, Silent, UnknownReference
 from kernel.gather import Gatherer
@@ -56,6 +59,8 @@ class Room:
         self.tide, self.tokens, self.commands = Tide(), Tokens(c.secret), Commands(c.secret)
         self.lists = Lists(self.store, self.tokens)
         self.writer = Writer(self.store, self.writing, c.pack, self.vault, c.clock)
+        self.access = AccessJournal(service.name, self.store.access, self.read, Tide())
+        self.source, self.mark, self._clock = service.name, self.commands.mark, c.clock
         self._woken = 0
         self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
             self.writer.write, name=f"{service.name}-writer", most=c.most, after=self._wake
@@ -88,6 +93,16 @@ class Room:
         again = tuple(c for c, o in zip(commands, open_, strict=True) if o)
         answers = iter(await self._writes.ask(Work(again, work.atomic)))
         return [next(answers) if o else old for o, old in zip(open_, outcomes, strict=True)]
+
+    async def record(self, *said: Access) -> None:
+        """Keep access events: with what else is to be written at the moment."""
+        if said:
+            await self._writes.ask(Work(access=said))
+
+    async def sweep(self) -> None:
+        """End the minutes of denials that are over, where there are any."""
+        if await self.read(self.store.access.over, microseconds(self._clock())):
+            await self._writes.ask(Work(sweep=True))
 
     async def settle(self, command: Command) -> Settled:
         """Return one command's outcome, or raise it."""
@@ -134,6 +149,7 @@ class Room:
 
     def _wake(self, head: int = 0) -> None:
         """Wake those who wait, once a position: not for what changed nothing, nor again for what is told."""
+        self.access.rise(self.writer.access_position)
         head = max(head, self.writer.position)
         if head > self._woken:
             self._woken = head
@@ -173,9 +189,18 @@ class Room:
             while not self.tide.ended:
                 with contextlib.suppress(Silent):  # a database that is away comes back
                     self._wake(await self.read(self.store.head))
+                    self.access.rise(await self.access.head())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(turn.wait(), notices.pause)
                 turn.clear()
+
+    async def head(self) -> int:
+        return int(await self.read(self.store.head))
+
+    def end(self) -> None:
+        """Let go of those who wait at the ends of the journals."""
+        self.tide.end()
+        self.access.end()
 
     def close(self) -> None:
         """Answer what is queued, then leave the database."""

@@ -17,9 +17,13 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from kernel import metrics
+from kernel.access import Access, Kind
+from kernel.access_store import Recorder
 from kernel.case import Caller
 from kernel.errors import (
+    Denied,
     DomainError,
+    Hidden,
     Invalid,
     Overloaded,
     Problem,
@@ -31,6 +35,7 @@ from kernel.errors import (
 from kernel.identity import Identity
 from kernel.status import DETAILS_KEY, crash, status_of
 from kernel.violations import PARTS, broken, problems, room
+from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -89,8 +94,16 @@ class Gate:
 class Edge:
     """One method's way from bytes to bytes."""
 
-    def __init__(self, gate: Gate, method: MethodDescriptor, behaviour: Behaviour) -> None:
-        self._gate, self._behaviour = gate, behaviour
+    def __init__(
+        self,
+        gate: Gate,
+        method: MethodDescriptor,
+        behaviour: Behaviour,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._gate, self._behaviour, self._recorder = gate, behaviour, recorder
+        self._recording = set[asyncio.Task[None]]()
+        self._exports = str(method.GetOptions().Extensions[journal_pb2.exports])
         self._request: Any = GetMessageClass(method.input_type)
         self._service, self._name = method.containing_service.full_name, method.name
         self._streams = method.client_streaming or method.server_streaming
@@ -112,7 +125,7 @@ class Edge:
             self._gate.admit(False)
             async with asyncio.timeout(_limit(context)):
                 caller = call.caller = self._gate.identity.caller(_metadata(context))
-                answer = await self._behaviour(self._parsed(raw), caller)
+                answer = await self._answer(raw, caller)
             body, code = _bytes(answer), grpc.StatusCode.OK
             return body
         except TimeoutError:
@@ -124,6 +137,52 @@ class Edge:
             if failure is None:
                 self._end(call, code)
         return await self._refuse(context, call, failure)
+
+    async def _answer(self, raw: bytes, caller: Caller) -> Any:
+        request = self._parsed(raw)
+        try:
+            answer = await self._behaviour(request, caller)
+        except (Denied, Hidden) as refusal:
+            await self._recorded(refusal, caller, raw, getattr(request, "name", ""))
+            raise
+        if self._recorder is not None and self._hands_out(request):
+            access = self._access(Kind.EXPORTED, caller, raw, getattr(request, "name", ""))
+            await self._recorder.record(access)
+        return answer
+
+    def _hands_out(self, request: Any) -> bool:
+        """Tell whether the contract calls this an export; of several pages the first is one."""
+        asked = self._exports == "always" or getattr(request, self._exports or "-", False)
+        return bool(self._exports and asked) and not getattr(request, "page_token", "")
+
+    def _access(
+        self, kind: Kind, caller: Caller, raw: bytes, record: str, code: str = ""
+    ) -> Access:
+        mark = self._recorder.mark(raw) if self._recorder else b""
+        return Access(kind, caller, self._name, record, code, request_hash=mark)
+
+    async def _recorded(
+        self, refusal: Denied | Hidden, caller: Caller, raw: bytes, record: str
+    ) -> None:
+        """Keep what was denied, unless the writer has. It is answered after that; not so a hidden record: waiting would
+        tell that it exists.
+        """
+        if self._recorder is None or refusal.recorded:
+            return
+        hidden = isinstance(refusal, Hidden)
+        code = "OUT_OF_SCOPE" if hidden else refusal.code
+        access = self._access(Kind.DENIED, caller, raw, record, code)
+        if not hidden:
+            await self._recorder.record(access)
+            return
+        task = asyncio.create_task(self._recorder.record(access))
+        self._recording.add(task)
+        task.add_done_callback(self._let_go)
+
+    def _let_go(self, task: "asyncio.Task[None]") -> None:
+        self._recording.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("access_not_recorded", method=self._name, error=type(error).__name__)
 
     async def stream(self, raw: bytes, context: Any) -> AsyncIterator[bytes]:
         async def answers(caller: Caller) -> AsyncIterator[Any]:
@@ -155,13 +214,22 @@ class Edge:
                 yield _bytes(answer)
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001 - the unexpected becomes INTERNAL with a number
-            failure = error
+            failure = await self._told(error, call.caller)
         finally:
             self._gate.streams -= 1
             if failure is None:
                 self._end(call, code)
         if failure is not None:
             await self._refuse(context, call, failure)
+
+    async def _told(self, failure: Exception, caller: Caller | None) -> Exception:
+        """Return how a stream ends: as it failed, or for want of a record of its denial."""
+        try:
+            if isinstance(failure, Denied) and caller is not None:
+                await self._recorded(failure, caller, b"", "")
+        except DomainError as unrecorded:
+            return unrecorded
+        return failure
 
     def _decoded(self, raw: bytes) -> Any:
         """Raises Invalid."""
@@ -247,10 +315,16 @@ class Call:
 
 
 def handlers(
-    gate: Gate, contract: ServiceDescriptor, behaviours: Mapping[str, Behaviour]
+    gate: Gate,
+    contract: ServiceDescriptor,
+    behaviours: Mapping[str, Behaviour],
+    recorder: Recorder | None = None,
 ) -> tuple[dict[str, Handler], list[Edge]]:
-    """Return the contract's handlers by RPC name, and their edges, to be warmed once the server listens."""
-    edges = {m.name: Edge(gate, m, behaviours[m.name]) for m in contract.methods}
+    """Return the contract's handlers by RPC name, and their edges, to be warmed once the server listens.
+
+    `recorder`: keeps what is denied.
+    """
+    edges = {m.name: Edge(gate, m, behaviours[m.name], recorder) for m in contract.methods}
     return {m.name: _handler(m, edges[m.name]) for m in contract.methods}, list(edges.values())
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from google.protobuf.message_factory import GetMessageClass
 
 from kernel import metrics
+from kernel.access import reading
 from kernel.case import Caller, Role
-from kernel.errors import DomainError, Invalid, NotFound, Problem, Violated
+from kernel.errors import DomainError, Hidden, Invalid, NotFound, Problem, Violated
 from kernel.history import History, Moment, Past, moment_of
 from kernel.lists import question_of
 from kernel.outcome import Settled
 from kernel.pages import size_of
-from kernel.personal import conceal
+from kernel.personal import commitments, conceal
 from kernel.registry import Resource, rpc_name
 from kernel.rights import (
     allowed,
@@ -86,7 +87,7 @@ class Servicer:
                 raise wrong
         answer = self._answer(f"BatchCreate{self._resource.plural}")
         records = [self._record(outcome.record) for outcome in outcomes]  # type: ignore[union-attr]
-        records = await self._dressed(records, caller)
+        records = await self._persons(self._dressed(records, caller), caller)
         for record in records if request.validate_only else ():
             conceal(record)
         getattr(answer, self._resource.collection).extend(records)
@@ -130,8 +131,7 @@ class Servicer:
 
     async def get(self, request: Any, caller: Caller) -> Any:
         found = await self._room.find(request.name)
-        if found is None or not may_see(caller, found.readers, bool(found.public)):
-            raise self._missing(request.name)
+        found = self._visible(request.name, found, caller)
         moment = moment_of(request)
         if request.revision and not moment.is_now:
             raise Invalid(
@@ -141,8 +141,8 @@ class Servicer:
             )
         if request.revision or not moment.is_now:
             return await self._past(request, moment, caller, found)
-        (record,) = await self._dressed([self._record(found.record)], caller)
-        return record
+        records = self._dressed([self._record(found.record)], caller)
+        return (await self._read(f"Get{self._resource.noun}", records, caller))[0]
 
     async def _past(self, request: Any, moment: Moment, caller: Caller, now: Found) -> Any:
         name = request.name
@@ -151,22 +151,23 @@ class Servicer:
         else:
             past = (await self._room.read(self._history.as_of, [name], moment)).get(name)
         if past is None or not _saw(caller, now, past):
-            raise self._missing(name, " at that revision or time", "（该版本或时点）")
-        return await self._unmasked([self._of_event(past.event)], caller)
+            kind = Hidden if past else NotFound
+            raise self._missing(name, " at that revision or time", "（该版本或时点）", kind=kind)
+        records = [self._of_event(past.event)]
+        return (await self._read(f"Get{self._resource.noun}", records, caller))[0]
 
     async def list_(self, request: Any, caller: Caller) -> Any:
         question = question_of(self._resource, request, caller, self._room.tokens)
         page = await self._room.read(self._room.lists.page, question)
         answer = self._answer(f"List{self._resource.plural}")
         answer.position, answer.next_page_token = page.position, page.token
-        show = self._dressed if question.moment.is_now else self._persons
-        getattr(answer, self._resource.collection).extend(await show(page.records, caller))
+        records = self._dressed(page.records, caller) if question.moment.is_now else page.records
+        records = await self._read(f"List{self._resource.plural}", records, caller)
+        getattr(answer, self._resource.collection).extend(records)
         return answer
 
     async def revisions(self, request: Any, caller: Caller) -> Any:
-        found = await self._room.find(request.name)
-        if found is None or not may_see(caller, found.readers, bool(found.public)):
-            raise self._missing(request.name)
+        found = self._visible(request.name, await self._room.find(request.name), caller)
         tokens, asked, size = (
             self._room.tokens,
             f"revisions|{request.name}",
@@ -177,7 +178,8 @@ class Servicer:
         answer = self._answer(f"List{self._resource.noun}Revisions")
         seen = [past for _, past in rows[:size] if _saw(caller, found, past)]
         events = [self._room.service.event.FromString(past.event) for past in seen]
-        await self._persons([getattr(e, self._resource.singular) for e in events], caller)
+        records = [getattr(event, self._resource.singular) for event in events]
+        await self._read(f"List{self._resource.noun}Revisions", records, caller)
         answer.revisions.extend(events)
         if len(rows) > size:
             answer.next_page_token = tokens.make(asked, {"before": rows[size - 1][0]})
@@ -197,30 +199,46 @@ class Servicer:
     # Answers.
 
     async def _shown(self, settled: Settled, caller: Caller, tried: bool) -> Any:
-        """`tried`: nothing was changed."""
-        (record,) = await self._dressed([self._record(settled.record)], caller)
+        """`tried`: nothing was changed. That persons are shown is in the change's own transaction (`kernel.decision.shown`)."""
+        records = self._dressed([self._record(settled.record)], caller)
+        (record,) = await self._persons(records, caller)
         if tried:
             conceal(record)
         return record
 
-    async def _dressed(self, records: list[Any], caller: Caller) -> list[Any]:
-        """Add what the caller may do, and show the persons that it may see."""
+    def _dressed(self, records: list[Any], caller: Caller) -> list[Any]:
+        """Add what the caller may do."""
         lifecycle = self._resource.lifecycle
         for record in records:
             record.allowed_actions.extend(
                 allowed(caller, lifecycle, standing_of(record, lifecycle))
             )
+        return records
+
+    async def _read(self, rpc: str, records: list[Any], caller: Caller) -> list[Any]:
+        """Show the persons that the caller may see, once it is durable that they are read."""
+        await self._room.record(*reading(caller, rpc, self._protected(records, caller)))
         return await self._persons(records, caller)
 
     async def _persons(self, records: list[Any], caller: Caller) -> list[Any]:
-        lifecycle = self._resource.lifecycle
-        await self._room.show_persons(
-            [r for r in records if may_see_persons(caller, standing_of(r, lifecycle))]
-        )
+        await self._room.show_persons(self._protected(records, caller))
         return records
 
-    async def _unmasked(self, records: list[Any], caller: Caller) -> Any:
-        return (await self._persons(records, caller))[0]
+    def _protected(self, records: list[Any], caller: Caller) -> list[Any]:
+        """Return the records that hold persons whom the caller may see."""
+        lifecycle = self._resource.lifecycle
+        return [
+            r
+            for r in records
+            if may_see_persons(caller, standing_of(r, lifecycle)) and commitments(r)
+        ]
+
+    def _visible(self, name: str, found: Found | None, caller: Caller) -> Found:
+        if found is None:
+            raise self._missing(name)
+        if not may_see(caller, found.readers, bool(found.public)):
+            raise self._missing(name, kind=Hidden)
+        return found
 
     def _record(self, body: bytes) -> Any:
         return self._resource.record.FromString(body)
@@ -232,8 +250,10 @@ class Servicer:
         method = self._room.service.contract.methods_by_name[rpc]
         return GetMessageClass(method.output_type)()
 
-    def _missing(self, name: str, en: str = "", zh: str = "") -> NotFound:
-        return NotFound(
+    def _missing(
+        self, name: str, en: str = "", zh: str = "", kind: type[NotFound] = NotFound
+    ) -> NotFound:
+        return kind(
             f"no {name}{en}, or none that you may see; list {self._resource.collection} to see what there is",
             f"没有 {name}{zh}，或无权查看；请先查询列表",
         )

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from kernel.access_store import AccessStore
 from kernel.case import Reference
 from kernel.database import Put, is_postgres, many, one_of
 from kernel.deadline import Deadline, Due
@@ -43,6 +44,7 @@ class Store:
         self.service, self.postgres = service, is_postgres(engine)
         self.tables: Tables = tables_of(service)
         tables, postgres = self.tables, self.postgres
+        self.access = AccessStore(tables.access, postgres=postgres)
         self._put_journal = Put(tables.journal, postgres=postgres)
         self._put_records = {
             c: Put(t, postgres=postgres, replace=True) for c, t in tables.records.items()
@@ -142,8 +144,11 @@ class Store:
         self._put_personal(tx, list(batch.sealed.values()))
         self._put_deadlines(tx, batch.deadlines)
         tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
+
+    def notify(self, tx: sa.Connection) -> None:
+        """Tell other processes, with the commit, that a journal grows."""
         if self.postgres:
-            tx.execute(self._notify)  # sent with the commit
+            tx.execute(self._notify)
 
     def _put_deadlines(self, tx: sa.Connection, of: Mapping[str, Sequence[Deadline]]) -> None:
         """Let a record's deadlines be those that follow from it now."""

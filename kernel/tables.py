@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kernel.access_store import AccessTables, access_tables
 from kernel.columns import Field, fields_of
 from kernel.database import TEXT, WHOLE
 from kernel.parking import parked_table
@@ -25,6 +26,7 @@ class Tables:
     subject: sa.Table
     personal: sa.Table
     parked: sa.Table
+    access: AccessTables
     deadline: sa.Table | None
 
 
@@ -33,7 +35,11 @@ def tables_of(service: Service) -> Tables:
     metadata = sa.MetaData()
     records = {r.collection: _record(metadata, r) for r in service.resources}
     timed = any(resource.lifecycle.deadlines for resource in service.resources)
-    beside: tuple[Any, ...] = (*_beside(metadata), _deadline(metadata) if timed else None)
+    beside: tuple[Any, ...] = (
+        *_beside(metadata),
+        access_tables(metadata),
+        _deadline(metadata) if timed else None,
+    )
     return Tables(metadata, _journal(metadata), _head(metadata), records, *beside)
 
 
@@ -119,7 +125,9 @@ def _column(field: Field) -> sa.Column[Any]:
     return sa.Column(field.column, field.type, nullable=False)
 
 
-def _beside(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+def _beside(
+    metadata: sa.MetaData,
+) -> tuple[sa.Table, sa.Table, sa.Table, sa.Table, sa.Table, sa.Table]:
     number = sa.Table(
         "official_number", metadata, _text("series", primary_key=True), _whole("last")
     )

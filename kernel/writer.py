@@ -9,9 +9,10 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import metrics
+from kernel.access import Access, Kind
 from kernel.columns import microseconds
 from kernel.decide import Batch, decide_all, decide_together, names_of
-from kernel.errors import DomainError, Unsettled
+from kernel.errors import Denied, DomainError, Hidden, Unsettled
 from kernel.outcome import Clock, Command, Outcome
 from kernel.pack import Pack
 from kernel.personal import Vault
@@ -32,13 +33,16 @@ class Displaced(Exception):
 class Work:
     """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless a rule crashed.
 
-    `tick`: tell the day, if the journal has no event of it yet.
+    `tick`: tell the day, if the journal has no event of it yet. `access`: for the access journal. `sweep`: end its minutes that
+    are over.
     """
 
     commands: tuple[Command, ...] = ()
     atomic: bool = False
     tick: bool = False
     effects: Effects | None = None
+    access: tuple[Access, ...] = ()
+    sweep: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class Writer:
     vault: Vault
     clock: Clock
     position: int = field(default=0, init=False)
+    access_position: int = field(default=0, init=False)
 
     def write(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:
         """Return each work's outcomes. Works that one row spoils are done again one by one."""
@@ -86,14 +91,35 @@ class Writer:
                 _raise_trouble(decided)
                 outcomes.append(decided)
             self.store.save(tx, batch, microseconds(batch.now))
+            told = self._tell(tx, batch, works, outcomes)
+            if batch.journal or told:
+                self.store.notify(tx)
             for work, decided in zip(works, outcomes, strict=True):
                 if work.effects and not any(map(_crashed, decided)):
                     work.effects(tx)
             tx.commit()
-        self.position = batch.position
+        self.position, self.access_position = batch.position, told or self.access_position
         metrics.journal_position(self.store.service.name).set(batch.position)
         metrics.batch_size(self.store.service.name).observe(sum(len(w.commands) for w in works))
         return outcomes
+
+    def _tell(
+        self,
+        tx: sa.Connection,
+        batch: Batch,
+        works: Sequence[Work],
+        outcomes: Sequence[Sequence[Outcome]],
+    ) -> int:
+        """Append to the access journal; return its last position, 0 where there was nothing to tell."""
+        access, told = self.store.access, 0
+        said = [*batch.access, *(a for work in works for a in work.access)]
+        for work, decided in zip(works, outcomes, strict=True):
+            said += _denials(work, decided)
+        if said:
+            told = access.save(tx, batch.now, said)
+        if any(work.sweep for work in works):
+            told = access.sweep(tx, batch.now)
+        return told
 
     def _batch(self, tx: sa.Connection, works: Sequence[Work]) -> Batch:
         position, last = self.store.lock(tx)  # first: what is read next is then the newest
@@ -116,6 +142,34 @@ def _raise_trouble(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, sa.exc.DBAPIError):
             raise outcome
+
+
+def _denials(work: Work, outcomes: Sequence[Outcome]) -> list[Access]:
+    """Return what was denied. What is refused for all commands together is told once."""
+    found = dict[int, Access]()
+    for command, outcome in zip(work.commands, outcomes, strict=True):
+        if isinstance(outcome, Denied | Hidden) and id(outcome) not in found:
+            found[id(outcome)] = denial(command, outcome)
+            outcome.recorded = True
+    return list(found.values())
+
+
+def denial(command: Command, refusal: Denied | Hidden) -> Access:
+    return Access(
+        Kind.DENIED,
+        command.caller,
+        command.action,
+        command.name.split("/", 1)[0] if command.fresh else command.name,
+        denial_code(refusal),
+        command.request_id,
+        command.fingerprint,
+        command.reason,
+    )
+
+
+def denial_code(refusal: DomainError) -> str:
+    """Return the code in the access journal: there it is told that the record exists."""
+    return "OUT_OF_SCOPE" if isinstance(refusal, Hidden) else refusal.code
 
 
 def _crashed(outcome: Outcome) -> bool:

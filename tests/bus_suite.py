@@ -108,7 +108,7 @@ def relay(bus: Bus, source: str, tmp_path: Path) -> RelaySink:
     bus.remake(source)
     service = dataclasses.replace(TOY, name=source)
     engine = database.writing(schema(tmp_path / "toy.sqlite3", service))
-    return RelaySink(Store(service, engine), engine, bus.publisher())
+    return RelaySink(Store(service, engine), engine, bus.publisher(), service.name)
 
 
 Publish = Callable[[int, int], None]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from kernel import database
 from kernel.registry import Service
+from luoshu.journal.v1.journal_pb2 import AccessEvent
 
 
 class Line(NamedTuple):
@@ -158,7 +159,7 @@ def demand_rows(lines: Iterable[Line], service: Service, entered: Mapping[str, s
     assert not lost, f"acknowledged and lost: {_some(lost)}"
 
 
-def demand_audited(lines: Sequence[Line], audit: str, source: str) -> None:
+def demand_audited(lines: Sequence[Line] | Sequence["Accessed"], audit: str, source: str) -> None:
     """I3, I5: the audit's log has a journal's exact bytes in its order, and its own index is dense."""
     engine = database.reading(audit)
     with engine.connect() as tx:
@@ -189,3 +190,35 @@ def demand_reported(lines: Iterable[Line], reports: str, source: str) -> None:
 def _some(names: Collection[str]) -> str:
     """Return the first few of many."""
     return f"{len(names)}: {', '.join(sorted(names)[:5])}"
+
+
+class Accessed(NamedTuple):
+    """One line of an access journal."""
+
+    position: int
+    action: str
+    actor: str
+    event: bytes
+
+
+def demand_access(url: str) -> list[Accessed]:
+    """I3 of an access journal: positions dense, the head at the last, events say what their line says."""
+    engine = database.reading(url)
+    with engine.connect() as tx:
+        found = accessed(tx)
+    engine.dispose()
+    return found
+
+
+def accessed(tx: sa.Connection) -> list[Accessed]:
+    """The same over a connection that is there."""
+    head = tx.execute(sa.text("SELECT position FROM access_head")).scalar_one()
+    lines = [Accessed(*row) for row in tx.execute(_select("access_journal", Accessed, "position"))]
+    positions = [line.position for line in lines]
+    assert positions == list(range(1, len(lines) + 1)), "an access position is missing"
+    assert head == len(lines), f"the access head is {head} after {len(lines)} lines"
+    for line in lines:
+        change = AccessEvent.FromString(line.event).change
+        said = (change.position, change.action, change.actor)
+        assert said == line[:3], f"access {line.position} says {said}"
+    return lines

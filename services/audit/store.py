@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from kernel.access_store import access_tables
 from kernel.database import TEXT, WHOLE
 from services.audit.domain import Columns, LogEntry
 from services.audit.merkle import Nodes
@@ -90,6 +91,9 @@ cursor = sa.Table(
     _whole("position"),  # last one applied
 )
 """How far each journal is in the log."""
+
+ACCESS = access_tables(metadata)
+"""The audit's own access journal: who searched what it may not, and what was exported."""
 
 
 def tree_size(connection: sa.Connection) -> int:

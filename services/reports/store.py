@@ -7,10 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kernel.access_store import access_tables
 from kernel.database import TEXT, WHOLE
 from kernel.parking import parked_table
 
 METADATA = sa.MetaData()
+ACCESS = access_tables(METADATA)
+"""The reports' own access journal."""
 
 
 def _text(name: str, **more: Any) -> sa.Column[str]:
@@ -107,3 +110,6 @@ EDITION = sa.Table(
 """A closed month's kept bytes (canonical JSON), their SHA-256, the journals' cuts as JSON, how many
 figures differ.
 """
+
+FOLDED = tuple(table for table in METADATA.sorted_tables if table not in ACCESS)
+"""What follows from the events alone, and so can be built anew: all but the access journal."""

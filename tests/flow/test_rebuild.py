@@ -10,6 +10,7 @@ from app import rebuild
 from app.catalogue import NAMES
 from app.cli import cli
 from app.cli.failures import Failure
+from luoshu.journal.v1.journal_pb2 import AccessEvent
 from tests.flow.province import APPLICANT, IMPORTER, Funding, messages, platform
 from tests.flow.separate import until
 from tests.running import MovableClock, Running
@@ -77,6 +78,10 @@ def test_a_row_that_was_changed_is_named_and_replaced(running: Running, rebuilt:
     assert rebuilt().return_value == 0
     assert rebuilt("--verify").return_value == 0
     until(lambda: caught_up(running), "the reports to go on")
+    told = "SELECT event FROM access_journal WHERE action = 'rebuilt' ORDER BY position"
+    event = AccessEvent.FromString(running.rows("reports", told)[0][0])
+    assert "title is 'x'" in event.access.details["fact"]
+    assert list(event.change.roles) == ["operator"]
 
 
 @pytest.mark.parametrize(

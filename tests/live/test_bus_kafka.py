@@ -77,7 +77,7 @@ def test_progress_stands_still_while_no_broker_answers(
 ) -> None:
     nowhere = kafka.KafkaPublisher(f"127.0.0.1:{free_port()}")
     store: Store = relay._store
-    cut_off = RelaySink(store, relay._engine, nowhere)
+    cut_off = RelaySink(store, relay._engine, nowhere, store.service.name)
     began = time.monotonic()
     with pytest.raises(Exception, match="bootstrap"):
         cut_off.apply(source, entries(source, 1, 3))

@@ -18,7 +18,7 @@ from kernel.events import EventServicer, measure
 from kernel.parking import Parks, redrive
 from kernel.room import Circumstances, Room
 from luoshu.events.v1 import events_pb2 as pb
-from luoshu.journal.v1.journal_pb2 import EventHead, JournalEntry
+from luoshu.journal.v1.journal_pb2 import AccessEvent, EventHead, JournalEntry
 from services.audit.consumer import AuditSink
 from services.reports import consumer as reports
 from services.reports.consumer import ReportsSink
@@ -255,8 +255,7 @@ def test_the_audit_and_the_relay_cannot_park() -> None:
 async def test_an_operator_sees_what_is_parked_and_redrives_it_under_its_name(
     sink: RoomSink, poison: Poisoned
 ) -> None:
-    acts = list[Any]()
-    servicer = EventServicer({"toy": sink}, lambda *said: acts.append(said))
+    servicer = EventServicer({"toy": sink}, {"toy": sink.room})
     async with following(sink, JOURNAL):
         await reached(sink, 5)
     listed = await servicer.ListParkedEvents(pb.ListParkedEventsRequest(), OPERATOR)
@@ -270,12 +269,14 @@ async def test_an_operator_sees_what_is_parked_and_redrives_it_under_its_name(
     request = pb.RedriveParkedEventsRequest(record="toys/b")
     done = await servicer.RedriveParkedEvents(request, OPERATOR)
     assert [e.position for e in done.applied] == [2, 4]
-    assert [(who, caller.actor, act) for who, caller, act, _ in acts] == [("toy", "liu", "redrive")] * 2  # fmt: skip
-    assert acts[0][3] == {"source": "toys", "position": 2, "record": "toys/b", "error": ""}
+    told = await sink.room.read(sink.room.store.access.told, 0)
+    acts = [AccessEvent.FromString(line.event) for line in told]
+    assert [(e.change.action, e.change.actor, e.change.record) for e in acts] == [("redriven", "liu", "toys/b")] * 2  # fmt: skip
+    assert dict(acts[0].access.details) == {"source": "toys", "position": "2", "error": ""}
 
 
 async def test_who_is_no_operator_redrives_nothing(sink: RoomSink) -> None:
-    servicer = EventServicer({"toy": sink})
+    servicer = EventServicer({"toy": sink}, {"toy": sink.room})
     auditor = consumer.Caller("qian", "AUDIT", frozenset({Role.AUDITOR}))
     with pytest.raises(Denied):
         await servicer.RedriveParkedEvents(pb.RedriveParkedEventsRequest(), auditor)

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.catalogue import FOLLOWING, registry
+from kernel.access import access_source
 from kernel.consumer import Reaction
 from kernel.dates import to_date
 from kernel.errors import DomainError
@@ -36,7 +37,7 @@ def demand(world: World) -> None:
     if world.scenario.bus:
         _topics(world, journals)
     if "audit" in world.processes:
-        kept.demand_audited(world.checkpoints.values(), journals)
+        kept.demand_audited(world.checkpoints.values(), {**journals, **dict(_accesses(world))})
     if "reports" in world.processes:
         kept.demand_reported(journals)
     world.scenario.demand(world)
@@ -50,6 +51,14 @@ def _journals(world: World) -> Iterator[tuple[str, list[Line]]]:
             with reading(name).connect() as tx:
                 found = invariants.looked(tx, service)
             yield name, invariants.demand_all(found, service).lines
+
+
+def _accesses(world: World) -> Iterator[tuple[str, list[Any]]]:
+    """I3 of every access journal that runs."""
+    for name in world.processes:
+        if registry(name) is not None:
+            with reading(name).connect() as tx:
+                yield access_source(name), invariants.accessed(tx)
 
 
 # I1, I2: the client's own record against the journal.

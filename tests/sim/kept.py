@@ -31,7 +31,7 @@ def newest_checkpoint() -> tuple[int, str] | None:
     return None if row is None else (row[0], row[1])
 
 
-def demand_audited(checkpoints: Iterable[str], journals: dict[str, list[Line]]) -> None:
+def demand_audited(checkpoints: Iterable[str], journals: dict[str, Any]) -> None:
     with reading("audit").connect() as tx:
         report = verify_stored(tx, SIGNER.verifier.encoded(), kept=tuple(checkpoints))
         query = sa.text('SELECT source, position, event, "index" FROM entry ORDER BY "index"')

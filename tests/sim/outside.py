@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from app.catalogue import homes, registry
 from app.others import Others
 from app.settings import ROOT
+from kernel.access import service_of
 from kernel.consumer import SHARD, TRANSIENT, Follower, Gap
 from kernel.dates import business_date
 from kernel.errors import OwnerSilent, Silent
@@ -65,7 +66,7 @@ class Outside:
         self.answers: dict[str, list[Any]] = {}
         self.stage = 0
         self.checkpoints: dict[int, str] = {}
-        self._others = Others(None, {n: _Owner(self, n) for n in self._journaled})  # type: ignore[arg-type,misc]
+        self._others = Others(None, {n: _Owner(self, n) for n in self._journaled}, {})  # type: ignore[arg-type,misc]
         around = Surroundings(disk(), self.bus, pack(), self.clock, self.journal, self._others.ask)
         self._processes = {
             n: Process(n, n, self._journaled, around, self.scenario.bus)
@@ -94,10 +95,11 @@ class Outside:
 
     async def journal(self, source: str, after: int) -> AsyncIterator[list[JournalEntry]]:
         """A source's own journal, read over a connection that breaks when its process dies."""
-        room = self.processes[source].room
+        name = service_of(source)
+        room = self.processes[name].room
         assert room is not None
-        told = entries_of(room, after, follow=False)
-        while entries := self._next(source, told):
+        told = entries_of(room if name == source else room.access, after, follow=False)
+        while entries := self._next(name, told):
             yield entries
 
     def _next(self, source: str, told: AsyncIterator[list[JournalEntry]]) -> list[JournalEntry]:
@@ -176,9 +178,10 @@ class Outside:
         return int(room.read_here(room.store.pending, self.today.isoformat())[1])
 
     def head(self, source: str) -> int:
-        room = self.processes[source].room
+        room = self.processes[service_of(source)].room
         assert room is not None
-        return room.read_here(room.store.head)
+        store = room.store if source == room.source else room.store.access
+        return room.read_here(store.head)
 
     def record(self, name: str) -> Any:
         """Return a record as it stands, or None."""

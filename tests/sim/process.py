@@ -13,6 +13,7 @@ from unittest.mock import patch
 import kernel.room
 from app.catalogue import FOLLOWING, own_behaviours, registry
 from app.upkeep import Upkeep
+from kernel.access import access_source
 from kernel.consumer import Follower, RoomSink, Sink
 from kernel.journal import entries_of
 from kernel.outcome import Clock
@@ -111,7 +112,8 @@ class Process:
         if self.name == "audit":
             reading = self.around.disk.engine(self.name, "reading", self.label)
             self.sealer = Sealer(self._writing, reading, SIGNER, self._microseconds)
-            return AuditSink(self._writing, tuple(self.sources))
+            sources = (*self.sources, *map(access_source, self.sources))
+            return AuditSink(self._writing, sources)
         if self.name == "reports":
             return ReportsSink(self._writing, self.around.pack, self.sources)
         reactions = {s: r for s, r in FOLLOWING.get(self.name, {}).items() if s in self.sources}
@@ -126,10 +128,12 @@ class Process:
 
     def _relay(self, room: Room) -> None:
         if self.through_bus:
-            sink = RelaySink(room.store, room.writing, self.around.bus.publisher(self.label))
-            owner = partial(entries_of, room, follow=False)
-            journal = sink.leading(owner)
-            self.followers.append(Follower(sink, self.name, journal, owner, Turn()))  # type: ignore[arg-type]
+            for journal, cursors in ((room, room.store), (room.access, room.store.access)):
+                publisher = self.around.bus.publisher(self.label)
+                sink = RelaySink(cursors, room.writing, publisher, journal.source)  # type: ignore[arg-type]
+                owner = partial(entries_of, journal, follow=False)
+                led = sink.leading(owner)
+                self.followers.append(Follower(sink, journal.source, led, owner, Turn()))  # type: ignore[arg-type]
 
     def _follow(self, sink: Sink, source: str) -> None:
         owner = partial(self.around.journal, source)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "platforms_9999"
-down_revision = "{newest}"
+down_revision = "{before}"
 
 
 def upgrade() -> None:
@@ -55,6 +55,11 @@ def younger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(migrate.FOLDER, folder)
     monkeypatch.setattr(migrate, "FOLDER", folder)
     return folder / "platforms" / "platforms_9999.py"
+
+
+def _step(then: str) -> str:
+    """Return a migration that comes after the newest of platforms."""
+    return ADDS_A_COLUMN.format(then=then, before=migrate.newest("platforms"))
 
 
 @pytest.mark.parametrize("service", NAMES)
@@ -100,7 +105,7 @@ def test_a_start_on_an_older_schema_brings_it_up_and_keeps_what_is_there(
     migrate.ready("platforms", url)
     with opened(url) as connection:
         connection.exec_driver_sql("INSERT INTO known_record VALUES ('calls/x', 'S', 'x', 1)")
-    younger.write_text(ADDS_A_COLUMN.format(newest=NEWEST, then=""))
+    younger.write_text(_step(then=""))
     assert not migrate.is_newest("platforms", url)
     migrate.ready("platforms", url)
     with opened(url) as connection:
@@ -110,7 +115,7 @@ def test_a_start_on_an_older_schema_brings_it_up_and_keeps_what_is_there(
 
 def test_a_migration_that_breaks_off_leaves_the_older_schema(url: str, younger: Path) -> None:
     migrate.ready("platforms", url)
-    younger.write_text(ADDS_A_COLUMN.format(newest=NEWEST, then='raise OSError("no space")'))
+    younger.write_text(_step(then='raise OSError("no space")'))
     with pytest.raises(OSError, match="no space"):
         migrate.ready("platforms", url)
     with opened(url) as connection:

@@ -29,19 +29,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fluoshu/journal/v1/journal.proto\x12\x11luoshu.journal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x90\x01\n\x12ReadJournalRequest\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1f\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x05limit\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\"?\n\x0cJournalEntry\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\r\n\x05\x65vent\x18\x03 \x01(\x0c\"\xfb\x02\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0e\n\x06record\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x12\n\nfrom_state\x18\x05 \x01(\t\x12\x10\n\x08to_state\x18\x06 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x12\n\ndepartment\x18\x08 \x01(\t\x12\r\n\x05roles\x18\t \x03(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12/\n\x0b\x63ommit_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x0c \x01(\x0b\x32\x11.google.type.Date\x12(\n\rbusiness_date\x18\r \x01(\x0b\x32\x11.google.type.Date\x12\x16\n\x0e\x63\x61use_position\x18\x0e \x01(\x03\x12\x13\n\x0btraceparent\x18\x0f \x01(\t\x12\x0e\n\x06reason\x18\x10 \x01(\t\"6\n\tEventHead\x12)\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x19.luoshu.journal.v1.Change\"V\n\x06Origin\x12\x17\n\x06source\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03key\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1c\n\nforeign_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"|\n\x06Person\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18\x64\xe8\xe0\x18\x01\x12\x1a\n\x05phone\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xe8\xe0\x18\x01\x12$\n\x0fidentity_number\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xe8\xe0\x18\x01\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\"\x9d\x01\n\x0cImportResult\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .luoshu.journal.v1.ImportOutcome\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12,\n\x08problems\x18\x05 \x03(\x0b\x32\x1a.luoshu.journal.v1.Problem\"H\n\x07Problem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07text_en\x18\x03 \x01(\t\x12\x0f\n\x07text_zh\x18\x04 \x01(\t*\x8b\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_ENTERED\x10\x01\x12\"\n\x1eIMPORT_OUTCOME_ALREADY_PRESENT\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_REFUSED\x10\x03\x32i\n\x0eJournalService\x12W\n\x0bReadJournal\x12%.luoshu.journal.v1.ReadJournalRequest\x1a\x1f.luoshu.journal.v1.JournalEntry0\x01:1\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\x8d\x8c\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fluoshu/journal/v1/journal.proto\x12\x11luoshu.journal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"J\n\x15GetJournalHeadRequest\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\"/\n\x0bJournalHead\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x90\x01\n\x12ReadJournalRequest\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1f\n\x0e\x61\x66ter_position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x05limit\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\"?\n\x0cJournalEntry\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\r\n\x05\x65vent\x18\x03 \x01(\x0c\"\xfb\x02\n\x06\x43hange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0e\n\x06record\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x12\n\nfrom_state\x18\x05 \x01(\t\x12\x10\n\x08to_state\x18\x06 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x12\n\ndepartment\x18\x08 \x01(\t\x12\r\n\x05roles\x18\t \x03(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12/\n\x0b\x63ommit_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x0c \x01(\x0b\x32\x11.google.type.Date\x12(\n\rbusiness_date\x18\r \x01(\x0b\x32\x11.google.type.Date\x12\x16\n\x0e\x63\x61use_position\x18\x0e \x01(\x03\x12\x13\n\x0btraceparent\x18\x0f \x01(\t\x12\x0e\n\x06reason\x18\x10 \x01(\t\"c\n\x0b\x41\x63\x63\x65ssEvent\x12)\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x19.luoshu.journal.v1.Change\x12)\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0b\x32\x19.luoshu.journal.v1.Access\"\xe7\x01\n\x06\x41\x63\x63\x65ss\x12\x11\n\tattempted\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x14\n\x0crequest_hash\x18\x03 \x01(\x0c\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12.\n\nfirst_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x07\x64\x65tails\x18\x06 \x03(\x0b\x32&.luoshu.journal.v1.Access.DetailsEntry\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"6\n\tEventHead\x12)\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x19.luoshu.journal.v1.Change\"V\n\x06Origin\x12\x17\n\x06source\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03key\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1c\n\nforeign_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"|\n\x06Person\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18\x64\xe8\xe0\x18\x01\x12\x1a\n\x05phone\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xe8\xe0\x18\x01\x12$\n\x0fidentity_number\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xe8\xe0\x18\x01\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\"\x9d\x01\n\x0cImportResult\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .luoshu.journal.v1.ImportOutcome\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12,\n\x08problems\x18\x05 \x03(\x0b\x32\x1a.luoshu.journal.v1.Problem\"H\n\x07Problem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07text_en\x18\x03 \x01(\t\x12\x0f\n\x07text_zh\x18\x04 \x01(\t*\x8b\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_ENTERED\x10\x01\x12\"\n\x1eIMPORT_OUTCOME_ALREADY_PRESENT\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_REFUSED\x10\x03\x32\xc5\x01\n\x0eJournalService\x12W\n\x0bReadJournal\x12%.luoshu.journal.v1.ReadJournalRequest\x1a\x1f.luoshu.journal.v1.JournalEntry0\x01\x12Z\n\x0eGetJournalHead\x12(.luoshu.journal.v1.GetJournalHeadRequest\x1a\x1e.luoshu.journal.v1.JournalHead:1\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\x8d\x8c\x03 \x01(\x08:1\n\x07\x65xports\x12\x1e.google.protobuf.MethodOptions\x18\x8e\x8c\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'luoshu.journal.v1.journal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETJOURNALHEADREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_GETJOURNALHEADREQUEST'].fields_by_name['source']._serialized_options = b'\342A\001\002\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
   _globals['_READJOURNALREQUEST'].fields_by_name['source']._loaded_options = None
   _globals['_READJOURNALREQUEST'].fields_by_name['source']._serialized_options = b'\342A\001\002\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
   _globals['_READJOURNALREQUEST'].fields_by_name['after_position']._loaded_options = None
   _globals['_READJOURNALREQUEST'].fields_by_name['after_position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_READJOURNALREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_READJOURNALREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_ACCESS_DETAILSENTRY']._loaded_options = None
+  _globals['_ACCESS_DETAILSENTRY']._serialized_options = b'8\001'
   _globals['_ORIGIN'].fields_by_name['source']._loaded_options = None
   _globals['_ORIGIN'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030@'
   _globals['_ORIGIN'].fields_by_name['key']._loaded_options = None
@@ -56,24 +60,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSON'].fields_by_name['identity_number']._serialized_options = b'\272H\004r\002\030@\350\340\030\001'
   _globals['_PERSON'].fields_by_name['subject']._loaded_options = None
   _globals['_PERSON'].fields_by_name['subject']._serialized_options = b'\342A\001\003'
-  _globals['_IMPORTOUTCOME']._serialized_start=1306
-  _globals['_IMPORTOUTCOME']._serialized_end=1445
-  _globals['_READJOURNALREQUEST']._serialized_start=208
-  _globals['_READJOURNALREQUEST']._serialized_end=352
-  _globals['_JOURNALENTRY']._serialized_start=354
-  _globals['_JOURNALENTRY']._serialized_end=417
-  _globals['_CHANGE']._serialized_start=420
-  _globals['_CHANGE']._serialized_end=799
-  _globals['_EVENTHEAD']._serialized_start=801
-  _globals['_EVENTHEAD']._serialized_end=855
-  _globals['_ORIGIN']._serialized_start=857
-  _globals['_ORIGIN']._serialized_end=943
-  _globals['_PERSON']._serialized_start=945
-  _globals['_PERSON']._serialized_end=1069
-  _globals['_IMPORTRESULT']._serialized_start=1072
-  _globals['_IMPORTRESULT']._serialized_end=1229
-  _globals['_PROBLEM']._serialized_start=1231
-  _globals['_PROBLEM']._serialized_end=1303
-  _globals['_JOURNALSERVICE']._serialized_start=1447
-  _globals['_JOURNALSERVICE']._serialized_end=1552
+  _globals['_IMPORTOUTCOME']._serialized_start=1766
+  _globals['_IMPORTOUTCOME']._serialized_end=1905
+  _globals['_GETJOURNALHEADREQUEST']._serialized_start=207
+  _globals['_GETJOURNALHEADREQUEST']._serialized_end=281
+  _globals['_JOURNALHEAD']._serialized_start=283
+  _globals['_JOURNALHEAD']._serialized_end=330
+  _globals['_READJOURNALREQUEST']._serialized_start=333
+  _globals['_READJOURNALREQUEST']._serialized_end=477
+  _globals['_JOURNALENTRY']._serialized_start=479
+  _globals['_JOURNALENTRY']._serialized_end=542
+  _globals['_CHANGE']._serialized_start=545
+  _globals['_CHANGE']._serialized_end=924
+  _globals['_ACCESSEVENT']._serialized_start=926
+  _globals['_ACCESSEVENT']._serialized_end=1025
+  _globals['_ACCESS']._serialized_start=1028
+  _globals['_ACCESS']._serialized_end=1259
+  _globals['_ACCESS_DETAILSENTRY']._serialized_start=1213
+  _globals['_ACCESS_DETAILSENTRY']._serialized_end=1259
+  _globals['_EVENTHEAD']._serialized_start=1261
+  _globals['_EVENTHEAD']._serialized_end=1315
+  _globals['_ORIGIN']._serialized_start=1317
+  _globals['_ORIGIN']._serialized_end=1403
+  _globals['_PERSON']._serialized_start=1405
+  _globals['_PERSON']._serialized_end=1529
+  _globals['_IMPORTRESULT']._serialized_start=1532
+  _globals['_IMPORTRESULT']._serialized_end=1689
+  _globals['_PROBLEM']._serialized_start=1691
+  _globals['_PROBLEM']._serialized_end=1763
+  _globals['_JOURNALSERVICE']._serialized_start=1908
+  _globals['_JOURNALSERVICE']._serialized_end=2105
 # @@protoc_insertion_point(module_scope)

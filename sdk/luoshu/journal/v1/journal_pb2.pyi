@@ -54,6 +54,54 @@ IMPORT_OUTCOME_REFUSED: ImportOutcome.ValueType  # 3
 Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
 @_typing.final
+class GetJournalHeadRequest(_message.Message):
+    """GetJournalHeadRequest says whose journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """As in ReadJournalRequest."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJournalHeadRequest: _TypeAlias = GetJournalHeadRequest  # noqa: Y015
+
+@_typing.final
+class JournalHead(_message.Message):
+    """JournalHead is how far a journal is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The journal."""
+    position: _builtins.int
+    """Its last position; 0 while nothing is in it."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalHead: _TypeAlias = JournalHead  # noqa: Y015
+
+@_typing.final
 class ReadJournalRequest(_message.Message):
     """ReadJournalRequest says whose journal, from where, and whether to stay."""
 
@@ -64,7 +112,9 @@ class ReadJournalRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """The service whose journal it is: `platforms`, `technologies`, `funding`, `coordination`."""
+    """The service whose journal it is: `platforms`, `technologies`, `funding`, `coordination`; with `_access` behind it (also
+    `audit_access`, `reports_access`) its access journal.
+    """
     after_position: _builtins.int
     """The first entry sent is the one after this position. 0 is the beginning."""
     limit: _builtins.int
@@ -206,6 +256,115 @@ class Change(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Change: _TypeAlias = Change  # noqa: Y015
+
+@_typing.final
+class AccessEvent(_message.Message):
+    """AccessEvent is what an access journal holds: it tells of what changed no record. Its head says who, for whom, under which roles,
+    when and why; `action` says what it was:
+
+    - `denied`: a right was lacking, or the record is not one that the caller may see;
+    - `read_protected`: personal values of a record were shown;
+    - `exported`: a journal, a report or the log was handed out as a file or byte for byte;
+    - `overridden`: a rule or an earlier decision was set aside (the change itself is in the journal too);
+    - `started`, `stopped`, `settings_changed`, `key_changed`, `rebuilt`, `redriven`, `erased`: acts of an operator.
+
+    Its record is the record concerned, empty where there is none; revision, states and effective date are empty. No personal datum
+    is in it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> Global___Change:
+        """Who, what, when, why. `position` is that in the access journal."""
+
+    @_builtins.property
+    def access(self) -> Global___Access:
+        """What else is to be said."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___Change | None = ...,
+        access: Global___Access | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessEvent: _TypeAlias = AccessEvent  # noqa: Y015
+
+@_typing.final
+class Access(_message.Message):
+    """Access is what an access event says besides its head."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DetailsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ATTEMPTED_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    REQUEST_HASH_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    attempted: _builtins.str
+    """What was tried or done: an action as the lifecycle names it, or an RPC's name, or an operator's command."""
+    code: _builtins.str
+    """Why it was denied, as a stable code such as `ROLE_MISSING`, `FOUR_EYES`, `OUT_OF_SCOPE`; else empty."""
+    request_hash: _builtins.bytes
+    """Keyed hash of the request (16 bytes, BLAKE2b under the service's secret); empty where there was no request."""
+    count: _builtins.int
+    """How many were counted into this event; 1 for one. More: denials of the same account within a minute, and the rest of the event
+    speaks of the last of them.
+    """
+    @_builtins.property
+    def first_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of them was (UTC)."""
+
+    @_builtins.property
+    def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else there is to say, by name: changed settings, the key's mark."""
+
+    def __init__(
+        self,
+        *,
+        attempted: _builtins.str = ...,
+        code: _builtins.str = ...,
+        request_hash: _builtins.bytes = ...,
+        count: _builtins.int = ...,
+        first_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_time", b"first_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "code", b"code", "count", b"count", "details", b"details", "first_time", b"first_time", "request_hash", b"request_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Access: _TypeAlias = Access  # noqa: Y015
 
 @_typing.final
 class EventHead(_message.Message):
@@ -372,8 +531,13 @@ class Problem(_message.Message):
 Global___Problem: _TypeAlias = Problem  # noqa: Y015
 
 PERSONAL_FIELD_NUMBER: _builtins.int
+EXPORTS_FIELD_NUMBER: _builtins.int
 personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The field holds a personal datum. It is journalled and stored as a keyed commitment (`pc1:` and 43 characters of base64url:
 HMAC-SHA256 under the subject's own key); its value lies beside the record, encrypted under that key. A message that has such
 a field has a string field `subject` too, which the service fills.
+"""
+exports: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
+"""A call of this method hands something out and leaves an access event `exported`: `always`, or where the request sets the field
+that is named here. Of several pages the first does.
 """

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class JournalServiceStub:
-    """JournalService serves a service's journal: every change of every record, in the order in which they were committed.
+    """JournalService serves the journals of a service: every change of every record, and in its access journal what changed none, each
+    in the order in which they were committed.
     """
 
     def __init__(self, channel):
@@ -40,14 +41,28 @@ class JournalServiceStub:
                 request_serializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.ReadJournalRequest.SerializeToString,
                 response_deserializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.JournalEntry.FromString,
                 _registered_method=True)
+        self.GetJournalHead = channel.unary_unary(
+                '/luoshu.journal.v1.JournalService/GetJournalHead',
+                request_serializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.GetJournalHeadRequest.SerializeToString,
+                response_deserializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.JournalHead.FromString,
+                _registered_method=True)
 
 
 class JournalServiceServicer:
-    """JournalService serves a service's journal: every change of every record, in the order in which they were committed.
+    """JournalService serves the journals of a service: every change of every record, and in its access journal what changed none, each
+    in the order in which they were committed.
     """
 
     def ReadJournal(self, request, context):
-        """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system.
+        """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system. Whoever is no service leaves an
+        access event `exported`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJournalHead(self, request, context):
+        """Returns how far a journal is. Roles: auditor, operator, system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +76,11 @@ def add_JournalServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.ReadJournalRequest.FromString,
                     response_serializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.JournalEntry.SerializeToString,
             ),
+            'GetJournalHead': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJournalHead,
+                    request_deserializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.GetJournalHeadRequest.FromString,
+                    response_serializer=luoshu_dot_journal_dot_v1_dot_journal__pb2.JournalHead.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'luoshu.journal.v1.JournalService', rpc_method_handlers)
@@ -70,7 +90,8 @@ def add_JournalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JournalService:
-    """JournalService serves a service's journal: every change of every record, in the order in which they were committed.
+    """JournalService serves the journals of a service: every change of every record, and in its access journal what changed none, each
+    in the order in which they were committed.
     """
 
     @staticmethod
@@ -90,6 +111,33 @@ class JournalService:
             '/luoshu.journal.v1.JournalService/ReadJournal',
             luoshu_dot_journal_dot_v1_dot_journal__pb2.ReadJournalRequest.SerializeToString,
             luoshu_dot_journal_dot_v1_dot_journal__pb2.JournalEntry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJournalHead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.journal.v1.JournalService/GetJournalHead',
+            luoshu_dot_journal_dot_v1_dot_journal__pb2.GetJournalHeadRequest.SerializeToString,
+            luoshu_dot_journal_dot_v1_dot_journal__pb2.JournalHead.FromString,
             options,
             channel_credentials,
             insecure,

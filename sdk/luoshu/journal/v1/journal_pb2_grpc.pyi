@@ -29,25 +29,39 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JournalServiceStub:
-    """JournalService serves a service's journal: every change of every record, in the order in which they were committed."""
+    """JournalService serves the journals of a service: every change of every record, and in its access journal what changed none, each
+    in the order in which they were committed.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JournalServiceAsyncStub: ...
     ReadJournal: _grpc.UnaryStreamMultiCallable[_journal_pb2.ReadJournalRequest, _journal_pb2.JournalEntry]
-    """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system."""
+    """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system. Whoever is no service leaves an
+    access event `exported`.
+    """
+    GetJournalHead: _grpc.UnaryUnaryMultiCallable[_journal_pb2.GetJournalHeadRequest, _journal_pb2.JournalHead]
+    """Returns how far a journal is. Roles: auditor, operator, system."""
 
 @_typing.type_check_only
 class JournalServiceAsyncStub(JournalServiceStub):
-    """JournalService serves a service's journal: every change of every record, in the order in which they were committed."""
+    """JournalService serves the journals of a service: every change of every record, and in its access journal what changed none, each
+    in the order in which they were committed.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReadJournal: _aio.UnaryStreamMultiCallable[_journal_pb2.ReadJournalRequest, _journal_pb2.JournalEntry]  # type: ignore[assignment]
-    """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system."""
+    """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system. Whoever is no service leaves an
+    access event `exported`.
+    """
+    GetJournalHead: _aio.UnaryUnaryMultiCallable[_journal_pb2.GetJournalHeadRequest, _journal_pb2.JournalHead]  # type: ignore[assignment]
+    """Returns how far a journal is. Roles: auditor, operator, system."""
 
 class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
-    """JournalService serves a service's journal: every change of every record, in the order in which they were committed."""
+    """JournalService serves the journals of a service: every change of every record, and in its access journal what changed none, each
+    in the order in which they were committed.
+    """
 
     @_abc_1.abstractmethod
     def ReadJournal(
@@ -55,6 +69,16 @@ class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _journal_pb2.ReadJournalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_journal_pb2.JournalEntry], _abc.AsyncIterator[_journal_pb2.JournalEntry]]:
-        """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system."""
+        """Streams the exact bytes of a journal from a position on. Roles: auditor, operator, system. Whoever is no service leaves an
+        access event `exported`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetJournalHead(
+        self,
+        request: _journal_pb2.GetJournalHeadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_journal_pb2.JournalHead, _abc.Awaitable[_journal_pb2.JournalHead]]:
+        """Returns how far a journal is. Roles: auditor, operator, system."""
 
 def add_JournalServiceServicer_to_server(servicer: JournalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
