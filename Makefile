@@ -14,7 +14,7 @@ JOBS ?=
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
 
-.PHONY: help setup run run-cluster engines test test-live simulate check $(CHECKS) generate docs bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test test-live simulate check $(CHECKS) generate docs story bench release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ generate: $(READY_DEV) ## write sdk/ from proto/, and a new service's first migr
 
 docs: $(READY_DEV) ## write the printed pages of docs/ (lifecycles, settings, metrics) · 重新生成文档
 	$(PYTHON_BIN) -m app.docs
+
+story: $(READY_DEV) ## play the story of examples/stories and print docs/story.md from its events · 重演示例故事
+	$(PYTHON_BIN) -m app.story
 
 bench: $(READY_DEV) ## measure against the goals in docs · 性能测试
 	$(PYTHON_BIN) -m bench $(ARGS)

@@ -36,7 +36,8 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     event = coordination.CoordinationEvent.FromString(entry.event)
     review = event.review
     joint = event.WhichOneof("record") == "review" and review.kind != DUPLICATE
-    if not joint or event.change.to_state != "STATE_CONCLUDED":
+    was, now = event.change.from_state, event.change.to_state
+    if not joint or was == now or now != "STATE_CONCLUDED":
         return Reaction()
     request = pb.ConcludeJointReviewApplicationRequest(
         review=review.name, outcome=OUTCOMES[review.outcome], conditions=_conditions(review)

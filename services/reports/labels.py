@@ -161,6 +161,7 @@ ACTIONS: Mapping[str, str] = {
     "conclude_acceptance": "验收",
     "recover": "追回",
     "open": "发起",
+    "activate": "启用",
     "opine": "反馈意见",
     "confirm_condition": "确认条件",
     "remind": "催办",

@@ -6,8 +6,10 @@ import pytest
 
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
+from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from services.coordination.consumer import FIELDS
 from services.coordination.naming import review_name
+from services.funding.consumer import on_coordination
 from tests.unit.coordination_world import Reviewing, S, application, henan
 
 
@@ -130,3 +132,20 @@ def test_every_field_that_departments_are_asked_about_is_told_by_its_mark(field:
     known = {f for remit in henan().remits for f in remit.fields}
     assert field in known
     assert field in {mark.field for mark in Reviewing().open().review.basis}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "ends"),
+    [
+        ("STATE_OPEN", "STATE_CONCLUDED", True),
+        ("STATE_CONCLUDED", "STATE_CONCLUDED", False),  # a condition was confirmed
+        ("STATE_CONCLUDED", "STATE_OPEN", False),
+    ],
+)
+def test_an_application_moves_when_its_review_ends_and_not_when_a_condition_is_confirmed(
+    was: str, now: str, ends: bool
+) -> None:
+    change = Change(record="reviews/r1", from_state=was, to_state=now, action="any")
+    event = pb.CoordinationEvent(change=change, review=agreed().review)
+    entry = JournalEntry(source="coordination", position=3, event=event.SerializeToString())
+    assert bool(on_coordination(entry).commands) is ends
