@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.cli.bundles import BROKEN
 from app.cli.failures import Failure, complain
 from app.cli.output import as_json, moment, table
 from app.cli.session import GLOBAL_OPTIONS, Command, session
@@ -14,8 +15,6 @@ from luoshu.audit.v1 import audit_pb2
 from luoshu.client import iterate
 from luoshu.journal.v1 import journal_pb2
 
-BROKEN = 5
-"""Exit code where the log is not what was signed."""
 COLUMNS = (
     "index",
     "committed",
@@ -34,14 +33,26 @@ def audit() -> None:
     """Search and verify the audit log. Role: auditor."""
 
 
+CONDITIONS = (
+    click.option("--record", default="", help="Of one record, such as platforms/x."),
+    click.option("--actor", default="", help="By one account."),
+    click.option("--action", default="", help="One action, such as approve."),
+    click.option("--department", default="", help="For one department or unit."),
+    click.option("--source", default="", help="Of one journal, such as funding."),
+    click.option("--since", metavar="WHEN", help=f"Committed then or later: {WHEN}."),
+    click.option("--until", metavar="WHEN", help=f"Committed before: {WHEN}."),
+)
+
+
+def conditions_of_entries(command: Any) -> Any:
+    """Give a command the options by which entries are searched."""
+    for option in reversed(CONDITIONS):
+        command = option(command)
+    return command
+
+
 @audit.command(cls=Command)
-@click.option("--record", default="", help="Of one record, such as platforms/x.")
-@click.option("--actor", default="", help="By one account.")
-@click.option("--action", default="", help="One action, such as approve.")
-@click.option("--department", default="", help="For one department or unit.")
-@click.option("--source", default="", help="Of one journal, such as funding.")
-@click.option("--since", metavar="WHEN", help=f"Committed then or later: {WHEN}.")
-@click.option("--until", metavar="WHEN", help=f"Committed before: {WHEN}.")
+@conditions_of_entries
 @click.option("--oldest-first", is_flag=True)
 @click.option("--limit", default=50, type=click.IntRange(min=1), help="At most so many; 50.")
 @click.pass_context
@@ -49,17 +60,24 @@ def entries(
     ctx: click.Context, /, since: str | None, until: str | None, limit: int, **conditions: Any
 ) -> None:
     """Search: who did what to which record, for whom, under which rights."""
-    request = audit_pb2.ListEntriesRequest(page_size=min(limit, 1000), **conditions)
-    if since:
-        request.start_time.CopyFrom(moment_of(since))
-    if until:
-        request.end_time.CopyFrom(moment_of(until))
+    request = _request(since, until, page_size=min(limit, 1000), **conditions)
     stub = session(ctx).client.audit
     found = [e for e, _ in zip(iterate(stub.ListEntries, request), range(limit), strict=False)]
     if session(ctx).output == "json":
         click.echo("[" + ",\n ".join(as_json(entry) for entry in found) + "]")
     else:
         table(COLUMNS, [_cells(entry) for entry in found])
+
+
+def _request(
+    since: str | None, until: str | None, **conditions: Any
+) -> audit_pb2.ListEntriesRequest:
+    request = audit_pb2.ListEntriesRequest(**conditions)
+    if since:
+        request.start_time.CopyFrom(moment_of(since))
+    if until:
+        request.end_time.CopyFrom(moment_of(until))
+    return request
 
 
 def _cells(entry: Any) -> list[str]:
@@ -93,14 +111,57 @@ def checkpoint(ctx: click.Context, size: int, key: bool) -> None:
 
 
 @audit.command(cls=Command)
+@conditions_of_entries
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file."
+)
+@click.pass_context
+def export(
+    ctx: click.Context, /, out: Path, since: str | None, until: str | None, **conditions: Any
+) -> None:
+    """Write a bundle: entries, proofs, checkpoint, cosignatures and keys, to be checked offline.
+
+    Without conditions the whole log, whose completeness can be checked; with them the entries that fit, each
+    with its proof.
+    """
+    from app.cli import bundles
+
+    some = bool(since or until or any(conditions.values()))
+    request = _request(
+        since, until, page_size=1000, include_event=True, oldest_first=True, **conditions
+    )
+    count = bundles.write(session(ctx).client.audit, out, request if some else None)
+    click.echo(f"{out}: {count} entries\n{out}：{count} 条")
+
+
+@audit.command(cls=Command)
+@click.argument("file", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--policy", type=click.Path(exists=True, path_type=Path), help="Keys you trust, for FILE."
+)
 @click.option("--key", default="", help="The log's verifier key, or a file with it, as you got it.")
 @click.option(
     "--kept", multiple=True, type=click.Path(exists=True, path_type=Path), help="A checkpoint."
 )
 @click.option("--journal", "sources", multiple=True, help="Compare with a service's journal too.")
 @click.pass_context
-def verify(ctx: click.Context, key: str, kept: tuple[Path, ...], sources: tuple[str, ...]) -> int:
-    """Recompute the log from its entries and hold it to what was signed, and to the journals."""
+def verify(
+    ctx: click.Context,
+    file: Path | None,
+    policy: Path | None,
+    key: str,
+    kept: tuple[Path, ...],
+    sources: tuple[str, ...],
+) -> int:
+    """Recompute the log from its entries and hold it to what was signed, and to the journals.
+
+    FILE: a bundle that `audit export` wrote; it is checked offline.
+    """
+    if file is not None:
+        from app.cli import bundles
+
+        trusted = policy.read_text("utf-8") if policy else ""
+        return bundles.verify(file, trusted, [path.read_text("utf-8") for path in kept])
     from services.audit.note import Malformed
     from services.audit.verify import verify_log
 

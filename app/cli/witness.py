@@ -4,7 +4,7 @@ import datetime
 
 import click
 
-from app.cli.audit import BROKEN
+from app.cli.bundles import BROKEN
 from app.cli.session import GLOBAL_OPTIONS, Command, session
 
 

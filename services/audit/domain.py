@@ -27,6 +27,9 @@ MAX_SECONDS = 253_402_300_800
 """First second (Unix time) that is past the year 9999."""
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_LEAF = re.compile(
+    LEAF_PREFIX + rb"([a-z][a-z0-9_]{0,62})/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,17})\n"
+)
 
 
 class Columns(NamedTuple):
@@ -74,6 +77,16 @@ def leaf(source: str, shard: int, position: int, event: bytes) -> bytes:
     if len(content) > MAX_LEAF_BYTES:
         raise ValueError(f"{source}/{shard}/{position} makes a leaf of {len(content)} bytes")
     return content
+
+
+def parse_leaf(index: int, content: bytes, leaf_hash: bytes = b"") -> LogEntry:
+    """Return the entry of a leaf; one that no journal can have made has position 0 and no leaf."""
+    match = _LEAF.match(content)
+    if match is None or len(content) > MAX_LEAF_BYTES:
+        return LogEntry(index, "", 0, content, leaf_hash=leaf_hash)
+    source, shard, position = match.groups()
+    event = content[match.end() :]
+    return LogEntry(index, source.decode(), int(position), event, int(shard), leaf_hash)
 
 
 def from_wire(entry: Entry) -> LogEntry:

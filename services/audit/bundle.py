@@ -1,0 +1,230 @@
+"""A bundle: entries, proofs, checkpoint, cosignatures and keys in one file, to be checked without us.
+
+A ZIP file whose members are what C2SP defines, so that any tool of that kind reads them:
+
+    policy            whom to trust (tlog-policy): the log's key, the witnesses' keys, the quorum
+    checkpoint        the log's signed head with the witnesses' cosignatures (tlog-checkpoint)
+    tile/0/<N>…       leaf hashes, and
+    tile/entries/<N>… the entries, both of the whole log (tlog-tiles); or, of some entries only,
+    entry/<index>     the entry's bytes, and
+    proof/<index>     its way to the checkpoint (tlog-proof)
+
+`tools/verify_bundle.py` checks the same with the standard library and `cryptography` alone.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from services.audit import merkle
+from services.audit.domain import LogEntry, parse_leaf
+from services.audit.note import (
+    Forged,
+    Malformed,
+    cosigners,
+    from_base64,
+    parse_checkpoint,
+    to_base64,
+    verify_checkpoint,
+)
+from services.audit.policy import parse_policy
+from services.audit.report import Finding, Kind, Report
+from services.audit.tiles import WIDTH, Tile, of_level
+from services.audit.verify import Progress, verify_log
+
+PROOF = "c2sp.org/tlog-proof@v1"
+MOST_TEXT = 1 << 20
+"""Bytes that a text of a bundle may have; a bundle of entries, or a proof, may have less."""
+MOST_MEMBER = WIDTH * (2 + 65_535)
+
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
+"""What reading a member of a damaged file raises."""
+
+README = """Luoshu audit bundle / 洛书审计包
+
+policy      whom to trust: the log's key, the witnesses' keys, the quorum (c2sp.org/tlog-policy)
+checkpoint  the log's signed head with the witnesses' cosignatures (c2sp.org/tlog-checkpoint, tlog-cosignature)
+tile/       all entries and their hashes (c2sp.org/tlog-tiles), or
+entry/      some entries, each with its way to the checkpoint in proof/ (c2sp.org/tlog-proof)
+
+Compare `policy` with keys that you got another way: this file cannot vouch for itself.
+Check: luoshu audit verify FILE, python tools/verify_bundle.py FILE, or any tool for these formats. See docs/audit.md.
+
+请将 policy 中的公钥与您另行取得的公钥核对：本文件不能为自身作证。
+核验方法见 docs/audit.md。
+"""
+
+
+class Unreadable(ValueError):
+    """The file is no bundle, or a member of it is damaged; the text says which."""
+
+
+class Verified(NamedTuple):
+    """`size`: of the log; `checked`: entries in the bundle; `cosigned`: names of the witnesses' keys."""
+
+    report: Report
+    size: int
+    checked: int
+    cosigned: frozenset[str]
+
+
+class Writer:
+    """Writes a bundle; use it in a `with`. What fails half-way leaves no file of that name."""
+
+    def __init__(self, path: Path, policy: str, checkpoint: str) -> None:
+        self._path, self._draft = path, path.with_name(f"{path.name}.part")
+        self._zip = zipfile.ZipFile(self._draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        for name, text in (("README.txt", README), ("policy", policy), ("checkpoint", checkpoint)):
+            self._put(name, text.encode())
+        self._checkpoint = checkpoint
+
+    def tile(self, tile: Tile, content: bytes) -> None:
+        """Add a file of the whole log."""
+        self._put(tile.path, content, packed=tile.level < 0)
+
+    def entry(self, index: int, leaf: bytes, proof: Sequence[bytes]) -> None:
+        """Add one entry with its proof."""
+        self._put(f"entry/{index}", leaf)
+        lines = [PROOF, f"index {index}", *map(to_base64, proof), "", self._checkpoint]
+        self._put(f"proof/{index}", "\n".join(lines).encode())
+
+    def _put(self, name: str, content: bytes, *, packed: bool = True) -> None:
+        """The time is left out: the same content gives the same bytes."""
+        member = zipfile.ZipInfo(name)
+        self._zip.writestr(member, content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._zip.close()
+        if kind is None:
+            self._draft.replace(self._path)
+        else:
+            self._draft.unlink()
+
+
+def verify_bundle(
+    path: Path,
+    policy: str = "",
+    *,
+    kept: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Verified:
+    """Check a bundle. `policy`: keys that the reader trusts, else the bundle's own; `kept`: checkpoints of the log.
+
+    Raises:
+        Unreadable: the file is no bundle.
+        PolicyError: the policy is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return _Bundle(bundle, policy).verify(kept, progress)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise Unreadable(f"{path} is no bundle: {error}") from None
+
+
+class _Bundle:
+    def __init__(self, bundle: zipfile.ZipFile, policy: str) -> None:
+        self._zip = bundle
+        self._names = frozenset(bundle.namelist())
+        self._policy = parse_policy(policy or self._text("policy"))
+        self._note = self._text("checkpoint")
+
+    def verify(self, kept: Sequence[str], progress: Progress | None) -> Verified:
+        size, root, key = self._head()
+        if key is None:
+            finding = Finding(Kind.CHECKPOINT)
+            return Verified(Report(0, merkle.EMPTY_ROOT, (finding,)), size, 0, frozenset())
+        if any(name.startswith("tile/") for name in self._names) or not size:
+            report = verify_log(
+                self._entries(size), self._note, key, earlier=kept, progress=progress
+            )
+            checked = report.size
+        else:
+            findings = list(self._proven(size, root, progress))
+            checked = sum(name.startswith("entry/") for name in self._names)
+            report = Report(size, root, tuple(findings))
+        witnesses = [w.verifier for w in self._policy.witnesses]
+        cosigned = cosigners(self._note, witnesses)
+        if not self._policy.is_settled(cosigned):
+            report = replace(report, findings=(Finding(Kind.QUORUM), *report.findings))
+        return Verified(report, size, checked, cosigned)
+
+    def _head(self) -> tuple[int, bytes, str | None]:
+        """Return the checkpoint's size and root, and the key that signed it, if a trusted one did."""
+        try:
+            stated = parse_checkpoint(self._note.rpartition("\n\n")[0] + "\n")
+        except Malformed as error:
+            raise Unreadable(f"its checkpoint is none: {error}") from None
+        for log in self._policy.logs:
+            try:
+                checkpoint = verify_checkpoint(self._note, log)
+            except (Malformed, Forged):
+                continue
+            return checkpoint.size, checkpoint.root, log.encoded()
+        return stated.size, stated.root, None
+
+    def _entries(self, size: int) -> Iterator[LogEntry]:
+        """Yield the entries with the leaf hashes that lie beside them; it ends where something is missing."""
+        for tile in of_level(-1, size):
+            hashes = self._member(Tile(0, tile.index, tile.width).path)
+            for at, leaf in enumerate(_leaves(self._member(tile.path))):
+                digest = hashes[32 * at : 32 * at + 32] or bytes(32)  # no entry has that one
+                yield parse_leaf(tile.start + at, leaf, digest)
+
+    def _proven(self, size: int, root: bytes, progress: Progress | None) -> Iterator[Finding]:
+        indexes = sorted(
+            int(n[6:]) for n in self._names if n.startswith("entry/") and n[6:].isdecimal()
+        )
+        for count, index in enumerate(indexes, 1):
+            digest = merkle.leaf_hash(self._member(f"entry/{index}"))
+            try:
+                proof = self._proof(index)
+            except (Malformed, UnicodeDecodeError):
+                proof = None
+            if proof is None or not merkle.inclusion_holds(index, size, digest, proof, root):
+                yield Finding(Kind.CONTENT, index, index)
+            if progress:
+                progress(count)
+
+    def _proof(self, index: int) -> list[bytes]:
+        """Return the hashes of a tlog-proof. Raises Malformed: it is another one's, or of another checkpoint."""
+        head, _, note = self._member(f"proof/{index}").decode().partition("\n\n")
+        hashes = head.split("\n")
+        if hashes[:2] != [PROOF, f"index {index}"] or note != self._note:
+            raise Malformed("a proof of another entry or checkpoint")
+        return [from_base64(line, merkle.HASH_BYTES) for line in hashes[2:]]
+
+    def _text(self, name: str) -> str:
+        if name not in self._names:
+            raise Unreadable(f"it has no {name}")
+        try:
+            return self._read(name, MOST_TEXT).decode()
+        except DAMAGE as error:
+            raise Unreadable(f"its {name} is damaged: {error}") from None
+
+    def _member(self, name: str) -> bytes:
+        """Return a member's content; nothing where it is missing or damaged."""
+        try:
+            return self._read(name, MOST_MEMBER) if name in self._names else b""
+        except DAMAGE:
+            return b""
+
+    def _read(self, name: str, most: int) -> bytes:
+        with self._zip.open(name) as member:
+            return member.read(most)
+
+
+def _leaves(bundle: bytes) -> Iterator[bytes]:
+    """Yield the entries of a bundle; one that is cut short ends it."""
+    at = 0
+    while at + 2 <= len(bundle):
+        end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
+        if end > len(bundle):
+            return
+        yield bundle[at + 2 : end]
+        at = end

@@ -1,0 +1,269 @@
+"""Bundles: written from the log, checked by us and by the script that has nothing of ours; every edit is found."""
+
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.settings import ROOT
+from services.audit import merkle
+from services.audit.bundle import Unreadable, Verified, Writer, verify_bundle
+from services.audit.note import Signer, sign_checkpoint
+from services.audit.policy import Policy
+from services.audit.report import Kind
+from tests.service import audit_bundles
+from tests.service.audit_bundles import POLICY, SIGNER, SIZE, SOME, TRUSTED, cosigned
+from tests.service.audit_log import Log
+
+SCRIPT = ROOT / "tools" / "verify_bundle.py"
+Bundle = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    return audit_bundles.log_at(tmp_path_factory.mktemp("audit") / "audit.db")
+
+
+@pytest.fixture(scope="module")
+def notes(log: Log) -> list[str]:
+    return audit_bundles.notes_of(log)
+
+
+@pytest.fixture(scope="module")
+def whole(log: Log, notes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "whole.zip"
+    return audit_bundles.whole(log, path, cosigned(notes[-1], "DRC", "DIIT"))
+
+
+@pytest.fixture(scope="module")
+def some(log: Log, notes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "some.zip"
+    return audit_bundles.some(log, path, cosigned(notes[-1], "DRC", "DIIT"))
+
+
+def script(path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run the stand-alone script where nothing of ours can be imported."""
+    words = [sys.executable, "-I", str(SCRIPT), str(path), *more]
+    return subprocess.run(words, capture_output=True, text=True, cwd="/", check=False)
+
+
+def test_a_whole_bundle_is_good_by_both(whole: Path) -> None:
+    found = verify_bundle(whole)
+    assert found.report.sound
+    assert (found.size, found.checked) == (SIZE, SIZE)
+    assert found.cosigned == {"w/DRC", "w/DIIT"}
+    ran = script(whole)
+    assert ran.returncode == 0, ran.stderr
+    assert f"{SIZE} of {SIZE} entries are what was signed, cosigned by DIIT, DRC" in ran.stdout
+
+
+def test_some_entries_are_good_by_both(some: Path) -> None:
+    found = verify_bundle(some)
+    assert found.report.sound
+    assert (found.size, found.checked) == (SIZE, len(SOME))
+    ran = script(some)
+    assert ran.returncode == 0, ran.stderr
+    assert f"{len(SOME)} of {SIZE} entries" in ran.stdout
+
+
+def test_the_script_imports_nothing_of_ours() -> None:
+    text = SCRIPT.read_text("utf-8")
+    imported = [
+        x.split()[1].split(".")[0] for x in text.splitlines() if x.startswith(("import ", "from "))
+    ]
+    assert set(imported) - set(sys.stdlib_module_names) == {"cryptography"}
+
+
+def members(path: Path) -> Bundle:
+    with zipfile.ZipFile(path) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}
+
+
+def readable(path: Path, name: str) -> bytes:
+    with zipfile.ZipFile(path) as bundle:
+        return bundle.read(name)
+
+
+def written(path: Path, content: Bundle) -> Path:
+    with zipfile.ZipFile(path, "w") as bundle:
+        for name, body in content.items():
+            bundle.writestr(name, body)
+    return path
+
+
+def both(
+    path: Path, *, policy: str = "", kept: list[str] | None = None
+) -> tuple[Verified | None, int]:
+    """What we say, and the exit code of the script."""
+    more = []
+    for number, (option, text) in enumerate(
+        [*(("--kept", k) for k in kept or []), ("--policy", policy)]
+    ):
+        if text:
+            file = path.with_name(f"{path.name}.{number}")
+            file.write_text(text, "utf-8")
+            more += [option, str(file)]
+    try:
+        ours = verify_bundle(path, policy, kept=kept or [])
+    except Unreadable:
+        ours = None
+    return ours, script(path, *more).returncode
+
+
+def flipped(raw: bytes, at: int, bit: int = 0) -> bytes:
+    return raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :]
+
+
+def at_entry(raw: bytes, index: int) -> int:
+    """Place of an entry's first byte in its bundle."""
+    at = 0
+    for _ in range(index):
+        at += 2 + int.from_bytes(raw[at : at + 2], "big")
+    return at + 2
+
+
+def altered_entry(content: Bundle) -> None:
+    raw = content["tile/entries/001"]
+    content["tile/entries/001"] = flipped(raw, at_entry(raw, 44) + 30)
+
+
+def altered_hash(content: Bundle) -> None:
+    content["tile/0/001"] = flipped(content["tile/0/001"], 32 * 44)
+
+
+def altered_both(content: Bundle) -> None:
+    altered_entry(content)
+    raw = content["tile/entries/001"]
+    at = at_entry(raw, 44)
+    leaf = raw[at : at + int.from_bytes(raw[at - 2 : at], "big")]
+    hashes = content["tile/0/001"]
+    content["tile/0/001"] = hashes[: 32 * 44] + merkle.leaf_hash(leaf) + hashes[32 * 45 :]
+
+
+def lost(content: Bundle) -> None:
+    del content["tile/entries/001"]
+
+
+def cut(content: Bundle) -> None:
+    content["tile/entries/002.p/88"] = content["tile/entries/002.p/88"][:-1]
+
+
+EDITS: dict[str, tuple[Callable[[Bundle], None], int]] = {
+    "an entry": (altered_entry, 300),
+    "a hash": (altered_hash, 300),
+    "an entry with its hash": (altered_both, 300),
+    "a lost file": (lost, 256),
+    "a cut file": (cut, 599),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edit_is_found_by_both_and_its_first_entry_named(
+    whole: Path, tmp_path: Path, notes: list[str], what: str
+) -> None:
+    edit, index = EDITS[what]
+    content = members(whole)
+    edit(content)
+    ours, code = both(written(tmp_path / "b.zip", content), kept=[notes[0]])
+    assert ours is not None
+    assert ours.report.first_bad_index == index
+    assert code == 5
+
+
+def test_a_checkpoint_without_its_quorum_is_not_taken(
+    whole: Path, tmp_path: Path, notes: list[str]
+) -> None:
+    for names in ((), ("DST",)):
+        content = members(whole) | {"checkpoint": cosigned(notes[-1], *names).encode()}
+        ours, code = both(written(tmp_path / "b.zip", content))
+        assert ours is not None
+        assert [f.kind for f in ours.report.findings] == [Kind.QUORUM]
+        assert code == 5
+
+
+def test_an_older_state_is_found_by_a_checkpoint_that_was_kept(
+    log: Log, notes: list[str], tmp_path: Path
+) -> None:
+    path = audit_bundles.whole(log, tmp_path / "old.zip", cosigned(notes[0], "DRC", "DST"), 300)
+    ours, code = both(path)
+    assert ours is not None
+    assert (ours.report.sound, code) == (True, 0)
+    ours, code = both(path, kept=[notes[1]])
+    assert ours is not None
+    assert (ours.report.first_bad_index, code) == (300, 5)
+
+
+def test_keys_of_the_reader_win_over_the_bundle_s_own(whole: Path, tmp_path: Path) -> None:
+    forger = Signer(SIGNER.name, bytes(32))
+    content = members(whole)
+    hashes = content["tile/0/000"] + content["tile/0/001"] + content["tile/0/002.p/88"]
+    root = merkle.extend(merkle.Tree(), [hashes[at : at + 32] for at in range(0, 32 * SIZE, 32)])[
+        0
+    ].root
+    content["checkpoint"] = cosigned(sign_checkpoint(SIZE, root, forger), "DRC", "DST").encode()
+    content["policy"] = Policy((forger.verifier,), TRUSTED).text().encode()
+    path = written(tmp_path / "forged.zip", content)
+    assert both(path)[1] == 0
+    ours, code = both(path, policy=POLICY.text())
+    assert ours is not None
+    assert ([f.kind for f in ours.report.findings], code) == ([Kind.CHECKPOINT], 5)
+
+
+@pytest.mark.parametrize("name", ["entry/7", "proof/7"])
+def test_every_altered_byte_of_an_entry_and_its_proof_is_found(
+    some: Path, tmp_path: Path, name: str
+) -> None:
+    content = members(some)
+    for at in range(len(content[name])):
+        edited = content | {name: flipped(content[name], at, at % 7)}
+        found = verify_bundle(written(tmp_path / "b.zip", edited))
+        assert found.report.first_bad_index == 7
+
+
+def test_a_proof_of_another_entry_is_not_taken(some: Path, tmp_path: Path) -> None:
+    content = members(some)
+    content["entry/256"] = content["entry/255"]
+    ours, code = both(written(tmp_path / "b.zip", content))
+    assert ours is not None
+    assert (ours.report.first_bad_index, code) == (256, 5)
+    content["entry/9"], content["proof/9"] = content["entry/7"], content["proof/7"]
+    del content["entry/256"]
+    ours, code = both(written(tmp_path / "b.zip", content))
+    assert ours is not None
+    assert (ours.report.first_bad_index, code) == (9, 5)
+
+
+def test_random_damage_of_the_file_never_passes_and_never_ends_in_a_bug(
+    whole: Path, tmp_path: Path
+) -> None:
+    """What changes no member, such as a time in the file's directory, is no damage."""
+    raw, chance, good = whole.read_bytes(), random.Random(7), members(whole)
+    for _ in range(150):
+        path = tmp_path / "b.zip"
+        path.write_bytes(flipped(raw, chance.randrange(len(raw)), chance.randrange(8)))
+        try:
+            sound = verify_bundle(path).report.sound
+        except Unreadable:
+            continue
+        if sound:
+            assert all(readable(path, name) == good[name] for name in good if name != "README.txt")
+
+
+def test_what_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Writer(tmp_path / "x.zip", POLICY.text(), "note"):
+            raise OSError("away")
+
+    with pytest.raises(OSError, match="away"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_is_told_from_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"hello")
+    with pytest.raises(Unreadable):
+        verify_bundle(tmp_path / "x")
