@@ -26,6 +26,7 @@ from kernel import metrics, rpc
 from kernel.access_room import AccessRoom
 from kernel.access_store import Recorder
 from kernel.consumer import Follower, RoomSink
+from kernel.erasure import PrivacyServicer
 from kernel.events import EventServicer
 from kernel.identity import Identity, is_loopback
 from kernel.journal import Journal, JournalServicer, entries_of
@@ -40,6 +41,7 @@ from kernel.servicer import behaviours
 from kernel.web import Handler, WebServer
 from luoshu.events.v1 import events_pb2
 from luoshu.journal.v1 import journal_pb2
+from luoshu.privacy.v1 import privacy_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -155,6 +157,10 @@ class Process:
                 self._sinks.append(sink)
         for sink in self._sinks:  # now every journal of this process is known
             self._follow(sink)
+        if self.rooms:
+            privacy = privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"]
+            code = own_rpcs(PrivacyServicer(self.rooms))
+            contracts.append((privacy, code, next(iter(self.rooms.values()))))
         events = events_pb2.DESCRIPTOR.services_by_name["EventService"]
         any_ = next(iter(self.recorders.values()))
         contracts.append((events, own_rpcs(EventServicer(self._parking, self.recorders)), any_))

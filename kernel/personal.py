@@ -127,6 +127,18 @@ def _subject(path: str, plain: dict[str, str], before: set[str], vault: Vault) -
     return subjects.pop() if subjects else ""
 
 
+def subject_of(person: Any, vault: Vault) -> str:
+    """Return the pseudonym that a person's values lead to. Raises Invalid: nothing is said of it."""
+    plain = {f: v for f in personal_fields(person.DESCRIPTOR) if (v := getattr(person, f))}
+    if not plain:
+        raise Invalid(
+            "person: say who, by the identity number or by all that was registered",
+            "person：请填写身份证件号码，或登记时填写的全部信息",
+            field="person",
+        )
+    return vault.subject_of(_identity(plain))
+
+
 def reveal(record: Any, values: dict[str, str]) -> None:
     """Put values where commitments stand; one that is not in `values` (its key is gone) stays."""
     for _, person in people(record):
