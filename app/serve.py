@@ -28,6 +28,7 @@ from kernel.access_store import Recorder
 from kernel.consumer import Follower, RoomSink
 from kernel.erasure import PrivacyServicer
 from kernel.events import EventServicer
+from kernel.front import NoFront
 from kernel.identity import Identity, is_loopback
 from kernel.journal import Journal, JournalServicer, entries_of
 from kernel.outcome import Clock
@@ -111,7 +112,7 @@ class Process:
         for name in self.names:
             migrate.ready(name, self.settings.database(name))
         self._gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
-        self._server = rpc.server()
+        self._server = _server(self.settings)
         for contract, code, recorder in self._contracts(pack):
             methods, its_edges = rpc.handlers(self._gate, contract, code, recorder)
             self._served.append(contract.full_name)
@@ -316,6 +317,14 @@ def _pack(settings: Settings) -> Pack:
         raise SettingsError(
             f"the policy pack cannot be used: {error} / 政策包不可用（{settings.pack}），原因见英文部分"
         ) from None
+
+
+def _server(settings: Settings) -> Any:
+    """Raises SettingsError: the server asked for is not there."""
+    try:
+        return rpc.server(settings["FRONT"])
+    except NoFront as error:
+        raise SettingsError(str(error)) from None
 
 
 def _bound(server: Any, address: str, setting: str) -> int:

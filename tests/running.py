@@ -1,6 +1,7 @@
 """All services in one process, in a thread with its own event loop, and callers who talk to it."""
 
 import asyncio
+import os
 import datetime
 import threading
 import uuid
@@ -109,6 +110,10 @@ def told(error: Any) -> Refusal:
     return Refusal(error.code().name, error.details(), local.message, info.reason, problems)
 
 
+FRONT = os.environ.get("LUOSHU_TEST_FRONT", "grpcio")
+"""Which server stands in front of the processes under test: grpcio or native."""
+
+
 class Running:
     """A process of the services named.
 
@@ -130,6 +135,7 @@ class Running:
             "LUOSHU_DATA_DIR": str(folder),
             "LUOSHU_LISTEN": "127.0.0.1:0",
             "LUOSHU_AUDIT_HTTP_LISTEN": "127.0.0.1:0",
+            "LUOSHU_FRONT": FRONT,
             **(databases or {}),
         }
         self.settings = Settings(said)
