@@ -172,6 +172,11 @@ def _identity(plain: dict[str, str]) -> str:
     return plain.get("identity_number") or "\0".join(plain[field] for field in sorted(plain))
 
 
+def names_persons(body: bytes) -> bool:
+    """Tell whether a record's bytes may hold a commitment; where they hold none, nothing has to be revealed or concealed."""
+    return PREFIX.encode() in body
+
+
 def people(record: Any) -> Iterator[tuple[str, Any]]:
     """Yield (path, message) for every message in the record that holds personal data."""
     return _people(record, "")
