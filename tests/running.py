@@ -1,8 +1,8 @@
 """All services in one process, in a thread with its own event loop, and callers who talk to it."""
 
 import asyncio
-import os
 import datetime
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
