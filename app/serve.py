@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from prometheus_client import start_http_server
 
 from app import logs, migrate
 from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES, own_behaviours, own_rpcs
+from app.listener import Listener
 from app.operating import started, stopped
 from app.others import Others
 from app.secrets import secret_of, wrong_secret
@@ -26,9 +28,7 @@ from kernel import metrics, rpc
 from kernel.access_room import AccessRoom
 from kernel.access_store import Recorder
 from kernel.consumer import Follower, RoomSink
-from kernel.erasure import PrivacyServicer
 from kernel.events import EventServicer
-from kernel.front import NoFront
 from kernel.identity import Identity, is_loopback
 from kernel.journal import Journal, JournalServicer, entries_of
 from kernel.outcome import Clock
@@ -42,7 +42,6 @@ from kernel.servicer import behaviours
 from kernel.web import Handler, WebServer
 from luoshu.events.v1 import events_pb2
 from luoshu.journal.v1 import journal_pb2
-from luoshu.privacy.v1 import privacy_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +50,7 @@ Contract = tuple[Any, dict[str, rpc.Behaviour], Recorder | None]
 MOST_PORT = 65_535
 THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
 FAREWELL = 0.3  # seconds in which calls that are on their way are told so; gRPC would cancel them without a word
+SWITCH = 0.0005  # seconds that a thread keeps the interpreter while others want it: the loop and the writers take turns
 GRACE = 5.0  # seconds that calls under way get when the process is told to stop
 
 
@@ -75,12 +75,12 @@ class Process:
     upkeep: Upkeep | None = None
     port: int = 0
     _gate: rpc.Gate | None = None
-    _server: Any = None
+    _listener: Listener | None = None
     _health: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _runs: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _web: WebServer | None = None
-    _served: list[str] = field(default_factory=list)
+    _served: list[tuple[Any, dict[str, rpc.Handler]]] = field(default_factory=list)
     _sinks: list[Any] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
     _others: Others = field(init=False)
@@ -112,15 +112,14 @@ class Process:
         for name in self.names:
             migrate.ready(name, self.settings.database(name))
         self._gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
-        self._server = _server(self.settings)
         for contract, code, recorder in self._contracts(pack):
             methods, its_edges = rpc.handlers(self._gate, contract, code, recorder)
-            self._served.append(contract.full_name)
-            rpc.serve(self._server, contract, methods)
+            self._served.append((contract, methods))
             edges += its_edges
-        self._add_health_and_reflection()
-        self.port = _bound(self._server, self.listen, self.setting("LISTEN"))
-        await self._server.start()
+        self._health = _health()
+        self._listener = Listener(self._add, partial(_bound, setting=self.setting("LISTEN")))
+        self.port = await self._listener.start(self.listen)
+        self._runs.append(self._listener.keep)
         if self._web:
             self._web.start()
         for edge in edges:
@@ -158,10 +157,6 @@ class Process:
                 self._sinks.append(sink)
         for sink in self._sinks:  # now every journal of this process is known
             self._follow(sink)
-        if self.rooms:
-            privacy = privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"]
-            code = own_rpcs(PrivacyServicer(self.rooms))
-            contracts.append((privacy, code, next(iter(self.rooms.values()))))
         events = events_pb2.DESCRIPTOR.services_by_name["EventService"]
         any_ = next(iter(self.recorders.values()))
         contracts.append((events, own_rpcs(EventServicer(self._parking, self.recorders)), any_))
@@ -253,20 +248,26 @@ class Process:
             return partial(entries_of, self.journals[source], follow=True)
         return partial(self._others.journal, source)
 
-    def _add_health_and_reflection(self) -> None:
+    def _add(self, server: Any) -> None:
+        """Add everything that is served here to a server."""
         from grpc_health.v1 import health, health_pb2_grpc
         from grpc_reflection.v1alpha import reflection
 
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [*self._served, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self._server)
+        for contract, methods in self._served:
+            rpc.serve(server, contract, methods)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, server)
+
+    @property
+    def _names(self) -> list[str]:
+        return [contract.full_name for contract, _ in self._served]
 
     async def _set_health(self, *, serving: bool) -> None:
         from grpc_health.v1 import health_pb2
 
         answer = health_pb2.HealthCheckResponse
-        for name in ("", *self._served):
+        for name in ("", *self._names):
             await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)
 
     def _start_tasks(self) -> None:
@@ -292,7 +293,8 @@ class Process:
         if self._gate:
             self._gate.closed = True
         await asyncio.sleep(FAREWELL)
-        await self._server.stop(GRACE)
+        if self._listener:
+            await self._listener.stop(GRACE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -301,6 +303,12 @@ class Process:
         for close in self._closing:
             close()
         await self._others.close()
+
+
+def _health() -> Any:
+    from grpc_health.v1 import health
+
+    return health.aio.HealthServicer()
 
 
 def _topic(bootstrap: str, source: str) -> Any:
@@ -317,14 +325,6 @@ def _pack(settings: Settings) -> Pack:
         raise SettingsError(
             f"the policy pack cannot be used: {error} / 政策包不可用（{settings.pack}），原因见英文部分"
         ) from None
-
-
-def _server(settings: Settings) -> Any:
-    """Raises SettingsError: the server asked for is not there."""
-    try:
-        return rpc.server(settings["FRONT"])
-    except NoFront as error:
-        raise SettingsError(str(error)) from None
 
 
 def _bound(server: Any, address: str, setting: str) -> int:
@@ -385,6 +385,7 @@ async def run(settings: Settings, names: tuple[str, ...]) -> None:
     await process.start()
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH)
     log.info("serving", services=list(names), listen=process.listen, metrics=process.metrics_listen)
     await stop.wait()
     log.info("stopping")

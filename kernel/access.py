@@ -33,7 +33,6 @@ class Kind(StrEnum):
     KEY_CHANGED = "key_changed"
     REBUILT = "rebuilt"
     REDRIVEN = "redriven"
-    ERASURE_REQUESTED = "erasure_requested"
     ERASED = "erased"
 
 

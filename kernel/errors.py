@@ -140,6 +140,13 @@ class Overloaded(DomainError):
     code = "OVERLOADED"
     retry_after = 1.0  # seconds
 
+    @classmethod
+    def now(cls) -> "Overloaded":
+        return cls(
+            "more calls come than can be answered in time, nothing was done; try again in a second",
+            "请求过多，无法及时处理，未做任何更改；请一秒后重试",
+        )
+
 
 class OwnerSilent(DomainError):
     """Another service would have to be asked, and does not answer; nothing was done."""

@@ -13,6 +13,8 @@ from kernel.errors import Overloaded, Stopping
 Q = TypeVar("Q")
 A = TypeVar("A")
 LINGER = 0.001  # seconds; only after a group of several, so that a lone caller never waits for it
+PATIENCE = 0.1  # seconds of work that may wait in the queue; what comes then is refused at once instead of late
+RECENT = 0.2  # weight of the newest group in what a question costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class Waiting(Generic[Q, A]):
 class Gatherer(Generic[Q, A]):
     """`work` takes many questions and returns as many answers, each a value or an exception.
 
-    `most`: questions answered together. `waiting`: how many may queue before one is refused. `after`: called in the loop
-    when answers are there. Made in a running event loop, to which it belongs.
+    `most`: questions answered together. `waiting`: how many may queue at most; fewer where they would take longer than PATIENCE.
+    `after`: called in the loop when answers are there. Made in a running event loop, to which it belongs.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Gatherer(Generic[Q, A]):
         after: Callable[[], None] = lambda: None,
     ) -> None:
         self._work, self._most, self._waiting, self._after = work, most, waiting, after
+        self._cost = 0.0  # seconds a question, lately
         self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._door, self._closed = threading.Lock(), False
@@ -46,16 +49,20 @@ class Gatherer(Generic[Q, A]):
 
     async def ask(self, question: Q) -> A:
         """Return the answer, or raise it when it is an exception. Raises Overloaded, Stopping."""
-        if self._queue.qsize() >= self._waiting:
-            raise Overloaded(
-                "too many requests are queued; try again in a second", "排队请求过多，请一秒后重试"
-            )
+        if self._queue.qsize() >= self.room:
+            raise Overloaded.now()
         answer: asyncio.Future[A] = self._loop.create_future()
         with self._door:
             if self._closed:
                 raise Stopping.now()
             self._queue.put(Waiting(question, answer))
         return await answer
+
+    @property
+    def room(self) -> int:
+        """How many may queue as fast as they are answered now: a group's worth in any case, for one commit carries it."""
+        affordable = int(PATIENCE / self._cost) if self._cost else self._waiting
+        return min(self._waiting, max(self._most, affordable))
 
     def close(self) -> None:
         """Answer what is queued, then end: whoever asks later is refused, for nobody would answer."""
@@ -71,7 +78,10 @@ class Gatherer(Generic[Q, A]):
                 time.sleep(LINGER)  # gives the interpreter to the loop, which has more to hand over
             group = self._grouped(first)
             several = len(group) > 1
+            began = time.monotonic()
             answers = self._answers([waiting.question for waiting in group])
+            taken = (time.monotonic() - began) / len(group)
+            self._cost += RECENT * (taken - self._cost)
             self._loop.call_soon_threadsafe(self._settle, group, answers)
 
     def _grouped(self, first: Waiting[Q, A]) -> list[Waiting[Q, A]]:

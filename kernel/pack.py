@@ -44,7 +44,6 @@ from kernel.procedure import (
     Notice,
     Programme,
     Remit,
-    Retention,
     ReviewRule,
     Rule,
     Rung,
@@ -78,7 +77,6 @@ __all__ = [
     "Remit",
     "ReportingUnit",
     "Requirement",
-    "Retention",
     "ReviewRule",
     "RoleEntry",
     "Rule",
@@ -119,7 +117,6 @@ class Pack:
     remits: Register[Remit]
     deputies: Register[Deputy]
     rules: Register[Rule]
-    retention: Register[Retention]
     ladders: Register[Ladder]
     calendar: Register[CalendarYear]
     legal_holidays: Register[LegalHoliday]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kernel import gather
 from kernel.errors import Overloaded
 from kernel.gather import Gatherer
 
@@ -70,6 +71,34 @@ async def test_a_full_queue_is_refused_at_once() -> None:
     assert wrong.value.retry_after > 0
     desk.door.set()
     assert await asyncio.gather(*asked) == [0, 2, 4, 6]
+    gatherer.close()
+
+
+async def test_what_would_be_answered_too_late_is_refused_instead_of_queued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The queue is as long as it is fast; a group's worth may wait however slow it is."""
+    monkeypatch.setattr(gather, "PATIENCE", 0.1)
+    desk = Desk()
+    gatherer: Gatherer[int, int] = Gatherer(desk, name="t", most=2, waiting=1000)
+    assert gatherer.room == 1000
+    for slow in range(1, 4):
+        desk.door.clear()
+        asked = asyncio.ensure_future(gatherer.ask(slow))
+        await asyncio.sleep(0.06)
+        desk.door.set()
+        await asked
+    await asyncio.sleep(0.01)
+    assert 2 <= gatherer.room < 10
+    desk.door.clear()
+    asked_many = [asyncio.ensure_future(gatherer.ask(n)) for n in range(20)]
+    await asyncio.sleep(0.02)
+    refused = [one for one in asked_many if one.done()]
+    assert len(refused) > 8
+    assert all(isinstance(one.exception(), Overloaded) for one in refused)
+    desk.door.set()
+    answered = await asyncio.gather(*asked_many, return_exceptions=True)
+    assert sum(isinstance(one, int) for one in answered) == 20 - len(refused)
     gatherer.close()
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.rpc.status_pb2 import Status
 
-from kernel import rpc
+from kernel import metrics, rpc
 from kernel.case import Caller
 from kernel.errors import Refused
 from kernel.identity import Identity, is_loopback
@@ -108,6 +109,19 @@ async def test_over_the_limit_a_call_is_refused_before_it_is_queued(
     door.set()
     await asyncio.gather(*first)
     assert await by.unary(REQUEST, Context()) == b""
+
+
+async def test_a_flood_is_one_line_in_the_log_and_each_of_it_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rpc, "IN_FLIGHT", 0)
+    by = edge(answer)
+    before = metrics.REFUSED.labels("overload")._value.get()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(20):
+            await refused(by, Context())
+    assert [line["event"] for line in lines] == ["overloaded"]
+    assert metrics.REFUSED.labels("overload")._value.get() == before + 20
 
 
 async def test_every_way_out_gives_the_place_back() -> None:
