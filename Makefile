@@ -8,14 +8,13 @@ PYTHON_BIN := $(BIN)/python
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_ENGINES := .venv/.ready-engines
-READY_BENCH := .venv/.ready-bench
 # Arguments for one run: make test ARGS='-k journal', make test JOBS=4, make run ARGS='--port 50051'
 ARGS ?=
 JOBS ?=
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
 
-.PHONY: help setup run run-cluster engines test test-live simulate check $(CHECKS) generate docs story bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test test-live simulate hostile check $(CHECKS) generate docs story bench release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +54,9 @@ test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if mis
 simulate: $(READY_DEV) ## play a campaign of simulated faults: CAMPAIGN=ci (5 minutes), soak (hours) · 模拟故障
 	PYTHONPATH=.:sdk $(PYTHON_BIN) -m tests.sim --campaign $(or $(CAMPAIGN),ci)
 
+hostile: $(READY_DEV) ## fuzz every RPC, overload a service, probe it: SIZE=ci, soak · 恶意输入与过载
+	PYTHONPATH=.:sdk $(PYTHON_BIN) -W ignore -m tests.hostile --size $(or $(SIZE),ci)
+
 check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
 
 check-lint: $(READY_DEV)
@@ -92,12 +94,7 @@ docs: $(READY_DEV) ## write the printed pages of docs/ (lifecycles, settings, me
 story: $(READY_DEV) ## play the story of examples/stories and print docs/story.md from its events · 重演示例故事
 	$(PYTHON_BIN) -m app.story
 
-$(READY_BENCH): requirements-bench.txt $(READY_DEV)
-	tools/venv requirements-bench.txt
-	@touch $@
-
-# Needs Go, for the peers and the callers; Kafka as `make engines` does.
-bench: $(READY_BENCH) engines ## measure beside what others would pick; writes bench/results.md · 性能对比测试
+bench: $(READY_DEV) ## measure against the goals in docs · 性能测试
 	$(PYTHON_BIN) -m bench $(ARGS)
 
 release-proto: $(READY_DEV) ## make the present contract the released one (BREAKING=1: even if it breaks) · 发布接口契约
