@@ -4,7 +4,7 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding import money
+from services.funding import change, money
 from services.funding.application import check_budget
 from services.funding.programme import demand_active
 from services.funding.rules import (
@@ -177,6 +177,7 @@ def pay_instalment(
     _demand_new_voucher(application, command.voucher)
     paid = past_day(command.paid_date, "paid_date", case)
     in_order(application.contract.date, from_date(paid), "paid_date")
+    change.demand_agreed(application)
     money.pay(application, instalment, command.amount_fen, case)
     instalment.voucher = command.voucher
     instalment.paid_date.CopyFrom(from_date(paid))

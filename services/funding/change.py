@@ -4,7 +4,7 @@ from typing import Protocol
 
 from kernel.case import Case
 from kernel.dates import iso
-from kernel.errors import Invalid
+from kernel.errors import Invalid, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.application import check_budget, check_consortium, check_size
 from services.funding.rules import call_of, day, effective_day, room, yuan
@@ -113,6 +113,19 @@ def change_budget(
 
 def _lines(application: pb.Application) -> str:
     return "; ".join(f"{line.category} {yuan(line.amount_fen)}" for line in application.budget)
+
+
+def demand_agreed(application: pb.Application) -> None:
+    """Raises Refused where the departments objected to a change, and it was not changed again since."""
+    newest = {change.kind: change for change in application.changes}
+    for change in newest.values():
+        if change.joint_review_outcome == pb.JOINT_REVIEW_OUTCOME_OBJECTED:
+            kind, day = pb.ChangeKind.Name(change.kind), iso(change.date)
+            raise Refused(
+                f"cannot pay: a department objected to {kind} of {day}; change it again, or terminate",
+                f"不能拨付：有部门不同意{day}的变更（{kind}）；请重新变更，或终止项目",
+                reason="CHANGE_OBJECTED",
+            )
 
 
 def _record(
