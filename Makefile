@@ -8,6 +8,7 @@ PYTHON_BIN := $(BIN)/python
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_ENGINES := .venv/.ready-engines
+READY_BENCH := .venv/.ready-bench
 # Arguments for one run: make test ARGS='-k journal', make test JOBS=4, make run ARGS='--port 50051'
 ARGS ?=
 JOBS ?=
@@ -94,7 +95,12 @@ docs: $(READY_DEV) ## write the printed pages of docs/ (lifecycles, settings, me
 story: $(READY_DEV) ## play the story of examples/stories and print docs/story.md from its events · 重演示例故事
 	$(PYTHON_BIN) -m app.story
 
-bench: $(READY_DEV) ## measure against the goals in docs · 性能测试
+$(READY_BENCH): requirements-bench.txt $(READY_DEV)
+	tools/venv requirements-bench.txt
+	@touch $@
+
+# Needs Go, for the peers and the callers; Kafka as `make engines` does.
+bench: $(READY_BENCH) engines ## measure beside what others would pick; writes bench/results.md · 性能对比测试
 	$(PYTHON_BIN) -m bench $(ARGS)
 
 release-proto: $(READY_DEV) ## make the present contract the released one (BREAKING=1: even if it breaks) · 发布接口契约

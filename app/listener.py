@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from app.settings import SettingsError
-from kernel import metrics, rpc
+from kernel import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +16,7 @@ TRIES, PAUSE = 50, 0.1  # for an address that was in use a moment ago; seconds b
 
 
 class Listener:
-    """`add`: adds everything that is served to a server that has not started. `bind`: makes it listen, and returns the port.
+    """`make`: returns a server that has not started. `bind`: makes it listen at an address, and returns the port.
 
     A request whose path is no UTF-8 ends the main loop of grpc.aio, and with it the server: everybody's calls are cut off, what
     they asked for is settled by their request ids, and the next connection finds the server that takes its place.
@@ -24,13 +24,12 @@ class Listener:
 
     _server: Any
 
-    def __init__(self, add: Callable[[Any], None], bind: Callable[[Any, str], int]) -> None:
-        self._add, self._bind, self._address = add, bind, ""
+    def __init__(self, make: Callable[[], Any], bind: Callable[[Any, str], int]) -> None:
+        self._make, self._bind, self._address = make, bind, ""
 
     async def start(self, address: str) -> int:
         """Answer at an address; return its port. Raises SettingsError: it cannot be had."""
-        self._server = rpc.server()
-        self._add(self._server)
+        self._server = self._make()
         port = self._bind(self._server, address)
         self._address = f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()

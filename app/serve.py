@@ -28,7 +28,9 @@ from kernel import metrics, rpc
 from kernel.access_room import AccessRoom
 from kernel.access_store import Recorder
 from kernel.consumer import Follower, RoomSink
+from kernel.erasure import PrivacyServicer
 from kernel.events import EventServicer
+from kernel.front import NoFront
 from kernel.identity import Identity, is_loopback
 from kernel.journal import Journal, JournalServicer, entries_of
 from kernel.outcome import Clock
@@ -42,6 +44,7 @@ from kernel.servicer import behaviours
 from kernel.web import Handler, WebServer
 from luoshu.events.v1 import events_pb2
 from luoshu.journal.v1 import journal_pb2
+from luoshu.privacy.v1 import privacy_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +120,7 @@ class Process:
             self._served.append((contract, methods))
             edges += its_edges
         self._health = _health()
-        self._listener = Listener(self._add, partial(_bound, setting=self.setting("LISTEN")))
+        self._listener = Listener(self._made, partial(_bound, setting=self.setting("LISTEN")))
         self.port = await self._listener.start(self.listen)
         self._runs.append(self._listener.keep)
         if self._web:
@@ -157,6 +160,10 @@ class Process:
                 self._sinks.append(sink)
         for sink in self._sinks:  # now every journal of this process is known
             self._follow(sink)
+        if self.rooms:
+            privacy = privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"]
+            code = own_rpcs(PrivacyServicer(self.rooms))
+            contracts.append((privacy, code, next(iter(self.rooms.values()))))
         events = events_pb2.DESCRIPTOR.services_by_name["EventService"]
         any_ = next(iter(self.recorders.values()))
         contracts.append((events, own_rpcs(EventServicer(self._parking, self.recorders)), any_))
@@ -248,16 +255,18 @@ class Process:
             return partial(entries_of, self.journals[source], follow=True)
         return partial(self._others.journal, source)
 
-    def _add(self, server: Any) -> None:
-        """Add everything that is served here to a server."""
+    def _made(self) -> Any:
+        """Return a server with everything that is served here. Raises SettingsError."""
         from grpc_health.v1 import health, health_pb2_grpc
         from grpc_reflection.v1alpha import reflection
 
+        server = _server(self.settings)
         for contract, methods in self._served:
             rpc.serve(server, contract, methods)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, server)
+        return server
 
     @property
     def _names(self) -> list[str]:
@@ -325,6 +334,14 @@ def _pack(settings: Settings) -> Pack:
         raise SettingsError(
             f"the policy pack cannot be used: {error} / 政策包不可用（{settings.pack}），原因见英文部分"
         ) from None
+
+
+def _server(settings: Settings) -> Any:
+    """Raises SettingsError: the server asked for is not there."""
+    try:
+        return rpc.server(settings["FRONT"])
+    except NoFront as error:
+        raise SettingsError(str(error)) from None
 
 
 def _bound(server: Any, address: str, setting: str) -> int:

@@ -61,6 +61,7 @@ _GENERAL = (
     Setting("WITNESS_METRICS_LISTEN", "127.0.0.1:9475", "metrics address of `luoshu witness`", "见证进程的指标地址"),
     Setting("WITNESS_LOGS", "", "file of the logs that a witness trusts (tlog-policy)", "见证方所信任日志的文件"),
     Setting("KAFKA", "", "brokers, host:port,…; empty: the journals are the bus", "Kafka 地址；留空则以日志为总线"),
+    Setting("FRONT", "grpcio", "gRPC server: grpcio, or native (an extra)", "gRPC 服务器"),
     Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：任何地址均相信自报身份"),
     Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别"),
     Setting("LOG_FORMAT", "auto", "json, console, or auto: console on a terminal", "日志格式"),

@@ -1,69 +1,55 @@
-"""`python -m bench`: measure, print, and write bench/results.md."""
+"""`python -m bench [SECTION …]`: measure, print, and write bench/results.md with its plot."""
 
-import statistics
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator
 
-from bench.commits import CALLERS, Commits, commits
-from bench.filling import follow_rate, import_rate, watch_rate
-from bench.paging import DEEP, SIZE, paging
-from bench.results import PAGE, Line, page
-from bench.serving import APPLICANT_ALONE, AUDITOR, served
+from bench import (
+    closing,
+    commits,
+    creates,
+    events,
+    importing,
+    listing,
+    parts,
+    starting,
+    watching,
+)
+from bench.plot import draw
+from bench.results import KEPT, PAGE, Line, keep, kept
 
-ROWS = 110_000
-MOST_PAGE_RATIO, LEAST_COMMIT_RATIO = 1.3, 2.0
+SECTIONS: dict[str, Callable[[], Iterator[Line]]] = {
+    "creates": creates.on_postgres,
+    "creates-sqlite": creates.on_sqlite,
+    "group-commit": commits.lines,
+    "get": creates.gets,
+    "import": importing.lines,
+    "list": listing.lines,
+    "events": events.lines,
+    "watch": watching.lines,
+    "close": closing.lines,
+    "start": starting.lines,
+    "parts": parts.lines,
+}
+"""What there is to measure, in the order of the page."""
 
 
-def main() -> None:
-    lines = list[Line]()
-    for line in (*_many_records(), *_many_callers()):
-        print(f"{line.what}: {line.found} {line.detail}", flush=True)
-        lines.append(line)
-    PAGE.write_text(page(lines), "utf-8")
-    print(f"\n{PAGE.name} is written")
-
-
-def _many_records() -> Iterator[Line]:
-    with served() as service:
-        rate = import_rate(service, ROWS)
-        yield Line(
-            "import", f"{rate:,.0f} rows/s", detail=f"{ROWS:,} rows, 500 a message, one caller"
+def main(names: list[str]) -> None:
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        sys.exit(
+            f"no section {unknown[0]}; there are: {', '.join(SECTIONS)} / 可选：{', '.join(SECTIONS)}"
         )
-        rate = watch_rate(service, ROWS)
-        yield Line("a watcher catching up", f"{rate:,.0f} events/s", detail=f"{ROWS:,} events")
-        rate = follow_rate(service, ROWS)
-        yield Line("a consumer reading the journal", f"{rate:,.0f} events/s", detail="ReadJournal")
-        for who, order in (("", ""), ("", "title"), (", a unit's own", "title")):
-            found = paging(service, order, APPLICANT_ALONE if who else AUDITOR)
-            yield Line(
-                f"the page after record {DEEP:,} against the first, by {found.order}{who}",
-                f"{found.ratio:.2f}",
-                f"≤ {MOST_PAGE_RATIO}",
-                found.ratio <= MOST_PAGE_RATIO,
-                f"{found.deep:.1f} ms against {found.first:.1f} ms, {SIZE} records a page of {ROWS:,}",
-            )
-
-
-def _many_callers() -> Iterator[Line]:
-    found = commits()
-    yield Line(
-        f"group commit against each alone, {CALLERS} callers",
-        f"{found.ratio:.2f}",
-        f"≥ {LEAST_COMMIT_RATIO}",
-        found.ratio >= LEAST_COMMIT_RATIO,
-        _rounds(found),
-    )
-
-
-def _rounds(found: Commits) -> str:
-    return (
-        f"{_median(found.together)} against {_median(found.alone)} durable creates/s, "
-        f"{len(found.alone)} rounds in turn, medians"
-    )
-
-
-def _median(rates: Sequence[float]) -> str:
-    return f"{statistics.median(rates):,.0f} ({min(rates):,.0f}–{max(rates):,.0f})"
+    results = kept()
+    for name in names or SECTIONS:
+        lines = list[Line]()
+        for line in SECTIONS[name]():
+            print(f"{line.what}: {line.found} {line.goal} {line.detail}", flush=True)
+            lines.append(line)
+        results = {section: [*results.get(section, ())] for section in SECTIONS} | {name: lines}
+        keep({section: found for section, found in results.items() if found})
+    draw(line for found in results.values() for line in found)
+    print(f"\n{PAGE.name} and {KEPT.name} are written")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

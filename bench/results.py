@@ -1,40 +1,88 @@
 """The page of results: the ratios first, then figures that only this machine has."""
 
 import datetime
+import json
 import os
 import platform
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.settings import ROOT
 
-PAGE = Path(__file__).with_name("results.md")
+HERE = Path(__file__).parent
+PAGE, KEPT = HERE / "results.md", HERE / "results.json"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One result. `holds`: whether the goal is reached; None where there is none."""
+    """One result. `holds`: whether the goal is reached; None where there is none. `share`: of the goal, for the plot."""
 
     what: str
     found: str
     goal: str = ""
     holds: bool | None = None
     detail: str = ""
+    share: float | None = None
 
 
-def page(lines: Sequence[Line]) -> str:
-    """Return the page: what has a goal comes first."""
-    ordered = sorted(lines, key=lambda line: line.holds is None)
-    head = ["# Measurements", "", *_machine(), "", "Written by `make bench`.", ""]
-    table = ["| what | found | goal | | in detail |", "|---|---|---|---|---|"]
+def at_least(what: str, found: float, goal: float, detail: str = "") -> Line:
+    return Line(what, f"{found:.2f}", f"≥ {goal:g}", found >= goal, detail, found / goal)
+
+
+def at_most(what: str, found: float, goal: float, detail: str = "", unit: str = "") -> Line:
+    share = goal / found if found else 1.0
+    return Line(what, f"{found:.2f}{unit}", f"≤ {goal:g}{unit}", found <= goal, detail, share)
+
+
+def kept() -> dict[str, list[Line]]:
+    """Return section → its last lines: one section can be measured anew without the others."""
+    if not KEPT.exists():
+        return {}
+    said = json.loads(KEPT.read_text("utf-8"))
+    return {section: [Line(**line) for line in lines] for section, lines in said.items()}
+
+
+def keep(sections: Mapping[str, Sequence[Line]]) -> None:
+    """Write the sections down, and the page that shows them."""
+    said = {section: [asdict(line) for line in lines] for section, lines in sections.items()}
+    KEPT.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    PAGE.write_text(page(sections), "utf-8")
+
+
+def page(sections: Mapping[str, Sequence[Line]]) -> str:
+    """Return the page: what has a goal comes first, then what only tells."""
+    every = [line for lines in sections.values() for line in lines]
+    head = ["# Measurements", "", *_machine(), "", *_READ, ""]
+    goals = [line for line in every if line.holds is not None]
     marks = {True: "holds", False: "**missed**", None: ""}
-    rows = [f"| {x.what} | {x.found} | {x.goal} | {marks[x.holds]} | {x.detail} |" for x in ordered]
-    return "\n".join([*head, *table, *rows, ""])
+    first = ["| what | found | goal | |", "|---|---|---|---|"]
+    first += [f"| {x.what} | {x.found} | {x.goal} | {marks[x.holds]} |" for x in goals]
+    plots = ["", "![found as a share of the goal](results.svg)", ""] if goals else [""]
+    return "\n".join([*head, *first, *plots, *_told(sections)])
+
+
+_READ = (
+    "Written by `make bench`; one section anew: `make bench ARGS='creates'`. Ratios are the medians of interleaved rounds in",
+    "one run, with callers, servers and databases on the same cores; absolute figures are this machine's.",
+    "比值为同次运行交替轮次的中位数。",
+)
+
+
+def _told(sections: Mapping[str, Sequence[Line]]) -> list[str]:
+    lines = list[str]()
+    for section, found in sections.items():
+        lines += [f"## {section}", "", *map(_item, found), ""]
+    return lines
+
+
+def _item(line: Line) -> str:
+    goal = f" (goal {line.goal})" if line.goal else ""
+    return f"- {line.what}: **{line.found}**{goal}{f'. {line.detail}' if line.detail else ''}"
 
 
 def _machine() -> list[str]:

@@ -19,10 +19,10 @@ def platform(number: int) -> pb.Platform:
     )
 
 
-def messages(count: int, size: int = 500) -> Iterator[pb.ImportPlatformsRequest]:
-    """Rows as messages of an import, `size` rows each."""
-    row = pb.ImportPlatformsRequest.Row
-    for first in range(1, count + 1, size):
-        numbers = range(first, min(first + size, count + 1))
+def messages(count: int, size: int = 500, first: int = 1) -> Iterator[pb.ImportPlatformsRequest]:
+    """So many rows from a number on, as messages of an import, `size` rows each."""
+    row, end = pb.ImportPlatformsRequest.Row, first + count
+    for start in range(first, end, size):
+        numbers = range(start, min(start + size, end))
         rows = [row(line=n, key=f"row-{n}", platform=platform(n)) for n in numbers]
         yield pb.ImportPlatformsRequest(source="bench", rows=rows)

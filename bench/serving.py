@@ -1,4 +1,4 @@
-"""The platforms' service in a process of its own, for a client in this one."""
+"""The platforms' service, and its peers, in processes of their own, for callers in others."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,27 +27,46 @@ AUDITOR = (("luoshu-actor", "accounts/bench"), ("luoshu-roles", "auditor"))
 
 @dataclass(frozen=True)
 class Served:
-    """`most`: commands that one commit may carry."""
+    """A server. `pid`: of its process."""
 
     address: str
-    most: int
+    pid: int
 
 
 @contextlib.contextmanager
-def served(most: int = 256) -> Iterator[Served]:
-    """Serve on a fresh SQLite database until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
-        command = (sys.executable, "-m", "bench.serving", folder, str(most))
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            try:
-                yield Served(f"127.0.0.1:{int(process.stdout.readline())}", most)
-            finally:
-                process.terminate()
+def served(
+    most: int = 256, database: str = "", front: str = "grpcio", folder: Path | None = None
+) -> Iterator[Served]:
+    """Serve until the block ends, on a fresh SQLite database or the one named. `most`: commands that one commit may carry."""
+    with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as fresh:
+        said = {
+            "LUOSHU_DATA_DIR": str(folder or fresh),
+            f"LUOSHU_{SERVICE.upper()}_LISTEN": "127.0.0.1:0",
+            "LUOSHU_FRONT": front,
+        }
+        if database:
+            said[f"LUOSHU_{SERVICE.upper()}_DATABASE"] = database
+        arguments = (str(most), *(f"{name}={value}" for name, value in said.items()))
+        with started((sys.executable, "-m", "bench.serving", *arguments)) as server:
+            yield server
 
 
-async def serve(folder: Path, most: int) -> None:
-    said = {"LUOSHU_DATA_DIR": str(folder), f"LUOSHU_{SERVICE.upper()}_LISTEN": "127.0.0.1:0"}
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Iterator[Served]:
+    """Run a server that prints its port when it listens."""
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield Served(f"127.0.0.1:{int(process.stdout.readline())}", process.pid)
+        finally:
+            process.terminate()
+
+
+async def serve(most: int, said: Mapping[str, str]) -> None:
     process = Process(Settings(said), (SERVICE,), most=most)
     await process.start()
     gc.collect()
@@ -60,4 +79,4 @@ if __name__ == "__main__":
     import uvloop
 
     logs.configure("warning", "json")
-    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(serve(int(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])))

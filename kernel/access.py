@@ -33,6 +33,7 @@ class Kind(StrEnum):
     KEY_CHANGED = "key_changed"
     REBUILT = "rebuilt"
     REDRIVEN = "redriven"
+    ERASURE_REQUESTED = "erasure_requested"
     ERASED = "erased"
 
 

@@ -120,6 +120,11 @@ class AccessStore:
             .order_by(journal.c.position)
             .limit(TAIL)
         )
+        self._of = (
+            sa.select(journal.c.position, journal.c.event)
+            .where(one_of(journal.c.action, postgres=postgres))
+            .order_by(journal.c.position.desc())
+        )
         self._last = (
             sa.select(journal.c.event)
             .where(journal.c.action == sa.bindparam("action"))
@@ -169,6 +174,11 @@ class AccessStore:
 
     def told(self, tx: sa.Connection, after: int) -> list[Told]:
         return [Told(*row) for row in tx.execute(self._tail, {"after": after})]
+
+    def of(self, tx: sa.Connection, kinds: Iterable[Kind]) -> list[Told]:
+        """Return all events of some kinds, the newest first: of kinds that are rare."""
+        rows = tx.execute(self._of, many(map(str, kinds), postgres=self._postgres))
+        return [Told(*row) for row in rows]
 
     def last(self, tx: sa.Connection, kind: Kind) -> bytes | None:
         """Return the newest event of a kind."""

@@ -31,15 +31,22 @@ INTEGERS = {
 }
 
 
+Convert = Callable[[Any], Any]
+
+
 @dataclass(frozen=True)
 class Field:
-    """One column. `kind`: text, words, integer, enum, boolean, date or time; `value`: message → what SQL keeps (never None)."""
+    """One column. `kind`: text, words, integer, enum, boolean, date or time; `convert`: to what SQL keeps (never None)."""
 
     path: str
     kind: str
-    value: Callable[[Any], Any]
+    convert: Convert
     sorted: bool
     enum: EnumDescriptor | None = None
+
+    def value(self, record: Any) -> Any:
+        """Return what SQL keeps of a record."""
+        return self.convert(attrgetter(self.path)(record))
 
     @property
     def column(self) -> str:
@@ -56,6 +63,22 @@ def fields_of(resource: Resource) -> tuple[Field, ...]:
     return tuple(_field(resource, column) for column in (*COMMON, *resource.columns))
 
 
+def values_of(resource: Resource, record: Any) -> list[Any]:
+    """Return what SQL keeps of a record, in the order of `fields_of`: what is told as it is comes with one call."""
+    get, converted = _reader(resource)
+    values = list(get(record))
+    for index, convert in converted:
+        values[index] = convert(values[index])
+    return values
+
+
+@lru_cache(maxsize=64)
+def _reader(resource: Resource) -> tuple[Callable[[Any], Any], list[tuple[int, Convert]]]:
+    fields = fields_of(resource)
+    converted = [(n, f.convert) for n, f in enumerate(fields) if f.convert not in (str, int)]
+    return attrgetter(*(field.path for field in fields)), converted
+
+
 def _field(resource: Resource, column: Column) -> Field:
     descriptor = resource.record.DESCRIPTOR
     *outer, last = column.path.split(".")
@@ -63,10 +86,7 @@ def _field(resource: Resource, column: Column) -> Field:
         descriptor = descriptor.fields_by_name[step].message_type
     field = descriptor.fields_by_name[last]
     kind, convert = _kind(field, column.path)
-    get = attrgetter(column.path)
-    return Field(
-        column.path, kind, lambda record: convert(get(record)), column.sorted, field.enum_type
-    )
+    return Field(column.path, kind, convert, column.sorted, field.enum_type)
 
 
 def _kind(field: FieldDescriptor, path: str) -> tuple[str, Callable[[Any], Any]]:
@@ -79,7 +99,7 @@ def _kind(field: FieldDescriptor, path: str) -> tuple[str, Callable[[Any], Any]]
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         return "enum", int
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        return "boolean", int
+        return "boolean", _whole
     if field.cpp_type in INTEGERS:
         return "integer", int
     if field.message_type and field.message_type.full_name == "google.type.Date":
@@ -87,6 +107,10 @@ def _kind(field: FieldDescriptor, path: str) -> tuple[str, Callable[[Any], Any]]
     if field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
         return "time", microseconds
     raise TypeError(f"{path}: its type cannot be a column")
+
+
+def _whole(value: bool) -> int:
+    return int(value)
 
 
 def words(values: Any) -> str:

@@ -47,6 +47,10 @@ class Batch:
     new_keys: dict[str, bytes] = field(default_factory=dict)
     deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
     access: list[Access] = field(default_factory=list)
+    today: datetime.date = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.today = business_date(self.now)
 
     def fork(self) -> "Batch":
         """Return a copy that can be thrown away: what it accepts is not accepted here."""
@@ -100,10 +104,6 @@ class Batch:
                 wrapped = self.new_keys[subject] = self.vault.new_key()
             self.keys[subject] = self.vault.unwrap(wrapped)
         return self.keys[subject]
-
-    @property
-    def today(self) -> datetime.date:
-        return business_date(self.now)
 
     def tick(self) -> None:
         """Tell the day in the journal, unless it already has an event of today: so a quiet day is over for every reader."""

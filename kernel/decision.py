@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kernel import personal
 from kernel.access import Access, Kind, reading
 from kernel.case import Reference, Role
-from kernel.columns import fields_of, iso, microseconds
+from kernel.columns import iso, microseconds, values_of
 from kernel.dates import from_date, to_date
 from kernel.edit import apply_mask, cleared
 from kernel.errors import AlreadyExists, Hidden, Invalid, NotFound, Refused, Stale, UnknownReference
@@ -206,20 +206,14 @@ class Decision:
         )
 
     def _settled(self, new: Any, old: Held | None, action: str) -> Settled:
-        standing = self._entry(new, old, action, self._resource, self.effective, "")
+        standing, body = self._entry(new, old, action, self._resource, self.effective, "")
         for name, message in self._others.items():
             resource, other = self._batch.service.resource_of(name), self._existing(name)
             effective = max(self.effective, to_date(other.message.effective_date) or self.effective)
             part = f"~{len(self._entries)}"
             self._entry(message, other, action, resource, effective, part)
         self._access += shown(self._command, new, standing)
-        return Settled(
-            new.name,
-            new.SerializeToString(),
-            new.revision,
-            standing,
-            self._command.fingerprint,
-        )
+        return Settled(new.name, body, new.revision, standing, self._command.fingerprint)
 
     def _entry(
         self,
@@ -229,27 +223,32 @@ class Decision:
         resource: Resource,
         effective: datetime.date,
         part: str,
-    ) -> Standing:
-        """Stamp a record and make its journal row, and the row that lists find it by."""
+    ) -> tuple[Standing, bytes]:
+        """Stamp a record and make its journal row, and the row that lists find it by. Return its standing and its bytes."""
         position = self._batch.position + len(self._entries) + 1
         self._stamp(new, old, effective)
         self._sealed += personal.commit(
             new, None if old is None else old.message, self._batch.vault, self._batch.key_of
         )
-        standing = standing_of(new, resource.lifecycle)
-        event = self._event(new, old, action, resource, position, part)
+        standing, body = standing_of(new, resource.lifecycle), new.SerializeToString()
+        change = self._change(new, old, action, resource, position, part)
+        event = _within_limit(self._batch.service.event_of(resource, change, body))
         row = JournalRow(
             position, new.name, resource.collection, new.revision, self._command.request_id + part,
             self._command.fingerprint, microseconds(self._batch.now), effective.isoformat(),
             standing.readers, int(standing.public), event,
         )  # fmt: skip
-        message = new if old is None or _later(new, old.message) else old.message
         historical = part and action == "imported" and old is not None
-        held = Held(message, new.revision, position, old.action if historical and old else action)
-        self._entries.append(
-            (row, held, _columns(resource, held, standing_of(message, resource.lifecycle)))
-        )
-        return standing
+        made_by = old.action if historical and old else action
+        if old is None or _later(new, old.message):
+            held = Held(new, new.revision, position, made_by)
+            columns = _columns(resource, held, standing, body)
+        else:
+            held = Held(old.message, new.revision, position, made_by)
+            then = standing_of(old.message, resource.lifecycle)
+            columns = _columns(resource, held, then, old.message.SerializeToString())
+        self._entries.append((row, held, columns))
+        return standing, body
 
     def _stamp(self, new: Any, old: Held | None, effective: datetime.date) -> None:
         new.revision = 1 if old is None else old.revisions + 1
@@ -258,11 +257,11 @@ class Decision:
         new.effective_date.CopyFrom(from_date(effective))
         new.ClearField("allowed_actions")
 
-    def _event(
+    def _change(
         self, new: Any, old: Held | None, action: str, resource: Resource, position: int, part: str
-    ) -> bytes:
+    ) -> Change:
         command, lifecycle = self._command, resource.lifecycle
-        change = Change(
+        return Change(
             position=position,
             record=new.name,
             revision=new.revision,
@@ -280,28 +279,29 @@ class Decision:
             traceparent=command.caller.traceparent,
             reason=command.reason,
         )
-        event: bytes = self._batch.service.event(
-            change=change, **{resource.singular: new}
-        ).SerializeToString()
-        if len(event) > EVENT_LIMIT:
-            raise Invalid(
-                f"the change would be {len(event)} bytes; the limit is {EVENT_LIMIT}: shorten the texts or split the record",
-                f"该变更共 {len(event)} 字节，上限为 {EVENT_LIMIT} 字节；请缩短文本或拆分",
-                reason="EVENT_TOO_LARGE",
-            )
-        return event
 
 
-def _columns(resource: Resource, held: Held, standing: Standing) -> tuple[Any, ...]:
-    message = held.message
-    values = tuple(field.value(message) for field in fields_of(resource))
-    if any("\0" in value for value in values if isinstance(value, str)):
+def _within_limit(event: bytes) -> bytes:
+    """Raises Invalid."""
+    if len(event) > EVENT_LIMIT:
+        raise Invalid(
+            f"the change would be {len(event)} bytes; the limit is {EVENT_LIMIT}: shorten the texts or split the record",
+            f"该变更共 {len(event)} 字节，上限为 {EVENT_LIMIT} 字节；请缩短文本或拆分",
+            reason="EVENT_TOO_LARGE",
+        )
+    return event
+
+
+def _columns(resource: Resource, held: Held, standing: Standing, body: bytes) -> tuple[Any, ...]:
+    """`body`: the bytes of the record that is held."""
+    message, values = held.message, values_of(resource, held.message)
+    if b"\0" in body and any("\0" in value for value in values if isinstance(value, str)):
         raise Invalid(
             "a text holds the character NUL, which cannot be stored", "文本含有 NUL 字符，无法保存"
         )
     return (
         message.name, held.revisions, message.revision, held.position, held.action, standing.readers,
-        int(standing.public), message.SerializeToString(), *values,
+        int(standing.public), body, *values,
     )  # fmt: skip
 
 

@@ -211,7 +211,7 @@ class _Parser:
 
 
 def _name_field() -> Field:
-    return Field("name", "text", lambda record: record.name, True)
+    return Field("name", "text", str, True)
 
 
 def _unquoted(token: Token) -> str:

@@ -44,6 +44,7 @@ from kernel.procedure import (
     Notice,
     Programme,
     Remit,
+    Retention,
     ReviewRule,
     Rule,
     Rung,
@@ -77,6 +78,7 @@ __all__ = [
     "Remit",
     "ReportingUnit",
     "Requirement",
+    "Retention",
     "ReviewRule",
     "RoleEntry",
     "Rule",
@@ -117,6 +119,7 @@ class Pack:
     remits: Register[Remit]
     deputies: Register[Deputy]
     rules: Register[Rule]
+    retention: Register[Retention]
     ladders: Register[Ladder]
     calendar: Register[CalendarYear]
     legal_holidays: Register[LegalHoliday]

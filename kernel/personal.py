@@ -127,6 +127,18 @@ def _subject(path: str, plain: dict[str, str], before: set[str], vault: Vault) -
     return subjects.pop() if subjects else ""
 
 
+def subject_of(person: Any, vault: Vault) -> str:
+    """Return the pseudonym that a person's values lead to. Raises Invalid: nothing is said of it."""
+    plain = {f: v for f in personal_fields(person.DESCRIPTOR) if (v := getattr(person, f))}
+    if not plain:
+        raise Invalid(
+            "person: say who, by the identity number or by all that was registered",
+            "person：请填写身份证件号码，或登记时填写的全部信息",
+            field="person",
+        )
+    return vault.subject_of(_identity(plain))
+
+
 def reveal(record: Any, values: dict[str, str]) -> None:
     """Put values where commitments stand; one that is not in `values` (its key is gone) stays."""
     for _, person in people(record):
@@ -158,6 +170,11 @@ def _marks(person: Any) -> list[str]:
 def _identity(plain: dict[str, str]) -> str:
     """The document's number tells a person; without one, what else was said of it."""
     return plain.get("identity_number") or "\0".join(plain[field] for field in sorted(plain))
+
+
+def names_persons(body: bytes) -> bool:
+    """Tell whether a record's bytes may hold a commitment; where they hold none, nothing has to be revealed or concealed."""
+    return PREFIX.encode() in body
 
 
 def people(record: Any) -> Iterator[tuple[str, Any]]:

@@ -199,3 +199,17 @@ class LegalHoliday(Entry):
 
     NOUN = ("legal holiday", "法定节假日")
     days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention(Entry):
+    """How long a class of data is kept: `months`, 0 for ever. `by`: who sees to it, the program or the operator."""
+
+    NOUN = ("retention rule", "保存期限规则")
+    months: int
+    by: Literal["program", "operator"]
+
+    def __post_init__(self) -> None:
+        Versioned.__post_init__(self)
+        if self.months < 0:
+            raise ValueError(f"kept for {self.months} months; give 0 (for ever) or more")

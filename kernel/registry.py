@@ -1,6 +1,6 @@
 """What a service declares: its contract, its event, its records, their lifecycles, the columns to search by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,6 +51,11 @@ class Resource:
         """`platforms`: as in `platforms/some-id`."""
         return f"{self.singular}s"
 
+    def with_actions(self, body: bytes, actions: Sequence[str]) -> bytes:
+        """Return a record's bytes with its `allowed_actions`: what is written behind a message is merged into it."""
+        number = self.record.DESCRIPTOR.fields_by_name["allowed_actions"].number
+        return body + b"".join(delimited(number, action.encode()) for action in actions)
+
 
 @dataclass(frozen=True, eq=False)
 class Service:
@@ -65,6 +70,12 @@ class Service:
     def by_collection(self) -> Mapping[str, Resource]:
         return {resource.collection: resource for resource in self.resources}
 
+    def event_of(self, resource: Resource, change: Any, body: bytes) -> bytes:
+        """Return the bytes of `event(change=change, <record>=…)` of a record that is bytes already: it is written down once."""
+        number = self.event.DESCRIPTOR.fields_by_name
+        head = delimited(number["change"].number, change.SerializeToString())
+        return head + delimited(number[resource.singular].number, body)
+
     def resource_of(self, name: str) -> Resource:
         """Return the kind of record that `name` is of. Raises KeyError."""
         return self.by_collection[name.split("/", 1)[0]]
@@ -73,3 +84,22 @@ class Service:
 def rpc_name(action: str, noun: str) -> str:
     """`request_completion`, `Platform` → `RequestCompletionPlatform`."""
     return "".join(word.title() for word in action.split("_")) + noun
+
+
+LENGTH_DELIMITED = 2
+"""Protobuf's wire type of texts and messages."""
+
+
+def delimited(number: int, content: bytes) -> bytes:
+    """Return a field of a message as protobuf writes it: tag, length, bytes."""
+    return varint(number << 3 | LENGTH_DELIMITED) + varint(len(content)) + content
+
+
+def varint(number: int) -> bytes:
+    """Return a number as protobuf writes it: seven bits a byte, the lowest first."""
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import database
 from kernel.access import Access
@@ -103,6 +104,16 @@ class Room:
         """End the minutes of denials that are over, where there are any."""
         if await self.read(self.store.access.over, microseconds(self._clock())):
             await self._writes.ask(Work(sweep=True))
+
+    async def in_turn(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work(connection)` in a transaction that holds the journal's head. It must not raise but for the database."""
+        done = list[T]()
+        await self._writes.ask(Work(effects=lambda tx: done.append(work(tx))))
+        self.access.rise(await self.access.head())
+        return done[-1]
+
+    def now(self) -> Timestamp:
+        return self._clock()
 
     async def settle(self, command: Command) -> Settled:
         """Return one command's outcome, or raise it."""

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from kernel import front as fronts
 from kernel import metrics
 from kernel.access import Access, Kind
 from kernel.access_store import Recorder
@@ -40,6 +41,7 @@ from luoshu.journal.v1 import journal_pb2
 log = structlog.get_logger(__name__)
 
 DEADLINE = 10.0  # seconds of a call that names none
+ENDLESS = float(2**53)  # and more, seconds: how a front may say that a call names none
 IN_FLIGHT = 2000  # unary calls under way in a process
 STREAMS = 1000  # streams under way in a process
 TELL = 1.0  # seconds between two lines about overload
@@ -363,9 +365,9 @@ def _handler(method: MethodDescriptor, edge: Edge) -> Handler:
     raise TypeError(f"{method.full_name}: a stream of requests with one answer is not served")
 
 
-def server() -> Any:
-    """Return a server; it belongs to the running loop."""
-    return grpc.aio.server(options=SERVER_OPTIONS)
+def server(front: str = fronts.GRPCIO) -> Any:
+    """Return a server; it belongs to the running loop. Raises NoFront."""
+    return fronts.server(front, SERVER_OPTIONS)
 
 
 def serve(server: Any, contract: ServiceDescriptor, methods: dict[str, Handler]) -> None:
@@ -406,7 +408,9 @@ def _type(method: MethodDescriptor) -> str:
 def _limit(context: Any) -> float:
     """Seconds until the caller's deadline, or those of a call that names none."""
     remaining = context.time_remaining()
-    return DEADLINE if remaining is None else max(0.0, float(remaining))
+    if remaining is None or remaining >= ENDLESS:
+        return DEADLINE
+    return max(0.0, float(remaining))
 
 
 def _bytes(answer: Message | bytes) -> bytes:

@@ -15,9 +15,10 @@ from kernel.history import History, Moment, Past, moment_of
 from kernel.lists import question_of
 from kernel.outcome import Settled
 from kernel.pages import size_of
-from kernel.personal import commitments, conceal
+from kernel.personal import commitments, conceal, names_persons
 from kernel.registry import Resource, rpc_name
 from kernel.rights import (
+    Standing,
     allowed,
     demand_role,
     may_see,
@@ -141,7 +142,11 @@ class Servicer:
             )
         if request.revision or not moment.is_now:
             return await self._past(request, moment, caller, found)
-        records = self._dressed([self._record(found.record)], caller)
+        record = self._record(found.record)
+        if not names_persons(found.record):
+            standing = standing_of(record, self._resource.lifecycle)
+            return self._resource.with_actions(found.record, self._allowed(caller, standing))
+        records = self._dressed([record], caller)
         return (await self._read(f"Get{self._resource.noun}", records, caller))[0]
 
     async def _past(self, request: Any, moment: Moment, caller: Caller, now: Found) -> Any:
@@ -200,19 +205,23 @@ class Servicer:
 
     async def _shown(self, settled: Settled, caller: Caller, tried: bool) -> Any:
         """`tried`: nothing was changed. That persons are shown is in the change's own transaction (`kernel.decision.shown`)."""
+        if not names_persons(settled.record):
+            actions = self._allowed(caller, settled.standing)
+            return self._resource.with_actions(settled.record, actions)
         records = self._dressed([self._record(settled.record)], caller)
         (record,) = await self._persons(records, caller)
         if tried:
             conceal(record)
         return record
 
+    def _allowed(self, caller: Caller, standing: Standing) -> tuple[str, ...]:
+        return tuple(allowed(caller, self._resource.lifecycle, standing))
+
     def _dressed(self, records: list[Any], caller: Caller) -> list[Any]:
         """Add what the caller may do."""
         lifecycle = self._resource.lifecycle
         for record in records:
-            record.allowed_actions.extend(
-                allowed(caller, lifecycle, standing_of(record, lifecycle))
-            )
+            record.allowed_actions.extend(self._allowed(caller, standing_of(record, lifecycle)))
         return records
 
     async def _read(self, rpc: str, records: list[Any], caller: Caller) -> list[Any]:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rebuild": ("rebuild:rebuild", "Build reports anew and compare · 重建并核对报告数据"),
     "events": ("events:events", "Parked events: list, try again · 搁置的事件"),
     "witness": ("witness:witness", "Cosign the audit log for a department · 部门见证审计日志"),
+    "privacy": ("privacy:privacy", "Persons' data: find, erase, retention · 个人信息与保存期限"),
     "completion": ("completion:completion", "Print a shell's completion script · 输出补全脚本"),
 }
 """Name → where it is, and what help says of it."""

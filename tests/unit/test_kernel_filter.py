@@ -108,7 +108,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
 def found(engine: sa.Engine, records: list[pb.Platform], node: Any) -> set[str]:
     """Return what SQL finds; nothing is kept."""
     rows = [
-        dict(zip(TABLE.c.keys(), _columns(PLATFORM, Held(r, 1, 1, "create"), standing_of(r, LIFECYCLE)), strict=True))
+        dict(zip(TABLE.c.keys(), _columns(
+            PLATFORM, Held(r, 1, 1, "create"), standing_of(r, LIFECYCLE), r.SerializeToString()
+        ), strict=True))
         for r in records
     ]  # fmt: skip
     with engine.connect() as tx:

@@ -50,7 +50,9 @@ def insert(tx: sa.Connection, records: list[pb.Platform]) -> None:
     for number, record in enumerate(records):
         record.name = f"platforms/p{number:02d}"
         held = Held(record, 1, 1, "create")
-        columns = _columns(PLATFORM, held, standing_of(record, LIFECYCLE))
+        columns = _columns(
+            PLATFORM, held, standing_of(record, LIFECYCLE), record.SerializeToString()
+        )
         tx.execute(sa.insert(TABLE), dict(zip(TABLE.c.keys(), columns, strict=True)))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from luoshu.funding.v1.funding_pb2_grpc import FundingServiceStub
     from luoshu.journal.v1.journal_pb2_grpc import JournalServiceStub
     from luoshu.platforms.v1.platforms_pb2_grpc import PlatformServiceStub
+    from luoshu.privacy.v1.privacy_pb2_grpc import PrivacyServiceStub
     from luoshu.reports.v1.reports_pb2_grpc import ReportServiceStub
     from luoshu.technologies.v1.technologies_pb2_grpc import TechnologyServiceStub
 
@@ -85,6 +86,12 @@ class Client:
         from luoshu.events.v1.events_pb2_grpc import EventServiceStub
 
         return EventServiceStub(self.channel)
+
+    @cached_property
+    def privacy(self) -> "PrivacyServiceStub":
+        from luoshu.privacy.v1.privacy_pb2_grpc import PrivacyServiceStub
+
+        return PrivacyServiceStub(self.channel)
 
     def close(self) -> None:
         """End the connection; calls under way are cancelled."""

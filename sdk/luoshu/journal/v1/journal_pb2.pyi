@@ -266,7 +266,8 @@ class AccessEvent(_message.Message):
     - `read_protected`: personal values of a record were shown;
     - `exported`: a journal, a report or the log was handed out as a file or byte for byte;
     - `overridden`: a rule or an earlier decision was set aside (the change itself is in the journal too);
-    - `started`, `stopped`, `settings_changed`, `key_changed`, `rebuilt`, `redriven`, `erased`: acts of an operator.
+    - `started`, `stopped`, `settings_changed`, `key_changed`, `rebuilt`, `redriven`: acts of an operator;
+    - `erasure_requested`, `erased`: a person's data, by the two who do that.
 
     Its record is the record concerned, empty where there is none; revision, states and effective date are empty. No personal datum
     is in it.

@@ -1,0 +1,256 @@
+"""Durable creates: beside what a user would pick instead."""
+
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from app import migrate
+from app.cluster.ports import free_port
+from app.cluster.postgres import Postgres
+from bench import empty
+from bench.contest import Contestant, Rounds, children, contest, over_grpc, over_http
+from bench.peers import build
+from bench.results import Line, at_least, at_most
+from bench.rows import platform
+from bench.serving import APPLICANT, AUDITOR, SERVICE, Served, served, started
+from luoshu.platforms.v1 import platforms_pb2 as pb
+
+CREATE = "/luoshu.platforms.v1.PlatformService/CreatePlatform"
+BATCH = "/luoshu.platforms.v1.PlatformService/BatchCreatePlatforms"
+GET = "/luoshu.platforms.v1.PlatformService/GetPlatform"
+PEER = "/bench.peer.v1.Peer/Create"
+REQUEST_ID, BATCHED = 3, 100
+DEFAULT, FAST = "Luoshu", "Luoshu, native front"
+BATCHES = "Luoshu, batches of 100"
+PER_REQUEST, ONE_TRIP, GROUPED = "Go, a commit a request", "Go, one round trip", "Go, group commit"
+ORDINARY, POCKETBASE = "ordinary Python", "PocketBase 0.36"
+
+
+def on_postgres() -> Iterator[Line]:
+    """Ours and the peers' on one server, each on a database of its own."""
+    with postgres() as server, _contestants(server) as (creators, batches):
+        for callers in (32, 128):
+            found = contest(creators, callers)
+            yield from _against_go(found)
+        alone = contest([c for c in creators if c.name in (DEFAULT, FAST, PER_REQUEST)], 1)
+        yield at_least(
+            "creates of one caller, PostgreSQL, against Go a commit a request",
+            alone.ratio(DEFAULT, PER_REQUEST), 0.6, _all(alone),
+        )  # fmt: skip
+        per_request = next(c for c in creators if c.name == PER_REQUEST)
+        batched = contest([batches, per_request], 8)
+        yield at_least(
+            "records a second by BatchCreate of 100, against Go a commit a request, 8 callers",
+            batched.ratio(BATCHES, PER_REQUEST), 3, _all(batched),
+        )  # fmt: skip
+
+
+def _against_go(found: Rounds) -> Iterator[Line]:
+    callers, detail = found.callers, _all(found)
+    of = f"creates at {callers} callers, PostgreSQL"
+    yield at_least(f"{of}, against {PER_REQUEST}", found.ratio(DEFAULT, PER_REQUEST), 0.8, detail)
+    yield at_least(f"{of}, against {ORDINARY}", found.ratio(DEFAULT, ORDINARY), 5)
+    yield at_least(
+        f"{of}, native front against {PER_REQUEST}",
+        found.ratio(FAST, PER_REQUEST),
+        1.5 if callers <= 32 else 2,
+    )
+    yield at_most(f"{of}, p99 against Go's", found.ratio(DEFAULT, PER_REQUEST, "p99"), 1.5)
+    yield at_most(
+        f"{of}, p99 of the native front against Go's", found.ratio(FAST, PER_REQUEST, "p99"), 1
+    )
+    for peer in (ONE_TRIP, GROUPED):
+        yield Line(f"{of}, against {peer}", f"{found.ratio(DEFAULT, peer):.2f}")
+        yield Line(f"{of}, native front against {peer}", f"{found.ratio(FAST, peer):.2f}")
+
+
+def on_sqlite() -> Iterator[Line]:
+    """Ours, synced, beside PocketBase as it comes, which does not sync."""
+    with served() as ours, served(front="native") as fast, _pocketbase() as other:
+        contestants = [as_contestant(DEFAULT, ours), as_contestant(FAST, fast), other]
+        for callers in (32, 128):
+            found, of = contest(contestants, callers), f"creates at {callers} callers, SQLite"
+            yield at_least(
+                f"{of}, against {POCKETBASE}", found.ratio(DEFAULT, POCKETBASE), 0.7, _all(found)
+            )
+            yield at_least(
+                f"{of}, native front against {POCKETBASE}", found.ratio(FAST, POCKETBASE), 1.3
+            )
+
+
+def gets() -> Iterator[Line]:
+    """Get by name, beside an empty RPC of the same framework."""
+    for front in ("grpcio", "native"):
+        command = (sys.executable, "-m", "bench.empty", front)
+        with served(front=front) as ours, started(command) as nothing:
+            request = pb.GetPlatformRequest(name=_one(ours))
+            got = Contestant(
+                "Get", over_grpc(ours.address, GET, request.SerializeToString(), dict(AUDITOR)),
+                lambda s=ours: children(s.pid),
+            )  # fmt: skip
+            echoed = Contestant(
+                "empty", over_grpc(nothing.address, empty.METHOD, b"", {}),
+                lambda s=nothing: children(s.pid),
+            )  # fmt: skip
+            found = contest([got, echoed], 32)
+            yield at_least(
+                f"Get by name at 32 callers against an empty RPC, {front}",
+                found.ratio("Get", "empty"), 0.5, _all(found),
+            )  # fmt: skip
+
+
+def _one(service: Served) -> str:
+    """Register a platform and return its name."""
+    import grpc
+
+    from luoshu.platforms.v1 import platforms_pb2_grpc
+
+    with grpc.insecure_channel(service.address) as channel:
+        stub = platforms_pb2_grpc.PlatformServiceStub(channel)
+        request = pb.CreatePlatformRequest(platform=platform(1))
+        return str(stub.CreatePlatform(request, metadata=APPLICANT).name)
+
+
+def as_contestant(name: str, service: Served) -> Contestant:
+    body = pb.CreatePlatformRequest(platform=platform(1)).SerializeToString()
+    arguments = over_grpc(service.address, CREATE, body, dict(APPLICANT), REQUEST_ID)
+    return Contestant(name, arguments, lambda: children(service.pid))
+
+
+def _batches(service: Served) -> Contestant:
+    one = pb.CreatePlatformRequest(platform=platform(1))
+    body = pb.BatchCreatePlatformsRequest(requests=[one] * BATCHED).SerializeToString()
+    field = pb.BatchCreatePlatformsRequest.DESCRIPTOR.fields_by_name["request_id"].number
+    arguments = over_grpc(service.address, BATCH, body, dict(APPLICANT), field)
+    return Contestant(BATCHES, arguments, lambda: children(service.pid), BATCHED)
+
+
+def _peer(name: str, service: Served) -> Contestant:
+    body = pb.CreatePlatformRequest(platform=platform(1)).SerializeToString()
+    return Contestant(
+        name, over_grpc(service.address, PEER, body, {}, REQUEST_ID), lambda: children(service.pid)
+    )
+
+
+@contextlib.contextmanager
+def _contestants(server: Postgres) -> Iterator[tuple[list[Contestant], Contestant]]:
+    server.create(SERVICE, "fast", "request", "trip", "group", "ordinary")
+    for database in (SERVICE, "fast"):
+        migrate.upgrade(SERVICE, server.url(database))
+    for database in ("request", "trip", "group", "ordinary"):
+        _schema(server.url(database))
+    with contextlib.ExitStack() as running:
+        start, go = running.enter_context, str(build.program("service"))
+        ours = start(served(database=server.url(SERVICE)))
+        fast = start(served(database=server.url("fast"), front="native"))
+        peers = [
+            _peer(name, start(started((go, "-database", server.url(how), "-commit", how))))
+            for name, how in ((PER_REQUEST, "request"), (ONE_TRIP, "trip"), (GROUPED, "group"))
+        ]
+        url = server.url("ordinary").replace("postgresql://", "postgresql+psycopg://")
+        ordinary = start(started((sys.executable, "-m", "bench.peers.ordinary", url)))
+        yield (
+            [
+                as_contestant(DEFAULT, ours),
+                as_contestant(FAST, fast),
+                *peers,
+                _peer(ORDINARY, ordinary),
+            ],
+            _batches(ours),
+        )
+
+
+def _schema(url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute((build.HERE / "schema.sql").read_text("utf-8"))
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(Path(folder) / "postgres", free_port())
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _pocketbase() -> Iterator[Contestant]:
+    """PocketBase as it comes, with one collection of the same fields that everybody may write to."""
+    with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
+        port, program = free_port(), str(build.pocketbase())
+        said = ("--dir", folder)
+        secret = secrets.token_hex(8)
+        account = (program, "superuser", "upsert", "bench@example.com", secret, *said)
+        subprocess.run(account, check=True, capture_output=True)
+        command = (program, "serve", "--http", f"127.0.0.1:{port}", *said)
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                url = f"http://127.0.0.1:{port}/api/collections"
+                token = _token(url, secret)
+                _post(url, _collection(), token)
+                body = json.dumps(_fields()).encode()
+                yield Contestant(
+                    POCKETBASE,
+                    over_http(f"{url}/platforms/records", body),
+                    lambda: children(process.pid),
+                )
+            finally:
+                process.terminate()
+
+
+def _fields() -> dict[str, str]:
+    row = platform(1)
+    names = (
+        "title",
+        "kind",
+        "division",
+        "direction",
+        "supporting_unit_code",
+        "supporting_unit_name",
+        "abstract",
+    )
+    return {name: getattr(row, name) for name in names}
+
+
+def _collection() -> dict[str, object]:
+    fields = [{"name": name, "type": "text", "required": True} for name in _fields()]
+    return {"name": "platforms", "type": "base", "fields": fields, "createRule": "", "viewRule": ""}
+
+
+def _token(url: str, secret: str) -> str:
+    limit = time.monotonic() + 30
+    while True:
+        try:
+            said = {"identity": "bench@example.com", "password": secret}
+            return str(_post(f"{url}/_superusers/auth-with-password", said)["token"])
+        except urllib.error.URLError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.1)
+
+
+def _post(url: str, said: dict[str, object] | dict[str, str], token: str = "") -> dict[str, object]:
+    headers = {"Content-Type": "application/json", "Authorization": token}
+    request = urllib.request.Request(url, json.dumps(said).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return dict(json.load(answer))
+
+
+def _all(found: Rounds) -> str:
+    return "; ".join(map(found.told, found.found))

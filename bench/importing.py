@@ -1,0 +1,120 @@
+"""Streaming import, journal included, against the fastest way to put the same rows into the same tables."""
+
+import contextlib
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import sqlalchemy as sa
+
+from app import migrate
+from app.catalogue import registry
+from bench.creates import postgres
+from bench.results import Line, at_least
+from bench.rows import messages
+from bench.serving import APPLICANT, SERVICE, Served, served
+from kernel import database
+from kernel.tables import Tables, tables_of
+from luoshu.journal.v1 import journal_pb2
+from luoshu.platforms.v1 import platforms_pb2_grpc
+
+ROWS, ROUNDS, AHEAD = 20_000, 3, 4
+
+
+def lines() -> Iterator[Line]:
+    with postgres() as server:
+        server.create(SERVICE, "copied")
+        for name in (SERVICE, "copied"):
+            migrate.upgrade(SERVICE, server.url(name))
+        with served(database=server.url(SERVICE)) as service:
+            found = [
+                _round(service, n, server.url(SERVICE), server.url("copied")) for n in range(ROUNDS)
+            ]
+    yield _line("COPY, PostgreSQL", found, 0.3)
+    with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
+        copied = f"sqlite:///{folder}/copied.sqlite3"
+        migrate.upgrade(SERVICE, copied)
+        ours = Path(folder) / "ours"
+        ours.mkdir()
+        with served(folder=ours) as service:
+            url = f"sqlite:///{ours}/{SERVICE}.sqlite3"
+            found = [_round(service, n, url, copied) for n in range(ROUNDS)]
+    yield _line("executemany, SQLite", found, 0.25)
+
+
+def _line(other: str, found: list[tuple[float, float]], goal: float) -> Line:
+    ratio = statistics.median(ours / theirs for ours, theirs in found)
+    rates = [f"{statistics.median(column):,.0f}" for column in zip(*found, strict=True)]
+    return at_least(
+        f"streaming import against {other}", ratio, goal,
+        f"{rates[0]} against {rates[1]} rows/s, {ROWS:,} rows, 500 a message, {len(found)} rounds in turn",
+    )  # fmt: skip
+
+
+def _round(service: Served, number: int, ours: str, theirs: str) -> tuple[float, float]:
+    """Import rows that are new, then put the very rows that this made into the other database."""
+    rate = import_rate(service, ROWS, first=number * ROWS + 1)
+    return rate, copy_rate(ours, theirs, number * ROWS)
+
+
+def import_rate(service: Served, count: int, first: int = 1) -> float:
+    """Enter so many rows; return rows a second."""
+    sent = list(messages(count, first=first))
+    with grpc.insecure_channel(service.address) as channel:
+        stub = platforms_pb2_grpc.PlatformServiceStub(channel)
+        began, entered = time.perf_counter(), 0
+        for answer in stub.ImportPlatforms(iter(sent), metadata=APPLICANT):
+            entered += sum(r.outcome == journal_pb2.IMPORT_OUTCOME_ENTERED for r in answer.results)
+        seconds = time.perf_counter() - began
+    if entered != count:
+        raise RuntimeError(f"{entered} of {count} rows were entered")
+    return count / seconds
+
+
+def copy_rate(ours: str, theirs: str, after: int) -> float:
+    """Put the records and journal lines above a position into another database of the same schema; return records a second."""
+    tables, engine = _tables(), database.reading(ours)
+    with engine.connect() as tx:
+        rows = [(t, _above(tx, t, after)) for t in (tables.records["platforms"], tables.journal)]
+    engine.dispose()
+    put = _copied if theirs.startswith("postgresql") else _inserted
+    began = time.perf_counter()
+    put(theirs, rows)
+    return len(rows[0][1]) / (time.perf_counter() - began)
+
+
+def _above(tx: sa.Connection, table: sa.Table, after: int) -> list[tuple[Any, ...]]:
+    found = tx.execute(sa.select(table).where(table.c.position > after).order_by(table.c.position))
+    return [tuple(row) for row in found]
+
+
+def _tables() -> Tables:
+    service = registry(SERVICE)
+    assert service is not None
+    return tables_of(service)
+
+
+def _copied(url: str, tables: list[tuple[sa.Table, list[tuple[Any, ...]]]]) -> None:
+    import psycopg
+
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        for table, rows in tables:
+            names = ", ".join(f'"{name}"' for name in table.c.keys())  # noqa: SIM118 - names, not columns
+            with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+
+
+def _inserted(url: str, tables: list[tuple[sa.Table, list[tuple[Any, ...]]]]) -> None:
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        for pragma in database.SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        with connection:
+            for table, rows in tables:
+                marks = ", ".join("?" for _ in table.c)
+                connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)

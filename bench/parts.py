@@ -1,0 +1,98 @@
+"""CPU time of a create by part: a profile of the server under 32 callers, and a flame graph."""
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.contest import contest
+from bench.creates import as_contestant
+from bench.results import HERE, Line
+from bench.serving import served
+
+SECONDS, CALLERS = 15, 32
+GRAPH = HERE / "create.svg"
+PARTS = (
+    ("journal and rows: SQL", ("kernel/store.py", "kernel/database.py", "sqlalchemy/")),
+    (
+        "decision: rules, stamp, event",
+        ("kernel/decision.py", "kernel/decide.py", "services/", "kernel/personal.py"),
+    ),
+    ("permission and standing", ("kernel/rights.py", "kernel/lifecycle.py")),
+    ("the writer's rest: lock, group, hand-over", ("kernel/writer.py", "kernel/gather.py")),
+    ("validation: contract's rules", ("kernel/violations.py", "protovalidate/")),
+    (
+        "identity, command, answer",
+        ("kernel/identity.py", "kernel/commands.py", "kernel/servicer.py", "kernel/room.py"),
+    ),
+    ("log and metrics", ("structlog/", "prometheus_client/", "logging/")),
+    ("edge: parse, admit, count", ("kernel/rpc.py",)),
+)
+"""Part → files; a sample counts for the first part that one of its frames belongs to, innermost frame first."""
+REST = "framework: gRPC, event loop"
+
+
+def lines() -> Iterator[Line]:
+    for front in ("grpcio", "native"):
+        with served(front=front) as service, tempfile.TemporaryDirectory() as folder:
+            contestant = as_contestant(front, service)
+            contest([contestant], CALLERS, rounds=1, seconds=1)
+            raw = Path(folder) / "raw"
+            profilers = [_profile(service.pid, "raw", raw)]
+            found = contest([contestant], CALLERS, rounds=1, seconds=SECONDS)
+            for profiler in profilers:
+                profiler.wait()
+            cpu, shares = found.cpu(front), _shares(raw.read_text("utf-8"))
+        for part, share in shares.most_common():
+            yield Line(
+                f"CPU of a create, {front}: {part}",
+                f"{share * cpu:,.0f} µs",
+                detail=f"{share:.0%} of {cpu:,.0f} µs",
+            )
+    with served() as service:
+        contestant = as_contestant("flame", service)
+        contest([contestant], CALLERS, rounds=1, seconds=1)
+        profiler = _profile(service.pid, "flamegraph", GRAPH)
+        contest([contestant], CALLERS, rounds=1, seconds=SECONDS)
+        profiler.wait()
+    yield Line("flame graph of a create", GRAPH.name)
+
+
+def _profile(pid: int, kind: str, out: Path) -> "subprocess.Popen[bytes]":
+    program = Path(sys.executable).with_name("py-spy")
+    said = (
+        "-d",
+        str(SECONDS - 2),
+        "-r",
+        "200",
+        "--nonblocking",
+        "--gil",
+        "-f",
+        kind,
+        "-o",
+        str(out),
+    )
+    return subprocess.Popen(
+        (str(program), "record", "-p", str(pid), *said),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _shares(raw: str) -> Counter[str]:
+    counts = Counter[str]()
+    for line in raw.splitlines():
+        stack, _, number = line.rpartition(" ")
+        counts[_part(stack.split(";"))] += int(number)
+    total = counts.total() or 1
+    return Counter({part: count / total for part, count in counts.items()})  # type: ignore[misc]
+
+
+def _part(frames: list[str]) -> str:
+    for frame in reversed(frames):
+        for part, files in PARTS:
+            if any(f"({file}" in frame or f"/{file}" in frame for file in files):
+                return part
+    return REST
