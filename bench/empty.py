@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from kernel.front import server
+from kernel.front import add, server
 from kernel.rpc import SERVER_OPTIONS
 
 METHOD = "/bench.peer.v1.Peer/Echo"
@@ -17,7 +17,7 @@ async def main(front: str) -> None:
 
     listening = server(front, SERVER_OPTIONS)
     handler = grpc.unary_unary_rpc_method_handler(echo)
-    listening.add_registered_method_handlers("bench.peer.v1.Peer", {"Echo": handler})
+    add(listening, "bench.peer.v1.Peer", {"Echo": handler})
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
     print(port, flush=True)

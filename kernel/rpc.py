@@ -372,9 +372,7 @@ def server(front: str = fronts.GRPCIO) -> Any:
 
 def serve(server: Any, contract: ServiceDescriptor, methods: dict[str, Handler]) -> None:
     """Add a service to a server that has not started."""
-    # Not as registered methods: the server would wait for each of them anew with every call, a fifth of what a change costs.
-    generic = grpc.method_handlers_generic_handler(contract.full_name, methods)
-    server.add_generic_rpc_handlers((generic,))
+    fronts.add(server, contract.full_name, methods)
 
 
 def _of_update(request: Any, found: list[Problem]) -> list[Problem]:
