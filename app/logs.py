@@ -2,10 +2,30 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
+from kernel import metrics
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Enduring:
+    """A log's file on a disk that may be full: a line that cannot be written is counted, and no call fails for it."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError:
+            metrics.UNLOGGED.inc()
+
+    def flush(self) -> None:
+        """Every line is written at once."""
 
 
 def configure(level: str, form: str) -> None:
@@ -26,6 +46,6 @@ def configure(level: str, form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level, logging.INFO)),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, Enduring(sys.stderr))),
         cache_logger_on_first_use=True,
     )

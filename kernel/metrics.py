@@ -78,6 +78,11 @@ UNFIRED = Gauge(
     ("source",),
     registry=REGISTRY,
 )
+UNLOGGED = Counter(
+    "luoshu_log_lines_lost",
+    "Log lines that could not be written; a rise: the disk of the log is full or gone. No call fails for it.",
+    registry=REGISTRY,
+)
 REFUSED = Counter(
     "luoshu_requests_refused",
     "Requests refused before they were decided, by reason; a rise: overload, or an identity that is missing.",
