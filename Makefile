@@ -12,10 +12,11 @@ READY_BENCH := .venv/.ready-bench
 # Arguments for one run: make test ARGS='-k journal', make test JOBS=4, make run ARGS='--port 50051'
 ARGS ?=
 JOBS ?=
+SCALE ?= 1
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
 
-.PHONY: help setup run run-cluster engines test test-live simulate hostile check $(CHECKS) generate docs story bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test test-live simulate soak hostile check $(CHECKS) generate docs story bench release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +56,15 @@ test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if mis
 simulate: $(READY_DEV) ## play a campaign of simulated faults: CAMPAIGN=ci (5 minutes), soak (hours) · 模拟故障
 	PYTHONPATH=.:sdk $(PYTHON_BIN) -m tests.sim --campaign $(or $(CAMPAIGN),ci)
 
+<<<<<<< HEAD
 hostile: $(READY_DEV) ## fuzz every RPC, overload a service, probe it: SIZE=ci, soak · 恶意输入与过载
 	PYTHONPATH=.:sdk $(PYTHON_BIN) -W ignore -m tests.hostile --size $(or $(SIZE),ci)
+=======
+soak: $(READY_DEV) ## the long version of test-live and the simulation (SCALE=0.1: a tenth of it) · 长时间可靠性测试
+	@$(MAKE) --no-print-directory $(READY_ENGINES)
+	tools/live_tools
+	PATH="$$PWD/build/bin:$$PATH" $(PYTHON_BIN) -m tests.soak --scale $(SCALE) $(ARGS)
+>>>>>>> 348f7d3 (soak: the long version of what CI plays small, at any scale)
 
 check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
 

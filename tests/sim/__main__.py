@@ -28,9 +28,10 @@ def main() -> int:
     parser.add_argument("--twins", action="store_true", help="every process twice, interleaved")
     parser.add_argument("--trace", action="store_true", help="print every point")
     parser.add_argument("--campaign", choices=SIZES, help="play many runs instead of one")
+    parser.add_argument("--scale", type=float, default=1.0, help="how much of a campaign: 0.1")
     said = parser.parse_args()
     if said.campaign:
-        return _campaign(SIZES[said.campaign])
+        return _campaign(SIZES[said.campaign].times(said.scale))
     run = Run(said.scenario, said.seed, said.crash, said.broken, said.chance, said.twins)
     return _one(run, trace=said.trace)
 

@@ -51,6 +51,15 @@ class Size(NamedTuple):
     every: int
     single: int = 1
 
+    def times(self, scale: float) -> "Size":
+        """Return a part of it; single points are left out only for less than a hundredth."""
+        step = max(1, round(0.01 / scale))
+        return Size(
+            *(round(count * scale) for count in (self.pairs, self.seeds, self.twins)),
+            self.every * step,
+            self.single * step,
+        )
+
 
 QUICK = Size(pairs=150, seeds=250, twins=39, every=20, single=8)
 CI = Size(pairs=3_000, seeds=5_000, twins=130, every=4)

@@ -1,0 +1,164 @@
+"""The long version of what every CI run plays small: python -m tests.soak [--scale 0.1] [NAME…]
+
+Sizes are those of `make soak` in docs/reliability.md, times the scale. Prints progress; build/soak.md is the result's table.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "build" / "soak"
+FIGURES = ROOT / "build" / "live-figures.jsonl"
+RESULT = ROOT / "build" / "soak.md"
+Sizes = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One campaign. `arguments`: of Python; `sizes`: what the environment tells it at a scale; `says`: its own figures."""
+
+    name: str
+    arguments: Callable[[float], Sequence[str]]
+    sizes: Callable[[float], Sizes] = lambda _: {}
+    says: str = ""  # what the lines of its output hold that belong into the table
+    beside: bool = False  # needs no engine, and is played beside the others
+
+
+@dataclass(frozen=True)
+class Result:
+    step: Step
+    passed: bool
+    seconds: float
+    figures: tuple[str, ...]
+
+
+def live(*files: str) -> Callable[[float], Sequence[str]]:
+    where = [f"tests/live/{file}" for file in files]
+    return lambda _: ("-m", "pytest", "-q", *where)
+
+
+def of(full: int, scale: float, least: int = 1) -> str:
+    return str(max(least, round(full * scale)))
+
+
+def kills(scale: float) -> Sizes:
+    return {"LUOSHU_LIVE_KILLS": of(300, scale, 25), "LUOSHU_LIVE_WRITES": of(60_000, scale, 5_000)}
+
+
+def simulation(scale: float) -> Sequence[str]:
+    return ("-m", "tests.sim", "--campaign", "soak", "--scale", str(scale))
+
+
+STEPS = (
+    Step("planted faults", lambda _: ("-m", "pytest", "-q", "tests/sim/test_faults.py")),
+    Step("kill -9 under load", live("spread/test_kills.py"), kills),
+    Step("broker away", live("spread/test_broker_away.py"), lambda s: {"LUOSHU_LIVE_AWAY": of(600, s, 60)}),
+    Step("three brokers", live("spread/test_three_brokers.py"), lambda s: {"LUOSHU_LIVE_THREE": of(10, s, 3)}),
+    Step("partitions", live("spread/test_partitions.py"), lambda _: {"LUOSHU_LIVE_TOXICS": "many"}),
+    Step("I/O errors", live("test_io_errors.py", "test_synced.py"), lambda s: {"LUOSHU_LIVE_IO": of(9, s)}),
+    Step("twice at once", live("spread/test_twice.py"), lambda s: {"LUOSHU_LIVE_WRITES": of(60_000, s, 5_000)}),
+    Step("drain on SIGTERM", live("spread/test_drain.py"), lambda s: {"LUOSHU_LIVE_STOPS": of(50, s, 3)}),
+    Step("simulation", simulation, says=" runs, ", beside=True),
+)  # fmt: skip
+
+
+def run(step: Step, scale: float) -> Result:
+    log, began = FOLDER / f"{step.name.replace(' ', '-')}.log", time.monotonic()
+    before = len(_lines(FIGURES))
+    environment = {
+        **os.environ,
+        "CI": "true",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "sdk"))),
+        **step.sizes(scale),
+    }
+    with log.open("wb") as out:
+        command = [sys.executable, *step.arguments(scale)]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=out, stderr=out, check=False
+        )
+    figures = [_figure(json.loads(line)) for line in _lines(FIGURES)[before:]]
+    told = [line for line in _lines(log) if step.says and step.says in line]
+    seconds = time.monotonic() - began
+    return Result(step, done.returncode == 0, seconds, tuple(figures + told))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+
+
+def _figure(said: dict[str, Any]) -> str:
+    what = said.pop("what")
+    said.pop("time", None)
+    return f"{what}: " + ", ".join(
+        f"{key.replace('_', ' ')} {value}" for key, value in said.items()
+    )
+
+
+def table(results: Sequence[Result], scale: float) -> Iterator[str]:
+    yield f"{time.strftime('%Y-%m-%d %H:%M')}, commit {commit()}, scale {scale:g}, {machine()}\n"
+    yield "| campaign | held | seconds | measured |"
+    yield "| --- | --- | --- | --- |"
+    for result in results:
+        held = "yes" if result.passed else "NO"
+        yield f"| {result.step.name} | {held} | {result.seconds:.0f} | {'<br>'.join(result.figures)} |"
+
+
+def commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(
+        asked, cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+
+
+def machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    runs = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {runs}"
+
+
+def main() -> int:
+    """Return 0 when everything held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the sizes; 1: all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="campaigns; none: all")
+    said = parser.parse_args()
+    steps = [step for step in STEPS if not said.names or step.name in said.names]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    results = list(play(steps, said.scale))
+    print(f"{RESULT.relative_to(ROOT)} has the table")
+    return int(not all(result.passed for result in results))
+
+
+def play(steps: Sequence[Step], scale: float) -> Iterator[Result]:
+    """Play one after the other, and beside them those that need no engine; tell each when it is over."""
+    results: list[Result] = []
+    with ThreadPoolExecutor() as pool:
+        beside = {step: pool.submit(run, step, scale) for step in steps if step.beside}
+        for step in sorted(steps, key=lambda step: step.beside):
+            _tell(f"{step.name} …")
+            result = beside[step].result() if step in beside else run(step, scale)
+            _tell(
+                f"{step.name} {'held' if result.passed else 'FAILED'} after {result.seconds:.0f} s"
+            )
+            print(*result.figures, sep="\n", flush=True)
+            results.append(result)
+            RESULT.write_text("\n".join(table(results, scale)) + "\n", encoding="utf-8")
+            yield result
+
+
+def _tell(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
