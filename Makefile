@@ -56,15 +56,13 @@ test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if mis
 simulate: $(READY_DEV) ## play a campaign of simulated faults: CAMPAIGN=ci (5 minutes), soak (hours) · 模拟故障
 	PYTHONPATH=.:sdk $(PYTHON_BIN) -m tests.sim --campaign $(or $(CAMPAIGN),ci)
 
-<<<<<<< HEAD
 hostile: $(READY_DEV) ## fuzz every RPC, overload a service, probe it: SIZE=ci, soak · 恶意输入与过载
 	PYTHONPATH=.:sdk $(PYTHON_BIN) -W ignore -m tests.hostile --size $(or $(SIZE),ci)
-=======
+
 soak: $(READY_DEV) ## the long version of test-live and the simulation (SCALE=0.1: a tenth of it) · 长时间可靠性测试
 	@$(MAKE) --no-print-directory $(READY_ENGINES)
 	tools/live_tools
 	PATH="$$PWD/build/bin:$$PATH" $(PYTHON_BIN) -m tests.soak --scale $(SCALE) $(ARGS)
->>>>>>> 348f7d3 (soak: the long version of what CI plays small, at any scale)
 
 check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
 

@@ -60,7 +60,8 @@ def demand_synced(trace: Path, log: str = SQLITE) -> int:
     for call in seen(trace):
         if log in call.path:
             if call.failed:
-                written.clear()  # what was written before an error counts for nothing
+                # SQLite must write all of it again; PostgreSQL's recovery syncs what it finds.
+                written -= written if call.is_sync and log == SQLITE else call.names
             elif call.is_sync:
                 synced |= written
             else:

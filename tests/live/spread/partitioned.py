@@ -44,7 +44,7 @@ class Partitioned(Spread):
     """`links`: name → the way through a toxiproxy; nobody takes another."""
 
     def __init__(self, folder: Path, server: Postgres, node: WithDoors, links: Proxies) -> None:
-        super().__init__(folder, server, node, NAMES)
+        super().__init__(folder, server, [node], NAMES)
         database, platforms = f"{HOST}:{server.port}", self["platforms"].address
         doors = {
             name: node.doors[door] for name, door in ((RELAY, "RELAY"), (CONSUMER, "CONSUMER"))

@@ -13,7 +13,7 @@ import psycopg
 
 from app import migrate
 from app.catalogue import NAMES, READERS, REGISTRIES
-from app.cluster.kafka import Broker
+from app.cluster.kafka import Broker, bootstrap
 from app.cluster.ports import Broken, tail
 from app.cluster.postgres import Postgres
 from kernel import database, kafka
@@ -34,11 +34,11 @@ class Spread(Province):
     """Processes of services, all by default, and their two engines, to be killed."""
 
     def __init__(
-        self, folder: Path, server: Postgres, node: Broker, names: Sequence[str] = NAMES
+        self, folder: Path, server: Postgres, nodes: Sequence[Broker], names: Sequence[str] = NAMES
     ) -> None:
-        self.folder, self.server, self.node = folder, server, node
+        self.folder, self.server, self.nodes, self.node = folder, server, nodes, nodes[0]
         databases = {f"LUOSHU_{name.upper()}_DATABASE": server.url(name) for name in NAMES}
-        self.environment = {**addresses(NAMES), **databases, "LUOSHU_KAFKA": node.address}
+        self.environment = {**addresses(NAMES), **databases, "LUOSHU_KAFKA": bootstrap(nodes)}
         self.processes: dict[str, Separate] = {
             name: OnEngines((name,), folder, self.environment) for name in names
         }
@@ -56,7 +56,8 @@ class Spread(Province):
         self.server.create(*NAMES)
         for name in NAMES:
             migrate.upgrade(name, self.server.url(name))
-        kafka.make_topics(self.node.address, list(SERVICES))
+        brokers = len(self.nodes)
+        kafka.make_topics(bootstrap(self.nodes), list(SERVICES), brokers=brokers)
         return self
 
     @contextmanager
@@ -168,14 +169,14 @@ class Spread(Province):
 
 
 @contextmanager
-def spread() -> Iterator[Spread]:
+def spread(brokers: int = 1) -> Iterator[Spread]:
     """Start everything; stopping it must succeed too."""
     with (
         engines.folder() as folder,
         engines.a_postgres("max_connections=300") as server,
-        engines.some_brokers() as (node,),
+        engines.some_brokers(brokers) as nodes,
     ):
-        everything = Spread(folder, server, node).prepare()
+        everything = Spread(folder, server, nodes).prepare()
         everything.start()
         yield everything
         with ThreadPoolExecutor() as pool:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from tests.flow.separate import ClientJournal
 from tests.live.spread.load import UNKNOWN, Code, Load
-from tests.live.spread.size import measured
+from tests.live.spread.size import STOPS, measured
 from tests.live.spread.spread import Spread
-
-STOPS = 3
 
 
 async def test_a_service_that_is_stopped_under_load_loses_nothing_and_leaves_nothing_unsaid(
