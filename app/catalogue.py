@@ -6,12 +6,17 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from sqlalchemy import MetaData
+
 from kernel.access import access_source
-from kernel.consumer import React
+from kernel.consumer import Looking, React
 from kernel.registry import Resource, Service
 from kernel.room import Room
 from kernel.rpc import Behaviour
 from services.coordination import consumer as coordination_consumer
+from services.coordination.duplicates import index
+from services.coordination.duplicates.following import Duplicates
+from services.coordination.duplicates.servicer import DuplicatesServicer
 from services.coordination.servicer import Inbox
 from services.funding import consumer as funding_consumer
 from services.technologies import consumer as technologies_consumer
@@ -54,8 +59,16 @@ FOLLOWING: dict[str, dict[str, React]] = {
 }
 """Which services react to whose events, and how."""
 
+LOOKING: dict[str, dict[str, Callable[[Room], Looking]]] = {
+    "coordination": {"funding": Duplicates.of}
+}
+"""What looks at its own tables before it reacts."""
 
-OWN: dict[str, Callable[[Room], Any]] = {"coordination": Inbox}
+TABLES: dict[str, tuple[Callable[[MetaData], object], ...]] = {"coordination": (index.tables_of,)}
+"""Tables that a service's database has beside those of every registry."""
+
+
+OWN: dict[str, tuple[Callable[[Room], Any], ...]] = {"coordination": (Inbox, DuplicatesServicer.of)}
 """Who answers the RPCs that only this service has; a method is named as its RPC."""
 
 
@@ -66,8 +79,8 @@ def own_rpcs(servicer: Any) -> dict[str, Behaviour]:
 
 def own_behaviours(room: Room) -> dict[str, Behaviour]:
     """Return the code of the RPCs that only this room's service has."""
-    servicer = OWN.get(room.service.name)
-    return own_rpcs(servicer(room)) if servicer else {}
+    servicers = OWN.get(room.service.name, ())
+    return {name: code for made in servicers for name, code in own_rpcs(made(room)).items()}
 
 
 @dataclass(frozen=True, slots=True)

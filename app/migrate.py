@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from app.catalogue import JOURNALS, NAMES, registry
+from app.catalogue import JOURNALS, NAMES, TABLES, registry
 from app.settings import ROOT, Settings, SettingsError, load
 from kernel import database
 from kernel.access import service_of
@@ -31,7 +31,10 @@ def metadata_of(service: str) -> sa.MetaData:
     """Return the tables that a service's database should have."""
     journaled = registry(service)
     if journaled is not None:
-        return tables_of(journaled).metadata
+        metadata = tables_of(journaled).metadata
+        for more in TABLES.get(service, ()):
+            more(metadata)
+        return metadata
     if service == "audit":
         from services.audit import store as audit
 

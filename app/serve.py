@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import start_http_server
 
 from app import logs, migrate
-from app.catalogue import FOLLOWING, NAMES, READERS, REGISTRIES, own_behaviours, own_rpcs
+from app.catalogue import FOLLOWING, LOOKING, NAMES, READERS, REGISTRIES, own_behaviours, own_rpcs
 from app.listener import Listener
 from app.operating import started, stopped
 from app.others import Others
@@ -156,7 +156,9 @@ class Process:
         self._relay_all()
         for name, reactions in FOLLOWING.items():
             if name in self.names:
-                sink = RoomSink(self.rooms[name], name, reactions, asyncio.get_running_loop())
+                room = self.rooms[name]
+                looks = {source: look(room) for source, look in LOOKING.get(name, {}).items()}
+                sink = RoomSink(room, name, reactions, asyncio.get_running_loop(), looks)
                 self._sinks.append(sink)
         for sink in self._sinks:  # now every journal of this process is known
             self._follow(sink)

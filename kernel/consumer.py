@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -243,14 +243,28 @@ class Follower:
 class Reaction:
     """What an entry means to a service: commands for its own records, and what to remember of the source's record.
 
-    `known`: (name, state, title, position) of the record that the entry tells of.
+    `known`: (name, state, title, position) of the record that the entry tells of. `effects`: rows of the service's own tables,
+    written in the transaction of the cursor.
     """
 
     commands: tuple[Command, ...] = ()
     known: tuple[tuple[str, str, str, int], ...] = ()
+    effects: Effects | None = None
 
 
 React = Callable[[JournalEntry], Reaction]
+
+
+class Looking(Protocol):
+    """A reaction that depends on what earlier entries left in the service's own tables."""
+
+    def concerns(self, entry: JournalEntry) -> bool:
+        """Tell whether it would look at the entry."""
+        ...
+
+    def look(self, tx: sa.Connection, entry: JournalEntry) -> Reaction:
+        """Return what the entry means, all before it being applied; `tx` reads."""
+        ...
 
 
 @dataclass(slots=True)
@@ -261,6 +275,7 @@ class RoomSink:
     name: str
     reactions: Mapping[str, React]
     loop: asyncio.AbstractEventLoop
+    looks: Mapping[str, Looking] = field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -270,6 +285,22 @@ class RoomSink:
         return self.room.read_here(self.room.store.cursors)
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
+        at, _ = self.room.read_here(self._standing, source)
+        for part in self._parts(source, fresh(source, at, entries)):
+            self._apply(source, part)
+
+    def _parts(self, source: str, entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
+        """Yield the entries by transaction: one that is looked at closes its own, so that the next one sees its effects."""
+        look, part = self.looks.get(source), list[JournalEntry]()
+        for entry in entries:
+            part.append(entry)
+            if look and look.concerns(entry):
+                yield part
+                part = []
+        if part:
+            yield part
+
+    def _apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
         at, blocked = self.room.read_here(self._standing, source)
         ahead = fresh(source, at, entries)
         if not ahead:
@@ -292,16 +323,24 @@ class RoomSink:
 
     def _react(self, source: str, entries: Sequence[JournalEntry], effects: Effects) -> None:
         """Do what entries mean, with `effects` in the same transaction."""
-        react = self.reactions[source]
-        reactions = [react(entry) for entry in entries]
+        reactions = [reaction for entry in entries for reaction in self._reactions(source, entry)]
         commands = tuple(command for reaction in reactions for command in reaction.commands)
         known = [row for reaction in reactions for row in reaction.known]
 
         def all_effects(tx: sa.Connection) -> None:
             effects(tx)
             self.room.store.put_known(tx, known)
+            for reaction in reactions:
+                if reaction.effects:
+                    reaction.effects(tx)
 
         self._write(Work(commands, effects=all_effects))
+
+    def _reactions(self, source: str, entry: JournalEntry) -> Iterator[Reaction]:
+        yield self.reactions[source](entry)
+        look = self.looks.get(source)
+        if look and look.concerns(entry):
+            yield self.room.read_here(look.look, entry)
 
     def _write(self, work: Work) -> None:
         """Write from a thread, and wait for it."""

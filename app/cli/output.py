@@ -27,6 +27,33 @@ OWN_NAMES: Mapping[str, Mapping[str, str]] = {
         "STATE_CANCELLED": "已撤销",
         "STATE_PAUSED": "补正中",
     },
+    "luoshu.coordination.v1.Finding.State": {
+        "STATE_OPEN": "待认定",
+        "STATE_DISPOSED": "已认定",
+        "STATE_LAPSED": "已失效",
+    },
+    "luoshu.coordination.v1.Disposition": {
+        "DISPOSITION_DUPLICATE": "重复",
+        "DISPOSITION_CONTINUATION": "延续",
+        "DISPOSITION_DISTINCT": "不同",
+    },
+    "luoshu.coordination.v1.Basis": {
+        "BASIS_TEXT": "文本",
+        "BASIS_FACTS": "要素",
+        "BASIS_MEANING": "跨语言",
+    },
+    "luoshu.coordination.v1.Part.Kind": {
+        "KIND_WORDS": "词语",
+        "KIND_SENTENCES": "句子",
+        "KIND_COPIED": "原文",
+        "KIND_MEANING": "语义",
+        "KIND_UNITS": "单位",
+        "KIND_INVESTIGATOR": "负责人",
+        "KIND_PERIOD": "实施期限",
+        "KIND_BUDGET": "预算",
+        "KIND_BREAKTHROUGHS": "技术攻关",
+        "KIND_PLATFORMS": "创新平台",
+    },
     "luoshu.coordination.v1.InboxItem.Duty": {
         "DUTY_OPINION": "出具意见",
         "DUTY_CONDITION": "确认条件",

@@ -1,7 +1,9 @@
-"""What joint reviews are searched by."""
+"""What joint reviews and findings are searched by."""
 
 from kernel.registry import Column, Resource, Service
 from luoshu.coordination.v1 import coordination_pb2 as pb
+from luoshu.coordination.v1 import findings_pb2
+from services.coordination import findings
 from services.coordination.domain import LIFECYCLE
 
 COORDINATION = Service(
@@ -21,6 +23,18 @@ COORDINATION = Service(
                 Column("outcome"),
                 Column("concerned_departments"),
                 Column("owing_departments"),
+            ),
+        ),
+        Resource(
+            record=findings_pb2.Finding,
+            lifecycle=findings.LIFECYCLE,
+            columns=(
+                Column("application"),
+                Column("other"),
+                Column("title"),
+                Column("disposition"),
+                Column("review"),
+                Column("concerned_departments"),
             ),
         ),
     ),

@@ -79,6 +79,9 @@ OWN_STATES: Mapping[tuple[str, str], str] = {
     ("calls", "CLOSED"): "已截止",
     ("programmes", "CLOSED"): "已结束",
     ("reviews", "CANCELLED"): "已撤销",
+    ("findings", "OPEN"): "待认定",
+    ("findings", "DISPOSED"): "已认定",
+    ("findings", "LAPSED"): "已失效",
     ("reviews", "PAUSED"): "补正中",
 }
 """States that a collection calls otherwise."""
@@ -163,6 +166,9 @@ ACTIONS: Mapping[str, str] = {
     "open": "发起",
     "activate": "启用",
     "opine": "反馈意见",
+    "dispose": "认定",
+    "raise_again": "再次提示",
+    "lapse": "失效",
     "confirm_condition": "确认条件",
     "remind": "催办",
     "escalate": "升级代行",

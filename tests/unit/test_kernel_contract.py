@@ -16,7 +16,7 @@ class Empty:
     def __init__(self, service: Service) -> None:
         self.service, self.store = service, self
         self.tables, self.postgres = self, False
-        self.journal = None
+        self.journal = self.pack = None
 
 
 @pytest.mark.parametrize("service", REGISTRIES, ids=lambda service: service.name)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
+from luoshu.coordination.v1 import findings_pb2 as _findings_pb2
 from luoshu.journal.v1 import journal_pb2 as _journal_pb2
 import builtins as _builtins
 import sys
@@ -610,6 +611,7 @@ class CoordinationEvent(_message.Message):
 
     CHANGE_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> _journal_pb2.Change:
         """Who did what, when."""
@@ -618,17 +620,22 @@ class CoordinationEvent(_message.Message):
     def review(self) -> Global___Review:
         """The review."""
 
+    @_builtins.property
+    def finding(self) -> _findings_pb2.Finding:
+        """The finding."""
+
     def __init__(
         self,
         *,
         change: _journal_pb2.Change | None = ...,
         review: Global___Review | None = ...,
+        finding: _findings_pb2.Finding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "record", b"record", "review", b"review"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "finding", b"finding", "record", b"record", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "record", b"record", "review", b"review"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "finding", b"finding", "record", b"record", "review", b"review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["review"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["review", "finding"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 
@@ -1552,3 +1559,31 @@ class InboxItem(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InboxItem: _TypeAlias = InboxItem  # noqa: Y015
+
+@_typing.final
+class ListFindingRevisionsResponse(_message.Message):
+    """ListFindingRevisionsResponse is a page of history, newest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoordinationEvent]:
+        """The changes, each with the finding as it was after it."""
+
+    def __init__(
+        self,
+        *,
+        revisions: _abc.Iterable[Global___CoordinationEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFindingRevisionsResponse: _TypeAlias = ListFindingRevisionsResponse  # noqa: Y015

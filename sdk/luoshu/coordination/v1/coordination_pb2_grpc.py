@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from luoshu.coordination.v1 import coordination_pb2 as luoshu_dot_coordination_dot_v1_dot_coordination__pb2
+from luoshu.coordination.v1 import findings_pb2 as luoshu_dot_coordination_dot_v1_dot_findings__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -115,6 +116,46 @@ class CoordinationServiceStub:
                 '/luoshu.coordination.v1.CoordinationService/CancelReview',
                 request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CancelReviewRequest.SerializeToString,
                 response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+                _registered_method=True)
+        self.CheckDuplicates = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/CheckDuplicates',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.CheckDuplicatesRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.CheckDuplicatesResponse.FromString,
+                _registered_method=True)
+        self.GetFinding = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/GetFinding',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.GetFindingRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
+                _registered_method=True)
+        self.ListFindings = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ListFindings',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingsResponse.FromString,
+                _registered_method=True)
+        self.WatchFindings = channel.unary_stream(
+                '/luoshu.coordination.v1.CoordinationService/WatchFindings',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.WatchFindingsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CoordinationEvent.FromString,
+                _registered_method=True)
+        self.ListFindingRevisions = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ListFindingRevisions',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingRevisionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListFindingRevisionsResponse.FromString,
+                _registered_method=True)
+        self.DisposeFinding = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/DisposeFinding',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.DisposeFindingRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
+                _registered_method=True)
+        self.RaiseAgainFinding = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/RaiseAgainFinding',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.RaiseAgainFindingRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
+                _registered_method=True)
+        self.LapseFinding = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/LapseFinding',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.LapseFindingRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
                 _registered_method=True)
 
 
@@ -235,6 +276,63 @@ class CoordinationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckDuplicates(self, request, context):
+        """Explains what an application may be a duplicate of (查重), before it is submitted or after; decides nothing. Roles: case officer,
+        approver, auditor; an applicant sees its own unit's applications only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFinding(self, request, context):
+        """Returns one finding, as it is or as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFindings(self, request, context):
+        """Lists findings by a filter, in an order, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchFindings(self, request, context):
+        """Streams the changes of findings from a position on, each once, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFindingRevisions(self, request, context):
+        """Lists the revisions of one finding, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisposeFinding(self, request, context):
+        """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RaiseAgainFinding(self, request, context):
+        """Opens a finding again, since a text of the pair has changed. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LapseFinding(self, request, context):
+        """Ends an open finding whose applications are no longer two. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -317,6 +415,46 @@ def add_CoordinationServiceServicer_to_server(servicer, server):
                     servicer.CancelReview,
                     request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CancelReviewRequest.FromString,
                     response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.SerializeToString,
+            ),
+            'CheckDuplicates': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckDuplicates,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.CheckDuplicatesRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.CheckDuplicatesResponse.SerializeToString,
+            ),
+            'GetFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFinding,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.GetFindingRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.SerializeToString,
+            ),
+            'ListFindings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFindings,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingsRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingsResponse.SerializeToString,
+            ),
+            'WatchFindings': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchFindings,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.WatchFindingsRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CoordinationEvent.SerializeToString,
+            ),
+            'ListFindingRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFindingRevisions,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingRevisionsRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListFindingRevisionsResponse.SerializeToString,
+            ),
+            'DisposeFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisposeFinding,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.DisposeFindingRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.SerializeToString,
+            ),
+            'RaiseAgainFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseAgainFinding,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.RaiseAgainFindingRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.SerializeToString,
+            ),
+            'LapseFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.LapseFinding,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.LapseFindingRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -753,6 +891,222 @@ class CoordinationService:
             '/luoshu.coordination.v1.CoordinationService/CancelReview',
             luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CancelReviewRequest.SerializeToString,
             luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Review.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckDuplicates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/CheckDuplicates',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.CheckDuplicatesRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.CheckDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/GetFinding',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.GetFindingRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ListFindings',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingsRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/WatchFindings',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.WatchFindingsRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CoordinationEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFindingRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ListFindingRevisions',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.ListFindingRevisionsRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListFindingRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisposeFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/DisposeFinding',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.DisposeFindingRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseAgainFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/RaiseAgainFinding',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.RaiseAgainFindingRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LapseFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/LapseFinding',
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.LapseFindingRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_findings__pb2.Finding.FromString,
             options,
             channel_credentials,
             insecure,

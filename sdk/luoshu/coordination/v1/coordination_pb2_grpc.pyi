@@ -6,6 +6,7 @@ Coordination between departments: joint reviews (会签) of what one department 
 from collections import abc as _abc
 from grpc import aio as _aio
 from luoshu.coordination.v1 import coordination_pb2 as _coordination_pb2
+from luoshu.coordination.v1 import findings_pb2 as _findings_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -67,6 +68,24 @@ class CoordinationServiceStub:
     """Streams what a department owes, a message a change, from a position on."""
     CancelReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.CancelReviewRequest, _coordination_pb2.Review]
     """Ends a review whose application left joint review. Role: system."""
+    CheckDuplicates: _grpc.UnaryUnaryMultiCallable[_findings_pb2.CheckDuplicatesRequest, _findings_pb2.CheckDuplicatesResponse]
+    """Explains what an application may be a duplicate of (查重), before it is submitted or after; decides nothing. Roles: case officer,
+    approver, auditor; an applicant sees its own unit's applications only.
+    """
+    GetFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.GetFindingRequest, _findings_pb2.Finding]
+    """Returns one finding, as it is or as it was."""
+    ListFindings: _grpc.UnaryUnaryMultiCallable[_findings_pb2.ListFindingsRequest, _findings_pb2.ListFindingsResponse]
+    """Lists findings by a filter, in an order, page by page."""
+    WatchFindings: _grpc.UnaryStreamMultiCallable[_findings_pb2.WatchFindingsRequest, _coordination_pb2.CoordinationEvent]
+    """Streams the changes of findings from a position on, each once, in order."""
+    ListFindingRevisions: _grpc.UnaryUnaryMultiCallable[_findings_pb2.ListFindingRevisionsRequest, _coordination_pb2.ListFindingRevisionsResponse]
+    """Lists the revisions of one finding, newest first."""
+    DisposeFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.DisposeFindingRequest, _findings_pb2.Finding]
+    """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned."""
+    RaiseAgainFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.RaiseAgainFindingRequest, _findings_pb2.Finding]
+    """Opens a finding again, since a text of the pair has changed. Role: system."""
+    LapseFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.LapseFindingRequest, _findings_pb2.Finding]
+    """Ends an open finding whose applications are no longer two. Role: system."""
 
 @_typing.type_check_only
 class CoordinationServiceAsyncStub(CoordinationServiceStub):
@@ -107,6 +126,24 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
     """Streams what a department owes, a message a change, from a position on."""
     CancelReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.CancelReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
     """Ends a review whose application left joint review. Role: system."""
+    CheckDuplicates: _aio.UnaryUnaryMultiCallable[_findings_pb2.CheckDuplicatesRequest, _findings_pb2.CheckDuplicatesResponse]  # type: ignore[assignment]
+    """Explains what an application may be a duplicate of (查重), before it is submitted or after; decides nothing. Roles: case officer,
+    approver, auditor; an applicant sees its own unit's applications only.
+    """
+    GetFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.GetFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
+    """Returns one finding, as it is or as it was."""
+    ListFindings: _aio.UnaryUnaryMultiCallable[_findings_pb2.ListFindingsRequest, _findings_pb2.ListFindingsResponse]  # type: ignore[assignment]
+    """Lists findings by a filter, in an order, page by page."""
+    WatchFindings: _aio.UnaryStreamMultiCallable[_findings_pb2.WatchFindingsRequest, _coordination_pb2.CoordinationEvent]  # type: ignore[assignment]
+    """Streams the changes of findings from a position on, each once, in order."""
+    ListFindingRevisions: _aio.UnaryUnaryMultiCallable[_findings_pb2.ListFindingRevisionsRequest, _coordination_pb2.ListFindingRevisionsResponse]  # type: ignore[assignment]
+    """Lists the revisions of one finding, newest first."""
+    DisposeFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.DisposeFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
+    """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned."""
+    RaiseAgainFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.RaiseAgainFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
+    """Opens a finding again, since a text of the pair has changed. Role: system."""
+    LapseFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.LapseFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
+    """Ends an open finding whose applications are no longer two. Role: system."""
 
 class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
     """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
@@ -240,5 +277,71 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_coordination_pb2.Review, _abc.Awaitable[_coordination_pb2.Review]]:
         """Ends a review whose application left joint review. Role: system."""
+
+    @_abc_1.abstractmethod
+    def CheckDuplicates(
+        self,
+        request: _findings_pb2.CheckDuplicatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_findings_pb2.CheckDuplicatesResponse, _abc.Awaitable[_findings_pb2.CheckDuplicatesResponse]]:
+        """Explains what an application may be a duplicate of (查重), before it is submitted or after; decides nothing. Roles: case officer,
+        approver, auditor; an applicant sees its own unit's applications only.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFinding(
+        self,
+        request: _findings_pb2.GetFindingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_findings_pb2.Finding, _abc.Awaitable[_findings_pb2.Finding]]:
+        """Returns one finding, as it is or as it was."""
+
+    @_abc_1.abstractmethod
+    def ListFindings(
+        self,
+        request: _findings_pb2.ListFindingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_findings_pb2.ListFindingsResponse, _abc.Awaitable[_findings_pb2.ListFindingsResponse]]:
+        """Lists findings by a filter, in an order, page by page."""
+
+    @_abc_1.abstractmethod
+    def WatchFindings(
+        self,
+        request: _findings_pb2.WatchFindingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_coordination_pb2.CoordinationEvent], _abc.AsyncIterator[_coordination_pb2.CoordinationEvent]]:
+        """Streams the changes of findings from a position on, each once, in order."""
+
+    @_abc_1.abstractmethod
+    def ListFindingRevisions(
+        self,
+        request: _findings_pb2.ListFindingRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.ListFindingRevisionsResponse, _abc.Awaitable[_coordination_pb2.ListFindingRevisionsResponse]]:
+        """Lists the revisions of one finding, newest first."""
+
+    @_abc_1.abstractmethod
+    def DisposeFinding(
+        self,
+        request: _findings_pb2.DisposeFindingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_findings_pb2.Finding, _abc.Awaitable[_findings_pb2.Finding]]:
+        """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned."""
+
+    @_abc_1.abstractmethod
+    def RaiseAgainFinding(
+        self,
+        request: _findings_pb2.RaiseAgainFindingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_findings_pb2.Finding, _abc.Awaitable[_findings_pb2.Finding]]:
+        """Opens a finding again, since a text of the pair has changed. Role: system."""
+
+    @_abc_1.abstractmethod
+    def LapseFinding(
+        self,
+        request: _findings_pb2.LapseFindingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_findings_pb2.Finding, _abc.Awaitable[_findings_pb2.Finding]]:
+        """Ends an open finding whose applications are no longer two. Role: system."""
 
 def add_CoordinationServiceServicer_to_server(servicer: CoordinationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""How well duplicates are found: on a hold-out that no threshold has seen."""
