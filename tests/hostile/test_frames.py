@@ -34,7 +34,8 @@ def test_a_path_that_is_no_text_does_not_end_the_service(victim: Running) -> Non
         _serves(victim)
         asyncio.run(frames.exchanged(address, frames.PATH_WITHOUT_TEXT))
     _serves(victim)
-    assert metrics.SERVERS_FAILED._value.get() == before + 3
+    replaced = 3 if victim.process.settings["FRONT"] == "grpcio" else 0
+    assert metrics.SERVERS_FAILED._value.get() == before + replaced
 
 
 def test_connections_that_break_http2_hold_nobody_up(victim: Running) -> None:
