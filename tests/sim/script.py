@@ -86,3 +86,9 @@ def call(rpc: str, who: Caller, request_id: str, /, **said: Any) -> Call:
     if "request_id" in method.input_type.fields_by_name:
         said.setdefault("request_id", request_id)
     return Call(request_id, rpc, who, kind(**said), **own)
+
+
+def answer_of(rpc: str, body: bytes) -> Any:
+    """Read an answer that the servicer gave as bytes."""
+    _, method = METHODS[rpc]
+    return GetMessageClass(method.output_type).FromString(body)

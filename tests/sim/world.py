@@ -10,7 +10,7 @@ from tests.sim.disk import disk
 from tests.sim.kept import newest_checkpoint
 from tests.sim.outside import EXPECTED, UNKNOWN, Gone, Outside
 from tests.sim.points import Crash
-from tests.sim.script import OK, Call, Pass, Until
+from tests.sim.script import OK, Call, Pass, Until, answer_of
 from tests.sim.shims import simulated
 from tests.sim.together import alone
 
@@ -156,7 +156,8 @@ async def _answer(behaviour: Any, call: Call) -> Any:
     request.CopyFrom(call.request)
     if call.rpc.startswith("Import"):
         return [answer async for answer in behaviour(_rows(request), call.who)]
-    return await behaviour(request, call.who)
+    answer = await behaviour(request, call.who)
+    return answer_of(call.rpc, answer) if isinstance(answer, bytes) else answer
 
 
 async def _rows(request: Any) -> AsyncIterator[Any]:
