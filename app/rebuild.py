@@ -91,7 +91,7 @@ class Rebuild:
             Impossible: a published edition would not be the same bytes; nothing is changed.
         """
         with self._writing.begin() as live:
-            live.execute(sa.select(CURSOR).with_for_update()).all()  # the consumer waits
+            database.take_turn(live)  # the consumer waits
             self.catch_up(_cursors(live), progress)
             with self._beside.connect() as rebuilt:
                 found = [compared(table, live, rebuilt) for table in FOLDED]

@@ -22,6 +22,8 @@ SQLITE_PRAGMAS = (
     "wal_autocheckpoint=4000",
 )
 AWAY = ("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
+READER = 20_736_003
+"""Number of PostgreSQL's advisory lock by which those who write a reader's database take turns."""
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -59,6 +61,15 @@ def is_away(error: sa.exc.DBAPIError) -> bool:
     """Tell whether the database does not answer. SQLite has the same class of error for SQL that it cannot run."""
     name = getattr(error.orig, "sqlite_errorname", None)
     return name is None or name.startswith(AWAY)
+
+
+def take_turn(tx: sa.Connection) -> None:
+    """Make this transaction of a reader's database the only one that writes; a cursor's row cannot be locked before it is there.
+
+    On SQLite it is already.
+    """
+    if is_postgres(tx.engine):
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(READER)))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from kernel.access_store import access_tables
-from kernel.database import TEXT, WHOLE
+from kernel.database import TEXT, WHOLE, take_turn
 from services.audit.domain import Columns, LogEntry
 from services.audit.merkle import Nodes
 
@@ -204,6 +204,7 @@ def lock_cursors(tx: sa.Connection) -> dict[tuple[str, int], int]:
 
     All are locked, in one order: the journals share the tree's edge.
     """
+    take_turn(tx)
     rows = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard)
     return _cursors(tx, rows.with_for_update())
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from kernel.consumer import SHARD, Stuck, fresh
-from kernel.database import Put, is_postgres
+from kernel.database import Put, is_postgres, take_turn
 from kernel.pack import Pack
 from kernel.parking import WAITING, Parked, Parking, split
 from kernel.writer import Displaced
@@ -99,6 +99,7 @@ class ReportsSink:
 
 def _locked(tx: sa.Connection, source: str) -> int:
     """Lock all cursors, for closing a month asks every source; return this one's position."""
+    take_turn(tx)
     rows = tx.execute(sa.select(CURSOR).order_by(CURSOR.c.source, CURSOR.c.shard).with_for_update())
     at = {(row.source, row.shard): row.position for row in rows}
     return int(at.get((source, SHARD), 0))

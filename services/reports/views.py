@@ -107,7 +107,9 @@ def happened(view: View, records: Records = None) -> sa.Subquery:
     return (
         sa.select(FACT)
         .where(
-            FACT.c.effective_date.between(view.first, view.last),
+            # Not BETWEEN: PostgreSQL takes no collation after it.
+            FACT.c.effective_date >= view.first,
+            FACT.c.effective_date <= view.last,
             FACT.c.business_date <= view.known,
             FACT.c.cause == 0,
             *_only(records),
@@ -144,7 +146,8 @@ def each(tx: sa.Connection, rows: sa.Subquery, view: View) -> Iterator[Line]:
 
 def _alike(rows: sa.Subquery, view: View) -> list[Any]:
     def within(name: str) -> Any:
-        inside = rows.c[name].between(_written(view.first), _written(view.last))
+        column = rows.c[name]
+        inside = sa.and_(column >= _written(view.first), column <= _written(view.last))
         return sa.case((inside, _written(1)), else_=_written(0))
 
     c = rows.c
