@@ -1,12 +1,14 @@
 """`luoshu events`: what consumers could not apply, and trying it again."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from app.cli.output import as_json, moment, table
 from app.cli.session import GLOBAL_OPTIONS, Command, session
+from luoshu.client import NotFound
 from luoshu.events.v1 import events_pb2 as pb
 
 FAILED = 5
@@ -32,8 +34,10 @@ def parked(ctx: click.Context, consumer: str) -> None:
 
     列出搁置的事件；无错误者在等待同一记录的前一事件。
     """
-    request = pb.ListParkedEventsRequest(consumer=consumer)
-    found = session(ctx).client.events.ListParkedEvents(request)
+    stub, found = session(ctx).client.events, pb.ListParkedEventsResponse()
+    for name in _asked(ctx, consumer):
+        with _passing_over(name != consumer):
+            found.MergeFrom(stub.ListParkedEvents(pb.ListParkedEventsRequest(consumer=name)))
     if session(ctx).output == "json":
         click.echo(as_json(found))
     else:
@@ -50,8 +54,11 @@ def redrive(ctx: click.Context, record: str, consumer: str, source: str) -> int:
 
     重新处理搁置的事件：指定记录，或全部。
     """
-    request = pb.RedriveParkedEventsRequest(record=record, consumer=consumer, source=source)
-    done = session(ctx).client.events.RedriveParkedEvents(request)
+    stub, done = session(ctx).client.events, pb.RedriveParkedEventsResponse()
+    for name in _asked(ctx, consumer):
+        request = pb.RedriveParkedEventsRequest(record=record, consumer=name, source=source)
+        with _passing_over(name != consumer):
+            done.MergeFrom(stub.RedriveParkedEvents(request))
     if session(ctx).output == "json":
         click.echo(as_json(done))
     else:
@@ -59,6 +66,21 @@ def redrive(ctx: click.Context, record: str, consumer: str, source: str) -> int:
         said = f"{len(done.applied)} applied, {len(done.failed)} failed again"
         click.echo(f"{said} / 已处理 {len(done.applied)}，仍失败 {len(done.failed)}")
     return FAILED if done.failed else 0
+
+
+def _asked(ctx: click.Context, consumer: str) -> Sequence[str]:
+    """Return the consumers to ask: one process answers for all, services that run apart each for itself."""
+    return [consumer] if consumer else session(ctx).client.services or [""]
+
+
+@contextlib.contextmanager
+def _passing_over(passes: bool) -> Iterator[None]:
+    """A service that consumes nothing is passed over, unless it was named."""
+    try:
+        yield
+    except NotFound:
+        if not passes:
+            raise
 
 
 def _show(found: Sequence[Any]) -> None:

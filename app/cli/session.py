@@ -85,7 +85,7 @@ GLOBAL_OPTIONS: list[click.Parameter] = [
         "--address",
         envvar="LUOSHU_ADDRESS",
         metavar="HOST:PORT",
-        help=f"Server; {DEFAULT_ADDRESS} where nothing is said. [env: LUOSHU_ADDRESS]",
+        help=f"Server; {DEFAULT_ADDRESS} where nothing is said; or SERVICE=HOST:PORT,… [env: LUOSHU_ADDRESS]",
     ),
     _option(
         "--as",

@@ -13,6 +13,7 @@ import grpc
 from luoshu.client.identity import Identity
 from luoshu.client.interceptor import Interceptor
 from luoshu.client.retry import Backoff
+from luoshu.client.routes import Routes, routes_of
 
 if TYPE_CHECKING:
     from luoshu.audit.v1.audit_pb2_grpc import AuditServiceStub
@@ -34,10 +35,15 @@ OPTIONS = (
 
 
 class Client:
-    """Stubs over one channel. Close it, or use it in a `with`."""
+    """Stubs over one channel. Close it, or use it in a `with`.
 
-    def __init__(self, channel: grpc.Channel, raw: grpc.Channel) -> None:
-        self.channel, self._raw = channel, raw
+    `services`: those that its address names, where they run apart.
+    """
+
+    def __init__(
+        self, channel: grpc.Channel, raw: grpc.Channel, services: tuple[str, ...] = ()
+    ) -> None:
+        self.channel, self._raw, self.services = channel, raw, services
 
     @cached_property
     def platforms(self) -> "PlatformServiceStub":
@@ -121,19 +127,23 @@ def connect(
     backoff: Backoff | None = None,
     options: Sequence[tuple[str, Any]] = (),
 ) -> Client:
-    """Return a client of the server at `address` (`host:port`); nothing is sent before the first
-    call.
+    """Return a client of the server at `address`; nothing is sent before the first call.
+
+    `address`: `host:port`, or of services that run apart `platforms=host:port,funding=host:port,…`.
 
     `deadline`: seconds that a call may take in all, retries included, where the call names no
     `timeout`. `credentials`: mutual TLS, from `grpc.ssl_channel_credentials`; without them the
     channel is in the clear.
     """
     every = (*OPTIONS, *options)
-    raw = (
-        grpc.insecure_channel(address, options=every)
-        if credentials is None
-        else grpc.secure_channel(address, credentials, options=every)
-    )
+
+    def channel(to: str) -> grpc.Channel:
+        if credentials is None:
+            return grpc.insecure_channel(to, options=every)
+        return grpc.secure_channel(to, credentials, options=every)
+
+    routes = routes_of(address)
+    raw = Routes({s: channel(to) for s, to in routes.items()}) if routes else channel(address)
     identity = Identity(department, actor, tuple(roles), token)
     interceptor = Interceptor(identity, deadline, backoff or Backoff(), lambda: str(uuid.uuid4()))
-    return Client(grpc.intercept_channel(raw, interceptor), raw)
+    return Client(grpc.intercept_channel(raw, interceptor), raw, tuple(routes))
