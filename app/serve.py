@@ -394,9 +394,9 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or NAMES
 
 
-async def run(settings: Settings, names: tuple[str, ...]) -> None:
+async def run(settings: Settings, names: tuple[str, ...], clock: Clock) -> None:
     """Serve until the process is told to stop."""
-    process = Process(settings, names)
+    process = Process(settings, names, clock)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -412,11 +412,11 @@ async def run(settings: Settings, names: tuple[str, ...]) -> None:
     server.shutdown()
 
 
-def main(services: Sequence[str] = ()) -> None:
+def main(services: Sequence[str] = (), clock: Clock = now) -> None:
     """Serve the services named, or all of them, until SIGTERM or Ctrl-C."""
     settings = load()
     logs.configure(settings["LOG_LEVEL"], settings["LOG_FORMAT"])
     for name in settings.unknown:
         log.warning("unknown_setting", name=name)
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(run(settings, chosen(services)))
+        uvloop.run(run(settings, chosen(services), clock))

@@ -185,6 +185,12 @@ def _reading(bootstrap: str, source: str) -> Iterator[Topic]:
         topic.close()
 
 
+def messages(bootstrap: str, source: str) -> int:
+    """Return how many messages a source's topic holds."""
+    with _reading(bootstrap, source) as topic:
+        return topic.end() - topic.begin()
+
+
 def told_until(bootstrap: str, source: str, after: int, last: int) -> Iterator[list[JournalEntry]]:
     """Tell a source's topic above a position, until one is reached or nothing more comes."""
     topic = Topic(bootstrap, source)

@@ -56,14 +56,14 @@ def up(brokers: int | None, folder: Path) -> int:
     from app.cluster.plan import make
     from app.cluster.supervisor import Cluster
 
-    with _explained(), _ending_on_signals() as ending:
-        made = Cluster(make(folder, brokers), lambda seconds: _pause(ending, seconds))
+    with _explained(), ending_on_signals() as ending:
+        made = Cluster(make(folder, brokers), lambda seconds: pause(ending, seconds))
         try:
             _bring_up(made)
         except Stopped:
             return INTERRUPTED
         try:
-            _attend(made, ending)
+            attend(made, ending)
         except Stopped:
             click.echo("stopping … / 正在停止 …", err=True)
         finally:
@@ -75,7 +75,7 @@ def _bring_up(made: "Cluster") -> None:
     began = time.monotonic()
     click.echo(f"starting in {made.plan.folder} … / 正在启动 …", err=True)
     made.up()
-    _show(made.status())
+    show(made.status())
     took = time.monotonic() - began
     click.echo(f"all serve after {took:.1f} s; Ctrl-C stops them", err=True)
     click.echo(f"全部就绪，用时 {took:.1f} 秒；按 Ctrl-C 停止", err=True)
@@ -124,8 +124,21 @@ def status(ctx: click.Context, folder: Path) -> int:
     if session(ctx).output == "json":
         click.echo(json.dumps([dataclasses.asdict(one) for one in found], ensure_ascii=False))
     else:
-        _show(found)
+        show(found)
     return 0 if all(one.state == "serving" for one in found) else SILENT
+
+
+@cluster.command(cls=Command)
+@folder_option
+def address(folder: Path) -> None:
+    """Print where each service is: export LUOSHU_ADDRESS=$(luoshu cluster address).
+
+    输出各服务地址，供 LUOSHU_ADDRESS 使用。
+    """
+    from app.cluster.plan import load
+
+    with _explained():
+        click.echo(load(folder).routes)
 
 
 def _cluster(folder: Path) -> "Cluster":
@@ -135,13 +148,14 @@ def _cluster(folder: Path) -> "Cluster":
     return Cluster(load(folder))
 
 
-def _show(found: Sequence["Status"]) -> None:
+def show(found: Sequence["Status"]) -> None:
+    """Print a line a process."""
     headings = ("name", "state", "address", "metrics", "pid", "log")
     rows = [(s.name, s.state, s.address, s.metrics, str(s.pid or ""), s.log) for s in found]
     output.table(headings, rows)
 
 
-def _attend(made: "Cluster", ending: threading.Event) -> None:
+def attend(made: "Cluster", ending: threading.Event) -> None:
     """Tell who ends by itself; return when another command has stopped everything. Raises Stopped."""
     told: set[str] = set()
     while made.left():
@@ -150,16 +164,17 @@ def _attend(made: "Cluster", ending: threading.Event) -> None:
             click.secho(f"{name} ended; see {made.servers[name].log}", fg="red", err=True)
             click.secho(f"{name} 已退出；重新启动：luoshu cluster start {name}", fg="red", err=True)
         told = ended
-        _pause(ending, LOOK)
+        pause(ending, LOOK)
 
 
-def _pause(ending: threading.Event, seconds: float) -> None:
+def pause(ending: threading.Event, seconds: float) -> None:
+    """Wait; raises Stopped as soon as somebody wants an end."""
     if ending.wait(seconds):
         raise Stopped
 
 
 @contextlib.contextmanager
-def _ending_on_signals() -> Iterator[threading.Event]:
+def ending_on_signals() -> Iterator[threading.Event]:
     """Yield what is set by Ctrl-C, SIGTERM and a closed terminal; a second Ctrl-C changes nothing."""
     ending = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

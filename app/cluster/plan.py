@@ -12,6 +12,8 @@ from app.cluster.ports import HOST, Broken, free_ports, is_free
 from app.settings import PREFIX, ROOT, Settings
 
 POSTGRES = "postgres"
+SETTINGS = "settings.toml"
+"""What the services are told, as LUOSHU_CONFIG takes it: for commands such as `luoshu rebuild`."""
 FILES = "audit-files"
 FIRST = {POSTGRES: 55432, "kafka": 19092}
 """Ports that are taken where they are free: a little away from the usual ones, which may be in use."""
@@ -38,6 +40,11 @@ class Plan:
 
     def database(self, service: str) -> str:
         return f"postgresql://postgres@{self.address(POSTGRES)}/{service}"
+
+    @property
+    def routes(self) -> str:
+        """Return where each service is, as LUOSHU_ADDRESS takes it."""
+        return ",".join(f"{name}={self.address(name)}" for name in NAMES)
 
     def settings(self) -> dict[str, str]:
         """Return what every service is told: they share the secret, and each knows where the others are."""
@@ -66,6 +73,11 @@ class Plan:
         content = {"ports": dict(self.ports), "settings": self.settings()}
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         _file(self.folder).write_text(text, encoding="utf-8")
+        lines = (
+            f"{name.removeprefix(PREFIX).lower()} = {json.dumps(value)}\n"
+            for name, value in self.settings().items()
+        )
+        (self.folder / SETTINGS).write_text("".join(lines), encoding="utf-8")
 
 
 def make(folder: Path, brokers: int | None = None, *, usual: bool = True) -> Plan:

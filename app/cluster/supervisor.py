@@ -24,6 +24,7 @@ from app.cluster.processes import Known
 
 SERVING, SILENT, ENDED, STOPPED = "serving", "silent", "ended", "stopped"
 CONNECTIONS = "max_connections=300"  # every service keeps some
+SERVE = ("app.cli", "serve")
 GRACE = 30.0  # seconds that a process gets to end before it is killed
 
 
@@ -38,17 +39,18 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service as a process of its own."""
+    """One service as a process of its own. `program`: what Python runs, before the service's name."""
 
     name: str
     plan: Plan
+    program: Sequence[str]
 
     @property
     def log(self) -> Path:
         return self.plan.folder / "services" / f"{self.name}.log"
 
     def spawn(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "app.cli", "serve", self.name]
+        command = [sys.executable, "-m", *self.program, self.name]
         return processes.spawn(command, self.log, self.plan.environment())
 
     def serves(self) -> bool:
@@ -68,9 +70,14 @@ class Status:
 
 
 class Cluster:
-    """The processes of a plan. `pause`: waits for some seconds, and may raise to break off."""
+    """The processes of a plan. `pause`: waits for some seconds, and may raise to break off. `program`: of the services."""
 
-    def __init__(self, plan: Plan, pause: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        pause: Callable[[float], object] = time.sleep,
+        program: Sequence[str] = SERVE,
+    ) -> None:
         self.plan, self._pause = plan, pause
         ports = plan.ports
         self.postgres = Postgres(plan.folder / POSTGRES, ports[POSTGRES], (CONNECTIONS,))
@@ -82,14 +89,14 @@ class Cluster:
         self.servers: dict[str, Server] = {
             POSTGRES: self.postgres,
             **dict(zip(plan.brokers, nodes, strict=True)),
-            **{name: Service(name, plan) for name in NAMES},
+            **{name: Service(name, plan, program) for name in NAMES},
         }
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self) -> None:
         """Start everything; when it returns, every service is SERVING. Raises Broken: then nothing of it runs."""
         with self._alone():
-            self._refuse_a_second()  # before the `try`: the first one goes on
+            self.refuse_a_second()  # before the `try`: the first one goes on
             self.plan.save()
             try:
                 self._start([POSTGRES, *self.plan.brokers])
@@ -98,6 +105,13 @@ class Cluster:
             except BaseException:
                 self._down()
                 raise
+
+    def serve(self, program: Sequence[str] = SERVE) -> None:
+        """Stop the services and start them again, as another program. Raises Broken."""
+        with self._alone():
+            self._stop(NAMES)
+            self.servers.update({name: Service(name, self.plan, program) for name in NAMES})
+            self._start(NAMES)
 
     def start(self, name: str) -> None:
         """Start one that does not run. Raises Broken."""
@@ -198,7 +212,8 @@ class Cluster:
         pid = process.pid if process else None
         return Status(name, state, self.plan.address(name), metrics, pid, str(server.log))
 
-    def _refuse_a_second(self) -> None:
+    def refuse_a_second(self) -> None:
+        """Raises Broken: something of it runs."""
         if found := [name for name in self.servers if self.running(name)]:
             names = ", ".join(found)
             raise Broken(

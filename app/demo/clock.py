@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -37,6 +38,29 @@ class StoryClock:
 
     def _now(self) -> datetime.datetime:
         return self._start + datetime.timedelta(seconds=self._monotonic() - self._since)
+
+
+class SharedClock(StoryClock):
+    """The story's time for other processes too: a file tells how far it is from the real one, in seconds."""
+
+    def __init__(self, day: datetime.date, file: Path) -> None:
+        self._file = file
+        super().__init__(day)
+
+    def _set(self, moment: datetime.datetime) -> None:
+        super()._set(moment)
+        ahead = moment - datetime.datetime.now(datetime.UTC)
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(repr(ahead.total_seconds()), encoding="ascii")
+        draft.replace(self._file)
+
+
+def shared(file: Path) -> Timestamp:
+    """Return the time that a SharedClock of another process tells."""
+    stamp = Timestamp()
+    ahead = datetime.timedelta(seconds=float(file.read_text(encoding="ascii")))
+    stamp.FromDatetime(datetime.datetime.now(datetime.UTC) + ahead)
+    return stamp
 
 
 def _opening(day: datetime.date) -> datetime.datetime:

@@ -57,7 +57,7 @@ async def build(
     try:
         address = f"127.0.0.1:{process.port}"
         stage = Stage(address, clock, load(settings.pack), tell, stopping)
-        await in_own_thread(_play, stage, settings.data_dir, today)
+        await in_own_thread(tell_story, stage, settings.data_dir, today)
         await _caught_up(process)
     finally:
         await process.stop()
@@ -77,7 +77,8 @@ def _private(settings: Settings, building: Path) -> Settings:
     )
 
 
-def _play(stage: Stage, data: Path, today: datetime.date) -> None:
+def tell_story(stage: Stage, data: Path, today: datetime.date) -> None:
+    """Enter the sample and play the lives up to yesterday. Raises Stopped."""
     try:
         stage.tell.heading("示例数据", "the sample")
         sample.enter(stage, data / "imports")

@@ -112,9 +112,9 @@ def _audited(client: Client) -> str:
 
 
 def next_steps(address: str, today: datetime.date, tell: Teller) -> None:
-    """Tell what to look at next, as commands to copy."""
+    """Tell what to look at next, as commands to copy. `address`: empty where the shell knows it already."""
     tell.heading("接下来可以看", "what to look at next")
-    where = "" if address.endswith(":50051") else f"LUOSHU_ADDRESS={address} "
+    where = f"LUOSHU_ADDRESS={address} " if address and not address.endswith(":50051") else ""
     month = f"{month_start(today) - ONE_DAY:%Y-%m}"
     auditor = f"--as {AUDITOR.department}:{AUDITOR.account} --roles auditor"
     for command, zh, en in (

@@ -13,9 +13,7 @@ DAY = 86_400  # seconds
 
 
 def main(services: Sequence[str]) -> None:
-    clock = functools.partial(ahead, load().data_dir / "moved")
-    serve.Process = functools.partial(serve.Process, clock=clock)  # type: ignore[assignment,misc]
-    serve.main(services)
+    serve.main(services, functools.partial(ahead, load().data_dir / "moved"))
 
 
 def ahead(path: Path) -> Timestamp:
