@@ -97,12 +97,17 @@ def _entry(position: int) -> JournalEntry:
 
 
 @pytest.fixture
-def on_disk(tmp_path: Path) -> Callable[..., Any]:
+def address(tmp_path: Path) -> str:
+    """Of coordination's database; the live lane has another one."""
+    return f"sqlite:///{tmp_path}/coordination.sqlite3"
+
+
+@pytest.fixture
+def on_disk(address: str) -> Callable[..., Any]:
     @asynccontextmanager
     async def made(processes: int = 1) -> AsyncIterator[Keepers]:
-        url = f"sqlite:///{tmp_path}/coordination.sqlite3"
-        migrate.upgrade("coordination", url)
-        keepers = Keepers(url)
+        migrate.upgrade("coordination", address)
+        keepers = Keepers(address)
         for _ in range(processes):
             keepers.start(henan())
         try:

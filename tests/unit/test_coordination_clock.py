@@ -3,17 +3,25 @@
 import datetime
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from kernel.dates import to_date
+from kernel.dates import ONE_DAY, to_date
 from kernel.errors import Denied, Refused
-from kernel.pack import Register
+from kernel.pack import Pack, Register
 from kernel.procedure import DaysOff
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from services.coordination.clock import outdated
 from services.coordination.silence import DEEMED
-from tests.unit.coordination_world import Reviewing, S, application, henan, with_rule
+from tests.unit.coordination_world import (
+    BEFORE_HOLIDAY,
+    Reviewing,
+    S,
+    application,
+    henan,
+    with_rule,
+)
 from tests.unit.funding_world import refused
 
 DUE = datetime.date(2026, 10, 13)
@@ -164,3 +172,51 @@ def test_days_counted_into_a_year_not_announced_are_provisional_and_recounted_wh
 def test_a_calendar_that_counts_the_same_changes_nothing() -> None:
     assert not outdated(Reviewing().open().review, henan())
     assert not outdated(silent_review().pass_to(AFTER).review, henan())
+
+
+LAST = BEFORE_HOLIDAY
+"""Last day of the old version of an entry; the new one holds from the day after."""
+
+
+def versions(name: str, key: str, **more: Any) -> Pack:
+    """Return the pack in which an entry has another version from the day after `LAST` on."""
+    pack, first = henan(), LAST + datetime.timedelta(1)
+    register: Any = getattr(pack, name)
+    entry = register.get(key)
+    changed = (replace(entry, valid_to=LAST), replace(entry, valid_from=first, **more))
+    rest = [other for other in register if other.id != key]
+    return replace(pack, **{name: Register((name, name), [*changed, *rest])})
+
+
+def test_a_review_goes_by_the_rule_of_its_opening_day_to_its_end() -> None:
+    pack = versions("review_rules", "default", due_working_days=1, deemed_consent=False)
+    old = Reviewing(pack=pack, day=LAST).open()
+    new = Reviewing(pack=pack, day=LAST + datetime.timedelta(1)).open()
+    assert old.due_day("FINANCE") == DUE
+    assert new.due_day("FINANCE") == datetime.date(2026, 9, 24)
+    assert old.pass_to(datetime.date(2026, 11, 1)).review.outcome == pb.OUTCOME_AGREED
+    assert new.pass_to(datetime.date(2026, 11, 1)).review.outcome == pb.OUTCOME_UNANSWERED
+
+
+def test_a_departments_remit_is_that_of_the_day_on_which_it_is_asked() -> None:
+    pack = versions("remits", "finance-application", fields=("budget", "start_date"))
+    old = Reviewing(pack=pack, day=LAST).open()
+    new = Reviewing(pack=pack, day=LAST + datetime.timedelta(1)).open()
+    assert set(old.opinion("FINANCE").concerns) == {"requested_fen", "budget"}
+    assert set(new.opinion("FINANCE").concerns) == {"start_date", "budget"}
+
+
+def test_the_deputy_is_who_is_named_on_the_day_of_the_escalation() -> None:
+    pack = versions("deputies", "finance-deputy", account="new-deputy")
+    there = Reviewing(pack=pack, day=LAST).open().pass_to(AFTER)
+    assert there.opinion("FINANCE").deputy == "new-deputy"
+
+
+@pytest.mark.parametrize(
+    ("day", "asked"), [(LAST, ("FINANCE", "DRC")), (LAST + ONE_DAY, ("FINANCE",))]
+)
+def test_a_rule_by_topic_asks_up_to_its_last_day(
+    day: datetime.date, asked: tuple[str, ...]
+) -> None:
+    pack = versions("review_rules", "low-altitude-economy", topics=("其他",))
+    assert pack.joint_review("major-science-special", day, "低空经济") == asked
