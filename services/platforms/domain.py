@@ -53,6 +53,7 @@ from services.platforms.rules import (
     check_code,
     link_history,
 )
+from services.platforms.timing import close_notice, deadlines, outdated, reschedule
 from services.platforms.units import unit_of
 
 LEVELS = {
@@ -188,6 +189,8 @@ MOVES = (
     Move(CANDIDATE, publish_notice, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
     Move(S.STATE_IN_PUBLIC_NOTICE, record_objection, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
     Move(S.STATE_IN_PUBLIC_NOTICE, resolve_objection, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
+    Move(S.STATE_IN_PUBLIC_NOTICE, close_notice, S.STATE_IN_PUBLIC_NOTICE, by=(Role.SYSTEM,)),
+    Move(S.STATE_IN_PUBLIC_NOTICE, reschedule, S.STATE_IN_PUBLIC_NOTICE, by=(Role.SYSTEM,)),
     Move(NOTICED, reject, S.STATE_REJECTED, by=APPROVER),
     Move(NOTICED, nurture, S.STATE_NURTURED, by=APPROVER, four_eyes=True),
     Move(NOTICED, recognize, S.STATE_RECOGNIZED, by=APPROVER, four_eyes=True),
@@ -234,4 +237,6 @@ LIFECYCLE = Lifecycle(
         }
     ),
     moves=MOVES,
+    deadlines=deadlines,
+    outdated=outdated,
 )

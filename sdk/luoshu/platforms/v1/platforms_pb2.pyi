@@ -756,6 +756,7 @@ class PublicNotice(_message.Message):
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
     OBJECTIONS_FIELD_NUMBER: _builtins.int
+    CLOSE_DATE_FIELD_NUMBER: _builtins.int
     days: _builtins.int
     """Its length, in working days or in calendar days."""
     working_days: _builtins.bool
@@ -776,6 +777,10 @@ class PublicNotice(_message.Message):
     def objections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objection]:
         """What was said against it, in the order of recording."""
 
+    @_builtins.property
+    def close_date(self) -> _date_pb2.Date:
+        """Day on which it was over (公示期满); empty while it runs."""
+
     def __init__(
         self,
         *,
@@ -786,10 +791,11 @@ class PublicNotice(_message.Message):
         provisional: _builtins.bool = ...,
         document: _builtins.str = ...,
         objections: _abc.Iterable[Global___Objection] | None = ...,
+        close_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_date", b"close_date", "end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "document", b"document", "end_date", b"end_date", "objections", b"objections", "provisional", b"provisional", "start_date", b"start_date", "working_days", b"working_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_date", b"close_date", "days", b"days", "document", b"document", "end_date", b"end_date", "objections", b"objections", "provisional", b"provisional", "start_date", b"start_date", "working_days", b"working_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2276,6 +2282,94 @@ class RecordObjectionPlatformRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordObjectionPlatformRequest: _TypeAlias = RecordObjectionPlatformRequest  # noqa: Y015
+
+@_typing.final
+class CloseNoticePlatformRequest(_message.Message):
+    """CloseNoticePlatformRequest ends a public notice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `platforms/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseNoticePlatformRequest: _TypeAlias = CloseNoticePlatformRequest  # noqa: Y015
+
+@_typing.final
+class ReschedulePlatformRequest(_message.Message):
+    """ReschedulePlatformRequest counts the days of a public notice anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `platforms/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """The policy by which they are counted."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReschedulePlatformRequest: _TypeAlias = ReschedulePlatformRequest  # noqa: Y015
 
 @_typing.final
 class ResolveObjectionPlatformRequest(_message.Message):

@@ -165,6 +165,16 @@ class PlatformServiceStub:
                 request_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.ResolveObjectionPlatformRequest.SerializeToString,
                 response_deserializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.FromString,
                 _registered_method=True)
+        self.CloseNoticePlatform = channel.unary_unary(
+                '/luoshu.platforms.v1.PlatformService/CloseNoticePlatform',
+                request_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.CloseNoticePlatformRequest.SerializeToString,
+                response_deserializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.FromString,
+                _registered_method=True)
+        self.ReschedulePlatform = channel.unary_unary(
+                '/luoshu.platforms.v1.PlatformService/ReschedulePlatform',
+                request_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.ReschedulePlatformRequest.SerializeToString,
+                response_deserializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.FromString,
+                _registered_method=True)
         self.NurturePlatform = channel.unary_unary(
                 '/luoshu.platforms.v1.PlatformService/NurturePlatform',
                 request_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.NurturePlatformRequest.SerializeToString,
@@ -443,6 +453,20 @@ class PlatformServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseNoticePlatform(self, request, context):
+        """Says that the public notice is over (公示期满). Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReschedulePlatform(self, request, context):
+        """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def NurturePlatform(self, request, context):
         """Takes a platform into nurture (培育), where its kind is nurtured before it is recognised. Role: approver, not the author.
         """
@@ -700,6 +724,16 @@ def add_PlatformServiceServicer_to_server(servicer, server):
             'ResolveObjectionPlatform': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveObjectionPlatform,
                     request_deserializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.ResolveObjectionPlatformRequest.FromString,
+                    response_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.SerializeToString,
+            ),
+            'CloseNoticePlatform': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseNoticePlatform,
+                    request_deserializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.CloseNoticePlatformRequest.FromString,
+                    response_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.SerializeToString,
+            ),
+            'ReschedulePlatform': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReschedulePlatform,
+                    request_deserializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.ReschedulePlatformRequest.FromString,
                     response_serializer=luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.SerializeToString,
             ),
             'NurturePlatform': grpc.unary_unary_rpc_method_handler(
@@ -1495,6 +1529,60 @@ class PlatformService:
             target,
             '/luoshu.platforms.v1.PlatformService/ResolveObjectionPlatform',
             luoshu_dot_platforms_dot_v1_dot_platforms__pb2.ResolveObjectionPlatformRequest.SerializeToString,
+            luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseNoticePlatform(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.platforms.v1.PlatformService/CloseNoticePlatform',
+            luoshu_dot_platforms_dot_v1_dot_platforms__pb2.CloseNoticePlatformRequest.SerializeToString,
+            luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReschedulePlatform(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.platforms.v1.PlatformService/ReschedulePlatform',
+            luoshu_dot_platforms_dot_v1_dot_platforms__pb2.ReschedulePlatformRequest.SerializeToString,
             luoshu_dot_platforms_dot_v1_dot_platforms__pb2.Platform.FromString,
             options,
             channel_credentials,

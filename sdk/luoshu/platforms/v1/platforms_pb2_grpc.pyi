@@ -85,6 +85,10 @@ class PlatformServiceStub:
     """Records an objection that came within the notice (异议). Role: case officer."""
     ResolveObjectionPlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.ResolveObjectionPlatformRequest, _platforms_pb2.Platform]
     """Decides an objection; one that is upheld bars the recognition. Role: case officer."""
+    CloseNoticePlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.CloseNoticePlatformRequest, _platforms_pb2.Platform]
+    """Says that the public notice is over (公示期满). Role: system."""
+    ReschedulePlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.ReschedulePlatformRequest, _platforms_pb2.Platform]
+    """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system."""
     NurturePlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.NurturePlatformRequest, _platforms_pb2.Platform]
     """Takes a platform into nurture (培育), where its kind is nurtured before it is recognised. Role: approver, not the author."""
     RecognizePlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.RecognizePlatformRequest, _platforms_pb2.Platform]
@@ -179,6 +183,10 @@ class PlatformServiceAsyncStub(PlatformServiceStub):
     """Records an objection that came within the notice (异议). Role: case officer."""
     ResolveObjectionPlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.ResolveObjectionPlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
     """Decides an objection; one that is upheld bars the recognition. Role: case officer."""
+    CloseNoticePlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.CloseNoticePlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
+    """Says that the public notice is over (公示期满). Role: system."""
+    ReschedulePlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.ReschedulePlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
+    """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system."""
     NurturePlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.NurturePlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
     """Takes a platform into nurture (培育), where its kind is nurtured before it is recognised. Role: approver, not the author."""
     RecognizePlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.RecognizePlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
@@ -426,6 +434,22 @@ class PlatformServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_platforms_pb2.Platform, _abc.Awaitable[_platforms_pb2.Platform]]:
         """Decides an objection; one that is upheld bars the recognition. Role: case officer."""
+
+    @_abc_1.abstractmethod
+    def CloseNoticePlatform(
+        self,
+        request: _platforms_pb2.CloseNoticePlatformRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platforms_pb2.Platform, _abc.Awaitable[_platforms_pb2.Platform]]:
+        """Says that the public notice is over (公示期满). Role: system."""
+
+    @_abc_1.abstractmethod
+    def ReschedulePlatform(
+        self,
+        request: _platforms_pb2.ReschedulePlatformRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platforms_pb2.Platform, _abc.Awaitable[_platforms_pb2.Platform]]:
+        """Counts the days of the public notice anew, when a calendar was announced or corrected. Role: system."""
 
     @_abc_1.abstractmethod
     def NurturePlatform(
