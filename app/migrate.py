@@ -1,12 +1,14 @@
 """The databases' schemas: Alembic, one environment, a folder of versions a service."""
 
 import io
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -18,9 +20,13 @@ from kernel import database
 from kernel.access import service_of
 from kernel.tables import tables_of
 
+log = structlog.get_logger(__name__)
+
 FOLDER = ROOT / "migrations"
 TURN = 20_736_001
 """Number of PostgreSQL's advisory lock by which those who upgrade one database take turns."""
+LOCK, LOCK_NOT_AVAILABLE = "2s", "55P03"
+ATTEMPTS, PAUSE = 10, 1.0  # seconds between two
 
 
 class SchemaBehind(RuntimeError):
@@ -60,12 +66,28 @@ def versions_of(service: str) -> Path:
 
 
 def upgrade(service: str, url: str) -> None:
-    """Bring a database to the newest schema, all in one transaction; nothing happens where it is there already."""
+    """Bring a database to the newest schema, all in one transaction; nothing happens where it is there already.
+
+    Who serves meanwhile waits for a table's lock, and so for whoever holds it: at most for `LOCK`, then it is given up, and
+    tried again after a while.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _upgrade(service, url)
+            break
+        except sa.exc.OperationalError as error:
+            if attempt == ATTEMPTS or getattr(error.orig, "sqlstate", "") != LOCK_NOT_AVAILABLE:
+                raise
+            log.warning("migration_waits", service=service, attempt=attempt)
+            time.sleep(PAUSE)
+
+
+def _upgrade(service: str, url: str) -> None:
     with _engine(url) as engine, engine.begin() as connection:
-        if database.is_postgres(
-            engine
-        ):  # SQLite's transaction holds its lock from its first statement
+        if database.is_postgres(engine):
+            # SQLite's transaction holds its lock from its first statement.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(TURN)))
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK}'"))
         command.upgrade(config_of(service, connection), "head")
 
 
@@ -93,6 +115,14 @@ def is_newest(service: str, url: str) -> bool:
         return MigrationContext.configure(connection).get_current_heads() == (newest(service),)
 
 
+def is_newer(service: str, url: str) -> bool:
+    """Tell whether a release after this one has upgraded a database: migrations only add, so this one runs on it."""
+    scripts = ScriptDirectory.from_config(config_of(service))
+    known = {script.revision for script in scripts.walk_revisions()}
+    with _engine(url) as engine, engine.connect() as connection:
+        return not known.issuperset(MigrationContext.configure(connection).get_current_heads())
+
+
 def ready(service: str, url: str) -> None:
     """Upgrade an SQLite file; of a server's database demand that somebody has. Raises SchemaBehind, SettingsError."""
     with _reachable(service):
@@ -115,6 +145,9 @@ def _reachable(service: str) -> Iterator[None]:
 
 def _ready(service: str, url: str) -> None:
     if is_newest(service, url):
+        return
+    if is_newer(service, url):
+        log.warning("schema_is_newer", service=service)
         return
     if not database.is_sqlite(url):
         raise SchemaBehind(
