@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "soak"
 FIGURES = ROOT / "build" / "live-figures.jsonl"
 RESULT = ROOT / "build" / "soak.md"
+SIMULATION = "simulation"
 Sizes = Mapping[str, str]
 
 
@@ -55,25 +56,31 @@ def kills(scale: float) -> Sizes:
     return {"LUOSHU_LIVE_KILLS": of(300, scale, 25), "LUOSHU_LIVE_WRITES": of(60_000, scale, 5_000)}
 
 
+def hostile(scale: float) -> Sequence[str]:
+    return ("-W", "ignore", "-m", "tests.hostile", "--size", "soak" if scale >= 1 else "ci")
+
+
 def simulation(scale: float) -> Sequence[str]:
     return ("-m", "tests.sim", "--campaign", "soak", "--scale", str(scale))
 
 
 STEPS = (
-    Step("planted faults", lambda _: ("-m", "pytest", "-q", "tests/sim/test_faults.py")),
+    Step("planted faults", live("../sim/test_faults.py", "test_planted.py")),
     Step("kill -9 under load", live("spread/test_kills.py"), kills),
     Step("broker away", live("spread/test_broker_away.py"), lambda s: {"LUOSHU_LIVE_AWAY": of(600, s, 60)}),
     Step("three brokers", live("spread/test_three_brokers.py"), lambda s: {"LUOSHU_LIVE_THREE": of(10, s, 3)}),
     Step("partitions", live("spread/test_partitions.py"), lambda _: {"LUOSHU_LIVE_TOXICS": "many"}),
-    Step("I/O errors", live("test_io_errors.py", "test_synced.py"), lambda s: {"LUOSHU_LIVE_IO": of(9, s)}),
+    Step("I/O errors", live("test_io_errors.py", "test_synced.py", "test_disk_full.py"), lambda s: {"LUOSHU_LIVE_IO": of(9, s)}),
     Step("twice at once", live("spread/test_twice.py"), lambda s: {"LUOSHU_LIVE_WRITES": of(60_000, s, 5_000)}),
     Step("drain on SIGTERM", live("spread/test_drain.py"), lambda s: {"LUOSHU_LIVE_STOPS": of(50, s, 3)}),
-    Step("simulation", simulation, says=" runs, ", beside=True),
+    Step("backup and restore, migration under load", live("test_backup.py", "test_migration.py")),
+    Step("hostile input and overload", hostile, says="{"),
+    Step(SIMULATION, simulation, beside=True),
 )  # fmt: skip
 
 
 def run(step: Step, scale: float) -> Result:
-    log, began = FOLDER / f"{step.name.replace(' ', '-')}.log", time.monotonic()
+    log, began = FOLDER / f"{step.name.replace(' ', '-').replace(',', '')}.log", time.monotonic()
     before = len(_lines(FIGURES))
     environment = {
         **os.environ,
@@ -86,7 +93,8 @@ def run(step: Step, scale: float) -> Result:
         done = subprocess.run(
             command, cwd=ROOT, env=environment, stdout=out, stderr=out, check=False
         )
-    figures = [_figure(json.loads(line)) for line in _lines(FIGURES)[before:]]
+    said = [json.loads(line) for line in _lines(FIGURES)[before:]]
+    figures = [_figure(one) for one in said if one["what"].startswith(SIMULATION) == step.beside]
     told = [line for line in _lines(log) if step.says and step.says in line]
     seconds = time.monotonic() - began
     return Result(step, done.returncode == 0, seconds, tuple(figures + told))

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAIN = "import sys; from app.serve import main; main(sys.argv[1:])"
 MOVED = "import sys; from tests.flow.moved import main; main(sys.argv[1:])"
 """The same with a clock that is as far ahead as the file `moved` says, in days."""
-PATIENCE = 60.0  # seconds until a test gives up; the machine may be busy
+PATIENCE = 180.0  # seconds until a test gives up; the machine may be busy
 PROMPT = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200))
 T = TypeVar("T")
 
@@ -71,7 +71,10 @@ class Separate:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def ready(self) -> "Separate":
-        until(self._serves, f"{self.names} to serve")
+        try:
+            until(self._serves, f"{self.names} to serve")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log.read_text('utf-8')[-2000:]}") from None
         self.channel = grpc.insecure_channel(self.address, PROMPT)
         return self
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from app.cluster import kafka
 from app.cluster.kafka import Broker
 from app.cluster.ports import Missing, free_port
-from app.cluster.postgres import Postgres
+from app.cluster.postgres import Postgres, _account
 
 STRICT = os.environ.get("CI") == "true"
 """Where this is so, a missing engine is a failure: a lane that did not run has shown nothing."""
@@ -51,10 +51,17 @@ def demanded() -> Iterator[None]:
 
 
 @contextmanager
-def a_postgres(*options: str, home: Path | None = None) -> Iterator[Postgres]:
-    """A PostgreSQL with nothing in it. `options`: as for `postgres -c`; `home`: where it keeps its data."""
+def a_postgres(
+    *options: str, home: Path | None = None, before: Callable[[Postgres], None] | None = None
+) -> Iterator[Postgres]:
+    """A PostgreSQL with nothing in it, or what `before` its start puts there.
+
+    `options`: as for `postgres -c`; `home`: where it keeps its data.
+    """
     with folder() as made:
         server = Postgres((home or made) / "postgres", free_port(), options)
+        if before is not None:
+            before(server)
         try:
             with demanded():
                 server.start()
@@ -74,6 +81,14 @@ def some_brokers(count: int = 1) -> Iterator[list[Broker]]:
             yield nodes
         finally:
             kafka.stop(nodes)
+
+
+def folder_owner() -> tuple[int, int]:
+    """Return user and group that PostgreSQL's files belong to here."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    account = _account()
+    return account.pw_uid, account.pw_gid
 
 
 def new_database(server: Postgres, name: str) -> str:

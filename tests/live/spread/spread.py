@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ from app.catalogue import NAMES, READERS, REGISTRIES
 from app.cluster.kafka import Broker, bootstrap
 from app.cluster.ports import Broken, tail
 from app.cluster.postgres import Postgres
-from kernel import database, kafka
-from services.audit.check import all_is_signed, verify_stored
-from services.audit.note import parse_signer
+from kernel import kafka
 from tests import invariants
 from tests.flow.separate import Separate, addresses, local, until
 from tests.flow.test_separate_processes import Province
 from tests.live import engines
 from tests.live.on_postgres import OnEngines
+from tests.live.proofs import demand_signed
 from tests.live.spread.topic import demand_topic, positions
 
 SERVICES = {service.name: service for service in REGISTRIES}
@@ -151,16 +149,8 @@ class Spread(Province):
             invariants.demand_audited(lines, self.server.url("audit"), name)
             if "reports" in self.readers:
                 invariants.demand_reported(lines, self.server.url("reports"), name)
-        self._demand_proofs()
+        demand_signed(self.server.url("audit"), self.folder / "audit.key")
         return found
-
-    def _demand_proofs(self) -> None:
-        signer = parse_signer((self.folder / "audit.key").read_text("utf-8").strip())
-        engine = database.reading(self.server.url("audit"))
-        self._until("audit", partial(all_is_signed, engine), "signed")
-        with engine.connect() as tx:
-            assert not verify_stored(tx, signer.verifier.encoded()).findings
-        engine.dispose()
 
     def repeats(self, source: str) -> int:
         """Return how many messages of a topic were there already."""
