@@ -125,6 +125,17 @@ def test_a_migration_that_breaks_off_leaves_the_older_schema(url: str, younger: 
     assert migrate.is_newest("platforms", url)
 
 
+def test_the_release_before_starts_on_a_newer_schema_and_leaves_it(url: str, younger: Path) -> None:
+    younger.write_text(_step(then=""))
+    migrate.ready("platforms", url)
+    younger.unlink()
+    assert migrate.is_newer("platforms", url)
+    migrate.ready("platforms", url)
+    with opened(url) as connection:
+        columns = [column["name"] for column in sa.inspect(connection).get_columns("known_record")]
+        assert "added" in columns
+
+
 def test_a_start_changes_nothing_on_the_newest_schema(url: str) -> None:
     migrate.ready("audit", url)
     file = Path(url.removeprefix("sqlite:///"))
@@ -135,6 +146,7 @@ def test_a_start_changes_nothing_on_the_newest_schema(url: str) -> None:
 
 def test_a_start_does_not_alter_a_servers_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "is_newest", lambda service, url: False)
+    monkeypatch.setattr(migrate, "is_newer", lambda service, url: False)
     with pytest.raises(migrate.SchemaBehind, match="run: luoshu migrate funding"):
         migrate.ready("funding", "postgresql://nobody@nowhere/funding")
 
