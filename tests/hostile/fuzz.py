@@ -74,6 +74,9 @@ class Size(NamedTuple):
     raw: int
     connections: int
 
+    def times(self, scale: float) -> "Size":
+        return Size(*(max(1, round(count * scale)) for count in self))
+
 
 SIZES = {
     "quick": Size(1_000, 1_000, 60),
@@ -241,12 +244,13 @@ def main() -> int:
     """Print the figures and what was found; return 1 when anything was."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.fuzz", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="ci")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the size")
     parser.add_argument("--seed", type=int, default=20260316)
     said = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="luoshu-hostile-") as folder:
         running = Running(Path(folder), NAMES, MovableClock()).start()
         furnish(running)
-        figures, found = attack(running, SIZES[said.size], said.seed)
+        figures, found = attack(running, SIZES[said.size].times(said.scale), said.seed)
         running.stop()
     measured(f"hostile input, {said.size}", **figures)
     print(json.dumps(figures, ensure_ascii=False))
