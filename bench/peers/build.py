@@ -65,4 +65,9 @@ def _generate() -> None:
 
 
 def _go(*arguments: str, folder: Path | None = None, **more: str) -> None:
-    subprocess.run((ROOT / "tools" / "go", *arguments), cwd=folder or BUILT, check=True, env={**os.environ, **more})
+    subprocess.run(
+        (ROOT / "tools" / "go", *arguments),
+        cwd=folder or BUILT,
+        check=True,
+        env={**os.environ, **more},
+    )
