@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +26,23 @@ PATIENCE = 60.0  # seconds that events may take from one service to another
 TURNS = 3  # looks after which nothing moved: at rest
 
 
-class Told(NamedTuple):
-    """A line of the story's page: a note, or an event of a service's journal."""
+class Refusal(NamedTuple):
+    """A call that was refused: by whose account, of which record, and the reason."""
 
-    note: dict[str, str]
+    department: str
+    record: str
+    action: str
+    code: str
+    day: datetime.date
+
+
+class Told(NamedTuple):
+    """A line of the story's page: a note, an event of a service's journal, or a call that was refused."""
+
+    note: Mapping[str, str] | None = None
     service: str = ""
     event: Any = None
+    refusal: Refusal | None = None
 
 
 @dataclass
@@ -74,27 +85,35 @@ class Players:
         except LuoshuError as error:
             if error.code != step.refused:
                 raise AssertionError(f"{step.by} {step.do} {step.record}: {error}") from error
+            department = self.people[step.by].department
+            refusal = Refusal(
+                department, self._named(step.record), step.do, error.code, self.clock.today
+            )
+            self.told.append(Told(refusal=refusal))
             return
         if step.refused:
             raise AssertionError(f"{step.by} {step.do} {step.record} was not refused")
 
     def _call(self, step: Step) -> None:
-        name = step.record
-        if name.startswith(OF):
-            name = self._review(name.removeprefix(OF))
+        name = self._named(step.record)
         kind = kinds()[name.partition("/")[0]]
         said = {key: wire(value) for key, value in step.fields.items()}
         request = _request(kind, step, name, said)
         method = kind.method(_rpc(kind, step))
         caller(self._client(self.people[step.by]).channel, method)(request)
 
-    def _review(self, subject: str) -> str:
-        """Return the name of the subject's newest review. Raises AssertionError: there is none."""
+    def _named(self, record: str) -> str:
+        """Return a record's name; `review of …`, `finding of …`: the newest one. Raises AssertionError: there is none."""
+        collection = next((c for prefix, c in OF.items() if record.startswith(prefix)), "")
+        if not collection:
+            return record
+        application = record.rpartition(" ")[2]
         room = self.process.rooms["coordination"]
-        table = room.store.tables.records["reviews"]
-        query = sa.select(table.c.name).where(table.c.subject == subject)
+        table = room.store.tables.records[collection]
+        query = sa.select(table.c.name).where(table.c.application == application)
         names = room.read_here(lambda tx: list(tx.execute(query.order_by("create_time")).scalars()))
-        assert names, f"{subject} has no review"  # noqa: S101 - a script's mistake
+        if not names:
+            raise AssertionError(f"there is no {record}")
         return str(names[-1])
 
     def _client(self, who: Person) -> Client:
@@ -145,7 +164,7 @@ class Players:
             (event.change.commit_time.ToMicroseconds(), name, event) for name, event in self._new()
         ]
         found.sort(key=lambda line: (line[0], SERVICES.index(line[1]), line[2].change.position))
-        self.told.extend(Told({}, name, event) for _, name, event in found)
+        self.told.extend(Told(service=name, event=event) for _, name, event in found)
 
     def _new(self) -> Iterator[tuple[str, Any]]:
         for room in self._rooms():

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.cli.output import choice
-from app.story.playing import Told
+from app.story.playing import Refusal, Told
 from app.story.script import Script
 from kernel.dates import iso, to_date
 from luoshu.coordination.v1 import coordination_pb2 as coordination
@@ -29,9 +29,10 @@ def page(script: Script, told: Sequence[Told]) -> str:
         f"# {script.title['zh']} · {script.title['en']}\n\n"
         "Played by the real services from `examples/stories/three_departments.yaml`, and printed from the events that they\n"
         "journalled: an arrow is an event, from the department or unit that acted to the record that it changed. What *Luoshu*\n"
-        "does happens by itself, on its day. Calls that were refused leave no event; the script names them.\n"
+        "does happens by itself, on its day. A broken arrow is a call that was refused, with the reason; it leaves no event.\n"
     )
-    return head + "".join(_chapter(script, chapter) for chapter in _chapters(told))
+    titles = _titles(told)
+    return head + "".join(_chapter(script, chapter, titles) for chapter in _chapters(told))
 
 
 def _chapters(told: Sequence[Told]) -> Iterator[list[Told]]:
@@ -44,22 +45,21 @@ def _chapters(told: Sequence[Told]) -> Iterator[list[Told]]:
     yield chapter
 
 
-def _chapter(script: Script, lines: list[Told]) -> str:
+def _chapter(script: Script, lines: list[Told], titles: Mapping[str, str]) -> str:
     note = lines[0].note
-    events = [line for line in lines if line.event is not None]
+    events = [line for line in lines if line.event is not None or line.refusal is not None]
     title = f"\n## {note['zh']}\n\n{note['en']}.\n" if note else ""
-    return title + (_diagram(script, events) if events else "")
+    return title + (_diagram(script, events, titles) if events else "")
 
 
-def _diagram(script: Script, events: Sequence[Told]) -> str:
+def _diagram(script: Script, events: Sequence[Told], titles: Mapping[str, str]) -> str:
     shown = {p.department: p.shown for p in script.people.values() if p.shown}
-    who = dict.fromkeys(line.event.change.department for line in events)
-    what = dict.fromkeys(line.event.change.record for line in events)
+    who = dict.fromkeys(_actor(line) for line in events)
+    what = dict.fromkeys(_object(line) for line in events)
     rows = [
         f"    actor {_id(d)} as {shown.get(d) or ('洛书 Luoshu' if d == SYSTEM else d)}"
         for d in who
     ]
-    titles = _titles(events)
     rows += [f"    participant {_id(r)} as {_record(r, titles)}" for r in what]
     return (
         "\n```mermaid\nsequenceDiagram\n"
@@ -69,12 +69,13 @@ def _diagram(script: Script, events: Sequence[Told]) -> str:
 
 
 def _titles(events: Iterable[Told]) -> Mapping[str, str]:
-    """Return review → what it is about: two reviews are told apart by it."""
-    return {
-        line.event.review.name: line.event.review.subject
+    """Return review or finding → the application that it is about: two are told apart by it."""
+    records = (
+        getattr(line.event, line.event.WhichOneof("record"))
         for line in events
-        if line.service == "coordination" and line.event.WhichOneof("record") == "review"
-    }
+        if line.service == "coordination"
+    )
+    return {record.name: record.application for record in records}
 
 
 def _record(name: str, titles: Mapping[str, str]) -> str:
@@ -86,14 +87,34 @@ def _record(name: str, titles: Mapping[str, str]) -> str:
 def _arrows(events: Sequence[Told], records: Sequence[str]) -> Iterator[str]:
     day: datetime.date | None = None
     for line in events:
-        change = line.event.change
-        today = to_date(change.business_date)
-        if today != day:
-            first, last = _id(records[0]), _id(records[-1])
+        if _day(line) != day:
+            day, first, last = _day(line), _id(records[0]), _id(records[-1])
             over = first if first == last else f"{first},{last}"
-            yield f"    Note over {over}: {today}"
-            day = today
-        yield f"    {_id(change.department)}->>{_id(change.record)}: {_said(line.event)}"
+            yield f"    Note over {over}: {day}"
+        arrow, said = (
+            ("--x", _refused(line.refusal)) if line.refusal else ("->>", _said(line.event))
+        )
+        yield f"    {_id(_actor(line))}{arrow}{_id(_object(line))}: {said}"
+
+
+def _day(line: Told) -> datetime.date | None:
+    return line.refusal.day if line.refusal else to_date(line.event.change.business_date)
+
+
+def _actor(line: Told) -> str:
+    said: str = line.refusal.department if line.refusal else line.event.change.department
+    return said
+
+
+def _object(line: Told) -> str:
+    said: str = line.refusal.record if line.refusal else line.event.change.record
+    return said
+
+
+def _refused(refusal: Refusal) -> str:
+    collection = refusal.record.partition("/")[0]
+    word = words_of(collection, refusal.action).zh
+    return _plain(f"{word} {refusal.action} ✗ {refusal.code}")
 
 
 def _said(event: Any) -> str:

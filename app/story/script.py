@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-OF = "review of "
+OF = {"review of ": "reviews", "finding of ": "findings"}
+"""How a script names what an application brought about: by the application."""
 
 
 class ScriptError(ValueError):
