@@ -62,7 +62,7 @@ hostile: $(READY_DEV) ## fuzz every RPC, overload a service, probe it: SIZE=ci, 
 soak: $(READY_DEV) ## the long version of test-live and the simulation (SCALE=0.1: a tenth of it) · 长时间可靠性测试
 	@$(MAKE) --no-print-directory $(READY_ENGINES)
 	tools/live_tools
-	PATH="$$PWD/build/bin:$$PATH" $(PYTHON_BIN) -m tests.soak --scale $(SCALE) $(ARGS)
+	PATH="$$PWD/build/bin:$$PATH" $(PYTHON_BIN) -m tests.soak --scale $(SCALE) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 check: $(CHECKS) ## lint, types, import contracts, proto, generated files, docs, alerts · 全部静态检查
 

@@ -13,11 +13,14 @@ WRITES = int(os.environ.get("LUOSHU_LIVE_WRITES", "5000"))
 AWAY = float(os.environ.get("LUOSHU_LIVE_AWAY", "60"))  # seconds that the broker is away
 STOPS = int(os.environ.get("LUOSHU_LIVE_STOPS", "3"))  # times that a service is stopped under load
 THREE = int(os.environ.get("LUOSHU_LIVE_THREE", "0"))  # of three brokers: kills of one
-TOXICS = MANY if os.environ.get("LUOSHU_LIVE_TOXICS") == "many" else FEW
+_KINDS = int(os.environ.get("LUOSHU_LIVE_TOXICS", "3"))
+TOXICS = MANY[:_KINDS] if len(FEW) < _KINDS else FEW
 IO_CREATES = int(
     os.environ.get("LUOSHU_LIVE_IO", "1")
-)  # changes in which each write and sync fails
-FIGURES = Path(__file__).parents[3] / "build" / "live-figures.jsonl"
+)  # in each of which every write and sync fails
+FIGURES = Path(
+    os.environ.get("LUOSHU_FIGURES") or Path(__file__).parents[3] / "build" / "live-figures.jsonl"
+)
 
 
 def measured(what: str, **figures: Any) -> None:
