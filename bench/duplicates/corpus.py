@@ -28,7 +28,7 @@ class Work:
 
     @property
     def said(self) -> str:
-        return f"{self.title}.\n\n{self.abstract}"
+        return f"{self.title}\n\n{self.abstract}"
 
 
 def tuning() -> list[Work]:

@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bench.duplicates.corpus import Work
 from bench.duplicates.synonyms import ENGLISH, GENERIC_TITLES, HAN, HAN_TITLES
@@ -30,56 +30,56 @@ SYLLABLES = [
 ]
 SWAPPED = 0.85  # of the words that have a synonym
 DROPPED = 0.15  # of a paraphrase's sentences
-Disguise = Callable[[Work, Sequence[Work], random.Random], tuple[Work, tuple[str, ...]]]
 
 
-def renamed(
-    work: Work, others: Sequence[Work], dice: random.Random
-) -> tuple[Work, tuple[str, ...]]:
-    """Another title, another name for the system, the applicant's name replaced."""
-    names = dict[str, str]()
-    shouting = work.abstract.upper() == work.abstract
+@dataclass(frozen=True)
+class Rewrite:
+    """A disguised work. `sources`: ids of what it was made of; `origins`: sentence → the sentence that it was made of."""
 
-    def other(match: re.Match[str]) -> str:
-        return names.setdefault(match.group(), "".join(dice.choices(SYLLABLES, k=3)).upper())
-
-    text = work.abstract if shouting else NAME.sub(other, work.abstract)
-    for word in work.applicant.split()[:2]:
-        text = re.sub(rf"\b{re.escape(word)}\b", "Tianhe", text, flags=re.IGNORECASE)
-    return replace(work, title=_title(work, dice), abstract=text), (work.id,)
+    work: Work
+    sources: tuple[str, ...]
+    origins: dict[str, str]
 
 
-def padded(work: Work, others: Sequence[Work], dice: random.Random) -> tuple[Work, tuple[str, ...]]:
-    """As much again of another's sentences, all of them shuffled; the title is another."""
+Disguise = Callable[[Work, Sequence[Work], random.Random], Rewrite]
+
+
+def renamed(work: Work, others: Sequence[Work], dice: random.Random) -> Rewrite:
+    """Another title, other names for the system and its parts, the applicant's name replaced."""
     own = _sentences(work)
-    filling = [s for other in dice.sample(list(others), 6) for s in _sentences(other)[:4]]
+    new = _names_changed(work, own, dice)
+    return _of(work, list(zip(new, own, strict=True)), dice)
+
+
+def padded(work: Work, others: Sequence[Work], dice: random.Random) -> Rewrite:
+    """As much again of others' sentences, all of them shuffled; the title is another."""
+    own = [(s, s) for s in _sentences(work)]
+    filling = [(s, "") for other in dice.sample(list(others), 6) for s in _sentences(other)[:4]]
     dice.shuffle(filling)
-    return _of(work, _shuffled([*own, *filling[: max(2, len(own))]], dice), dice), (work.id,)
+    return _of(work, _shuffled([*own, *filling[: max(2, len(own))]], dice), dice)
 
 
-def split(work: Work, others: Sequence[Work], dice: random.Random) -> tuple[Work, tuple[str, ...]]:
+def split(work: Work, others: Sequence[Work], dice: random.Random) -> Rewrite:
     """One half of the work, as an application of its own."""
-    own = _sentences(work)
+    own = [(s, s) for s in _sentences(work)]
     half = (len(own) + 1) // 2
-    return _of(work, own[:half] if dice.random() < 0.5 else own[-half:], dice), (work.id,)
+    return _of(work, own[:half] if dice.random() < 0.5 else own[-half:], dice)
 
 
-def combined(
-    work: Work, others: Sequence[Work], dice: random.Random
-) -> tuple[Work, tuple[str, ...]]:
-    """Two works made one: most of each."""
+def combined(work: Work, others: Sequence[Work], dice: random.Random) -> Rewrite:
+    """Two works made one: two thirds of each."""
     other = dice.choice(others)
-    parts = [_most(_sentences(source), dice) for source in (work, other)]
-    return _of(work, [*parts[0], *parts[1]], dice), (work.id, other.id)
+    parts = [(s, s) for source in (work, other) for s in _most(_sentences(source), dice)]
+    return _of(work, parts, dice, (work.id, other.id))
 
 
-def paraphrased(
-    work: Work, others: Sequence[Work], dice: random.Random
-) -> tuple[Work, tuple[str, ...]]:
+def paraphrased(work: Work, others: Sequence[Work], dice: random.Random) -> Rewrite:
     """Other words wherever there are some, sentences dropped and moved, names changed."""
-    own = _sentences(renamed(work, others, dice)[0])
-    kept = [s for s in own if len(own) < 4 or dice.random() >= DROPPED] or own
-    return _of(work, [_reworded(s, dice) for s in _shuffled(kept, dice)], dice), (work.id,)
+    own = _sentences(work)
+    new = [_reworded(s, dice) for s in _names_changed(work, own, dice)]
+    pairs = list(zip(new, own, strict=True))
+    kept = [pair for pair in pairs if len(own) < 4 or dice.random() >= DROPPED] or pairs
+    return _of(work, _shuffled(kept, dice), dice)
 
 
 DISGUISES: dict[str, Disguise] = {
@@ -102,14 +102,34 @@ def _most(sentences: list[str], dice: random.Random) -> list[str]:
     return [sentences[i] for i in sorted(dice.sample(range(len(sentences)), count))]
 
 
-def _shuffled(sentences: list[str], dice: random.Random) -> list[str]:
-    return dice.sample(sentences, len(sentences))
+def _names_changed(work: Work, sentences: list[str], dice: random.Random) -> list[str]:
+    names = dict[str, str]()
+
+    def other(match: re.Match[str]) -> str:
+        return names.setdefault(match.group(), "".join(dice.choices(SYLLABLES, k=3)).upper())
+
+    shouting = work.abstract.upper() == work.abstract and not is_chinese(work.abstract)
+    words = "|".join(re.escape(word) for word in work.applicant.split()[:2])
+    applicant = re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+    new = sentences if shouting else [NAME.sub(other, s) for s in sentences]
+    return [applicant.sub("Tianhe", s) for s in new]
 
 
-def _of(work: Work, sentences: Sequence[str], dice: random.Random) -> Work:
-    joint = "" if is_chinese(work.abstract) else " "
-    ended = [s if s[-1] in ".!?;。！？；" else s + ("。" if not joint else ".") for s in sentences]
-    return replace(work, title=_title(work, dice), abstract=joint.join(ended))
+def _shuffled(pairs: list[tuple[str, str]], dice: random.Random) -> list[tuple[str, str]]:
+    return dice.sample(pairs, len(pairs))
+
+
+def _of(
+    work: Work,
+    pairs: Sequence[tuple[str, str]],
+    dice: random.Random,
+    sources: tuple[str, ...] = (),
+) -> Rewrite:
+    chinese = is_chinese(work.abstract)
+    end, joint = ("。", "") if chinese else (".", " ")
+    said = joint.join(s if s[-1] in ".!?;。！？；" else s + end for s, _ in pairs)
+    new = replace(work, title=_title(work, dice), abstract=said)
+    return Rewrite(new, sources or (work.id,), dict(pairs))
 
 
 def _title(work: Work, dice: random.Random) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from app.catalogue import NAMES
+from app.cli import cli
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.coordination.v1 import findings_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
@@ -264,6 +266,25 @@ def test_a_repeated_disposal_gets_the_first_answer(process: Running, pair: tuple
     }
     once = process.call("DisposeFinding", PEOPLE["DIIT"][1], **said)
     assert process.call("DisposeFinding", PEOPLE["DIIT"][1], **said).revision == once.revision
+
+
+def luoshu(process: Running, *words: str) -> Result:
+    address = f"127.0.0.1:{process.process.port}"
+    said = [*words, "--address", address, "--deadline", "60"]
+    said += ["--as", "DIIT:case_officer-DIIT", "--roles", "case_officer"]
+    return CliRunner().invoke(cli, said, catch_exceptions=False)
+
+
+def test_the_command_shows_both_sides(process: Running, pair: tuple[str, str]) -> None:
+    (finding,) = (f for f in findings(process, PEOPLE["DIIT"][0], pair[1]) if f.other == pair[0])
+    listed = luoshu(process, "duplicates", "list", "--all", "--about", pair[1]).stdout
+    assert finding.name.removeprefix("findings/") in listed
+    shown = luoshu(process, "duplicates", "show", finding.name).stdout
+    for evidence in finding.candidate.evidence:
+        assert evidence.quote in shown
+        assert evidence.other_quote in shown
+    checked = luoshu(process, "duplicates", "check", "--title", "储能", "--abstract", BATTERY)
+    assert pair[0] in checked.stdout
 
 
 def test_the_index_and_its_cursor_agree(process: Running) -> None:

@@ -81,7 +81,7 @@ class Index:
         after = set(document.keys) | {EVERY} if document.is_in else set[int]()
         self._leave(tx, document.name, before - after)
         self._enter(tx, document.name, after - before)
-        self._put_document(tx, document, after, vector)
+        self.put_document(tx, document, after, vector)
 
     def stays(self, tx: sa.Connection, document: Document) -> None:
         """Keep a newer revision of a document that is found as before."""
@@ -92,7 +92,7 @@ class Index:
             .values(position=document.position, record=document.application.SerializeToString())
         )
 
-    def _put_document(
+    def put_document(
         self, tx: sa.Connection, document: Document, keys: Iterable[int], vector: bytes
     ) -> None:
         table = self.tables.document
@@ -152,6 +152,12 @@ class Index:
     def get(self, tx: sa.Connection, name: str) -> Document | None:
         """Return an application as it was compared last, one that is out too."""
         return next(iter(self.some(tx, [key_of(name)])), None)
+
+    def vector(self, tx: sa.Connection, number: int) -> bytes:
+        """Return a document's vector; empty where it has none, or there is no such document."""
+        table = self.tables.document
+        found = tx.execute(sa.select(table.c.vector).where(table.c.number == number)).scalar()
+        return bytes(found or b"")
 
     def some(self, tx: sa.Connection, numbers: Sequence[int]) -> list[Document]:
         table = self.tables.document

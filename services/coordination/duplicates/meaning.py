@@ -65,7 +65,7 @@ class Meanings:
             numbers, matrix = self._packed[not document.is_chinese]
         if not len(numbers):
             return {}
-        own = self._unit(vector)
+        own = self.unit(vector)
         likeness = matrix @ own
         best = sorted(zip((-likeness).tolist(), numbers.tolist(), strict=True))[: NEAR + 1]
         return {
@@ -74,7 +74,7 @@ class Meanings:
             if number != document.number
         }
 
-    def _unit(self, vector: bytes) -> Any:
+    def unit(self, vector: bytes) -> Any:
         whole = self.numpy.frombuffer(vector, self.numpy.int8).astype(self.numpy.float32)
         return whole / self.numpy.linalg.norm(whole)
 
@@ -89,7 +89,7 @@ class Meanings:
             self._seen = max(self._seen, position)
             self._vectors.pop(number, None)
             if is_in and vector:
-                self._vectors[number] = (bool(is_chinese), self._unit(vector))
+                self._vectors[number] = (bool(is_chinese), self.unit(vector))
         if rows or not self._packed:
             self._packed = {chinese: self._pack(chinese=chinese) for chinese in (False, True)}
 

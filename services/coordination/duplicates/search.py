@@ -52,7 +52,7 @@ class Search:
 
     def vector(self, document: Document) -> bytes:
         """Return the document's meaning; empty where the extra is not installed."""
-        return self.meanings.vector(document) if self.meanings and document.is_in else b""
+        return self.meanings.vector(document) if self.meanings else b""
 
     def _meaning(self, tx: sa.Connection, document: Document, vector: bytes) -> dict[int, int]:
         """Return documents of the other language that mean about the same, with how much so, permille."""

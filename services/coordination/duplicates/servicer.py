@@ -45,7 +45,8 @@ class DuplicatesServicer:
     ) -> pb.CheckDuplicatesResponse:
         document = self._document(tx, request, caller)
         own_only = OFFICIALS.isdisjoint(caller.roles)
-        found = self.search.candidates(tx, document, self._today())
+        known = self.search.index.vector(tx, document.number) if request.application else b""
+        found = self.search.candidates(tx, document, self._today(), known)
         if own_only:
             found = [c for c in found if self._is_own(tx, c.application, caller)]
         documents, bare = self.search.index.extent(tx)

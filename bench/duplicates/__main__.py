@@ -1,0 +1,111 @@
+"""`python -m bench.duplicates [tuning]`: measure on the hold-out (or look at the tuning part), and write results.md."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.duplicates import corpus
+from bench.duplicates.measuring import (
+    Check,
+    disguised,
+    honest,
+    id_of,
+    indexed,
+    is_same_work,
+    is_true,
+    searching,
+)
+from bench.duplicates.results import Figures, Mistake, page
+
+if TYPE_CHECKING:
+    from bench.duplicates.languages import Languages
+
+PAGE = Path(__file__).with_name("results.md")
+SEED, SAMPLE = "2026-11", 150
+
+
+def main() -> None:
+    on_hold_out = "tuning" not in sys.argv[1:]
+    works = corpus.hold_out() if on_hold_out else corpus.tuning()
+    chinese = list(corpus.translations(works).values())
+    search = searching()
+    checks = list[Check]()
+    for part in (works, chinese):
+        with indexed(part, search) as tx:
+            checks += honest(tx, search, part)
+            checks += disguised(tx, search, part, SEED, SAMPLE)
+    figures = judged(checks, {work.id: work for work in (*works, *chinese)})
+    figures.languages = _languages(works, chinese)
+    figures.speed = _speed()
+    name = "the hold-out" if on_hold_out else "the tuning part"
+    text = page(figures, name, len(works), len(chinese))
+    print(text)
+    if on_hold_out:
+        PAGE.write_text(text, encoding="utf-8")
+
+
+def _languages(works: list[corpus.Work], chinese: list[corpus.Work]) -> "Languages | None":
+    try:
+        from bench.duplicates.languages import across
+    except ImportError:
+        return None
+    return across(works, chinese)
+
+
+def _speed() -> str:
+    from bench.duplicates import speed
+
+    return speed.PAGE.read_text(encoding="utf-8").strip() if speed.PAGE.exists() else ""
+
+
+def judged(checks: list[Check], works: dict[str, corpus.Work]) -> Figures:
+    figures = Figures()
+    for check in checks:
+        if check.rewrite is None:
+            _judge_honest(check, works, figures)
+        else:
+            _judge_disguised(check, works, figures)
+    return figures
+
+
+def _judge_honest(check: Check, works: dict[str, corpus.Work], figures: Figures) -> None:
+    others = {i for i in check.raised if works[i].applicant != check.work.applicant}
+    own = {i for i in check.raised - others if not is_same_work(works[i], check.work)}
+    figures.honest += 1
+    figures.alarmed_other += bool(others)
+    figures.alarmed_own += bool(own)
+    figures.has_own += any(
+        w.applicant == check.work.applicant
+        and w.id != check.work.id
+        and not is_same_work(w, check.work)
+        for w in works.values()
+    )
+    figures.false_alarms += bool(others or own)
+    for candidate in check.candidates:
+        if id_of(candidate) in others | own:
+            kind = "another applicant" if id_of(candidate) in others else "own other work"
+            figures.mistakes.append(
+                Mistake(kind, check.work, works[id_of(candidate)], candidate.score)
+            )
+
+
+def _judge_disguised(check: Check, works: dict[str, corpus.Work], figures: Figures) -> None:
+    rewrite = check.rewrite
+    assert rewrite is not None
+    figures.disguised[check.kind] += 1
+    hit = bool(check.raised & set(rewrite.sources))
+    figures.found[check.kind] += hit
+    scores = Counter({id_of(c): c.score for c in check.candidates})
+    if not hit:
+        best = scores[rewrite.sources[0]]
+        figures.mistakes.append(Mistake(f"missed: {check.kind}", check.work, None, best))
+    for candidate in check.candidates:
+        if candidate.raised and id_of(candidate) == rewrite.sources[0]:
+            true = sum(is_true(e, rewrite) for e in candidate.evidence)
+            figures.evidence += len(candidate.evidence)
+            figures.evidence_true += true
+
+
+if __name__ == "__main__":
+    main()
