@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from bench import (
+    audit,
     closing,
     commits,
     creates,
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Line]]] = {
     "list": listing.lines,
     "events": events.lines,
     "watch": watching.lines,
+    "audit": audit.lines,
     "close": closing.lines,
     "start": starting.lines,
     "parts": parts.lines,

@@ -1,12 +1,14 @@
 """The audit's tables, and reading them."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from kernel.access_store import access_tables
-from kernel.database import TEXT, WHOLE, take_turn
+from kernel.database import TEXT, WHOLE, is_postgres, take_turn
 from services.audit.domain import Columns, LogEntry
 from services.audit.merkle import Nodes
 
@@ -172,13 +174,35 @@ def hashes(
     connection: sa.Connection, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], bytes]:
     """Return place → hash of the nodes that are stored; a place is (level, index)."""
-    found = dict[tuple[int, int], bytes]()
-    here = sa.tuple_(node.c.level, node.c.index).in_(sa.bindparam("places", expanding=True))
-    query = sa.select(node.c.level, node.c.index, node.c.hash).where(here)
-    for start in range(0, len(places), CHUNK):
-        rows = connection.execute(query, {"places": places[start : start + CHUNK]})
-        found |= {(level, index): digest for level, index, digest in rows}
-    return found
+    if not places:
+        return {}
+    postgres = is_postgres(connection.engine)
+    rows = connection.execute(_wanted(postgres=postgres), _places(places, postgres=postgres))
+    return {(level, index): digest for level, index, digest in rows}
+
+
+@lru_cache(maxsize=2)
+def _wanted(*, postgres: bool) -> sa.Select[Any]:
+    """The places drive the join, each a look-up by key: of row values in a list SQLite reads the whole table."""
+    if postgres:
+        from kernel.arrays import Array
+
+        binds = [sa.bindparam(name, type_=Array(WHOLE)) for name in ("levels", "places")]
+        columns = [sa.column(name, WHOLE) for name in ("level", "place")]
+        wanted: Any = sa.func.unnest(*binds).table_valued(*columns, name="wanted").render_derived()
+        level, place = wanted.c.level, wanted.c.place
+    else:
+        wanted = sa.func.json_each(sa.bindparam("places", type_=sa.Text)).table_valued("value")
+        level, place = (sa.func.json_extract(wanted.c.value, f"$[{at}]") for at in (0, 1))
+    here = sa.and_(node.c.level == level, node.c.index == place)
+    return sa.select(node.c.level, node.c.index, node.c.hash).select_from(wanted.join(node, here))
+
+
+def _places(places: Sequence[tuple[int, int]], *, postgres: bool) -> dict[str, Any]:
+    if postgres:
+        levels, indexes = zip(*places, strict=True)
+        return {"levels": list(levels), "places": list(indexes)}
+    return {"places": json.dumps(places)}
 
 
 def level(connection: sa.Connection, number: int, start: int, end: int) -> list[bytes]:
