@@ -53,7 +53,7 @@ test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if mis
 	@$(MAKE) --no-print-directory $(READY_ENGINES)
 	tools/live $(ARGS)
 
-simulate: $(READY_DEV) ## play a campaign of simulated faults: CAMPAIGN=ci (5 minutes), soak (hours) · 模拟故障
+simulate: $(READY_DEV) ## play a campaign of simulated faults: CAMPAIGN=ci (8 minutes), soak (hours) · 模拟故障
 	PYTHONPATH=.:sdk $(PYTHON_BIN) -m tests.sim --campaign $(or $(CAMPAIGN),ci)
 
 hostile: $(READY_DEV) ## fuzz every RPC, overload a service, probe it: SIZE=ci, soak · 恶意输入与过载
