@@ -14,7 +14,7 @@ ARGS ?=
 JOBS ?=
 SCALE ?= 1
 
-CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-alerts
+CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-deploy check-alerts
 
 .PHONY: help setup run run-cluster engines test test-live simulate soak hostile check $(CHECKS) generate docs story bench release-proto lock clean
 
@@ -87,6 +87,11 @@ check-generated: $(READY_DEV)
 
 check-docs: $(READY_DEV)
 	$(PYTHON_BIN) -m app.docs --check
+
+# The schema of compose files lies in the package: nothing is fetched.
+check-deploy: $(READY_DEV)
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/hadolint deploy/Dockerfile
 
 check-alerts:
 	tools/promtool_check
