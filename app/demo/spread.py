@@ -26,6 +26,7 @@ from app.settings import ROOT, Settings
 from kernel.access import access_source, service_of
 from kernel.dates import ONE_DAY, business_date
 from kernel.pack import load as load_pack
+from luoshu.client import LuoshuError
 
 BEGUN, COMPLETE, CLOCK = "story.begun", "story.complete", "story.clock"
 """Files in a cluster's folder: the story was begun, was told to its end; its time while it is told."""
@@ -51,6 +52,12 @@ def main(brokers: int | None, folder: Path) -> None:
         tell.say("已停止，数据保留。", "Stopped; the data are kept.")
     except Broken as broken:
         tell.say(broken.zh, broken.en, "red")
+        sys.exit(FAILED)
+    except (TimeoutError, LuoshuError) as error:
+        logs = folder / "services"
+        tell.say(
+            f"出错：{error}；日志在 {logs}", f"It failed: {error}; the logs are in {logs}", "red"
+        )
         sys.exit(FAILED)
 
 
