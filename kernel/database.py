@@ -22,7 +22,7 @@ SQLITE_PRAGMAS = (
     "wal_autocheckpoint=4000",
 )
 AWAY = ("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
-READER = 20_736_003
+READER = 20_736_005
 """Number of PostgreSQL's advisory lock by which those who write a reader's database take turns."""
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
 

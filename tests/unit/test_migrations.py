@@ -13,7 +13,7 @@ from alembic import command
 from app import migrate
 from app.catalogue import NAMES, WITH_JOURNALS
 from app.settings import Settings
-from kernel import database
+from kernel import database, relay
 
 ADDS_A_COLUMN = """
 import sqlalchemy as sa
@@ -177,3 +177,8 @@ def test_a_first_start_makes_all_schemas_in_a_moment(tmp_path: Path) -> None:
     for service in NAMES:
         migrate.ready(service, f"sqlite:///{tmp_path}/{service}.sqlite3")
     assert time.process_time() - began < SECONDS
+
+
+def test_no_two_of_postgresqls_advisory_locks_have_one_number() -> None:
+    numbers = (migrate.TURN, relay.LEAD, relay.LEAD_ACCESS, database.READER)
+    assert len(set(numbers)) == len(numbers)
