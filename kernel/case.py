@@ -1,6 +1,7 @@
 """What a rule of a domain may know and ask besides its record and its command."""
 
 import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -75,6 +76,18 @@ class Case(Protocol):
 
     def change(self, name: str) -> Any:
         """Return another record of the same service, to change together with this one. Raises NotFound."""
+        ...
+
+    def find(self, collection: str, where: Mapping[str, str | int]) -> Sequence[Any]:
+        """Return the records of this service whose columns have these values, by name, to read; this one is left out.
+
+        It looks past what the caller may see: a rule holds for everybody. What it tells has to be the caller's own, or public.
+        Raises TypeError where no column is declared as `sought`.
+        """
+        ...
+
+    def subject(self, person: Any) -> str:
+        """Return the pseudonym of a person as a request gives it: the same person, the same pseudonym within a service."""
         ...
 
     def number(self, series: str) -> int:

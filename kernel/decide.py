@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,8 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import personal
 from kernel.access import Access
+from kernel.book import Entry
 from kernel.case import Role
-from kernel.columns import microseconds
+from kernel.columns import fields_of, microseconds
 from kernel.dates import business_date, from_date
 from kernel.deadline import Deadline
 from kernel.decision import Decision, shown
@@ -42,6 +43,7 @@ class Batch:
     keys: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=dict)
     journal: list[JournalRow] = field(default_factory=list)
+    ledger: list[Entry] = field(default_factory=list)
     sealed: dict[str, personal.Sealed] = field(default_factory=dict)
     drawn: dict[str, int] = field(default_factory=dict)
     new_keys: dict[str, bytes] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Batch:
             keys=dict(self.keys),
             rows={collection: dict(rows) for collection, rows in self.rows.items()},
             journal=list(self.journal),
+            ledger=list(self.ledger),
             sealed=dict(self.sealed),
             drawn=dict(self.drawn),
             new_keys=dict(self.new_keys),
@@ -95,6 +98,16 @@ class Batch:
         if name not in self.records:
             self.records[name] = self.loader.record(name)
         return self.records[name]
+
+    def find(self, collection: str, where: Mapping[str, str | int]) -> list[Held]:
+        """Return the records whose columns have these values, by name; what the batch has changed counts as changed."""
+        fields = [f for f in fields_of(self.service.by_collection[collection]) if f.path in where]
+        if not any(f.sought for f in fields) or len(fields) < len(where):
+            raise TypeError(f"{collection}: no column of {sorted(where)} is sought, or one is none")
+        changed = self.rows.get(collection, {})
+        names = {n for n in self.loader.names(collection, where) if n not in changed}
+        held = [h for h in map(self.held, sorted(names | changed.keys())) if h is not None]
+        return [h for h in held if all(f.value(h.message) == where[f.path] for f in fields)]
 
     def key_of(self, subject: str) -> bytes:
         """Return a subject's key; a new subject gets one."""

@@ -1,10 +1,12 @@
 """One command under decision: what its rules see, and the journal rows that come of it."""
 
 import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kernel import personal
 from kernel.access import Access, Kind, reading
+from kernel.book import Entry, entries
 from kernel.case import Reference, Role
 from kernel.columns import iso, microseconds, values_of
 from kernel.dates import from_date, to_date
@@ -41,6 +43,7 @@ class Decision:
         self._entries: list[tuple[JournalRow, Held, tuple[Any, ...] | None]] = []
         self._sealed: list[personal.Sealed] = []
         self._access: list[Access] = []
+        self._posted: list[Entry] = []
         self.caller, self.pack, self.today = command.caller, batch.pack, batch.today
         self.importing = command.action == "imported"
         self.effective = command.effective or batch.today
@@ -56,6 +59,13 @@ class Decision:
         if name not in self._others:
             self._others[name] = _copy(self._visible(name).message)
         return self._others[name]
+
+    def find(self, collection: str, where: Mapping[str, str | int]) -> list[Any]:
+        found = self._batch.find(collection, where)
+        return [held.message for held in found if held.message.name != self._command.name]
+
+    def subject(self, person: Any) -> str:
+        return personal.present_subject(person, self._batch.vault)
 
     def number(self, series: str) -> int:
         if series not in self._numbers:
@@ -112,6 +122,7 @@ class Decision:
             if columns is not None:
                 batch.rows.setdefault(row.collection, {})[row.record] = columns
         batch.position += len(self._entries)
+        batch.ledger += self._posted
         batch.numbers.update(self._numbers)
         batch.drawn.update(self._numbers)
         batch.sealed.update((sealed.commitment, sealed) for sealed in self._sealed)
@@ -247,8 +258,16 @@ class Decision:
             held = Held(old.message, new.revision, position, made_by)
             then = standing_of(old.message, resource.lifecycle)
             columns = _columns(resource, held, then, old.message.SerializeToString())
+        self._post(position, effective, old, held.message)
         self._entries.append((row, held, columns))
         return standing, body
+
+    def _post(self, position: int, day: datetime.date, old: Held | None, new: Any) -> None:
+        """Book what the record as it stands holds more or less than before."""
+        book = self._batch.service.book
+        if book is not None:
+            posted = book.postings(None if old is None else old.message, new)
+            self._posted += entries(position, day.isoformat(), posted)
 
     def _stamp(self, new: Any, old: Held | None, effective: datetime.date) -> None:
         new.revision = 1 if old is None else old.revisions + 1

@@ -211,7 +211,7 @@ class _Parser:
 
 
 def _name_field() -> Field:
-    return Field("name", "text", str, True)
+    return Field("name", "text", str, sorted=True)
 
 
 def _unquoted(token: Token) -> str:

@@ -83,7 +83,7 @@ class Lists:
 
     def _now(self, tx: sa.Connection, question: Question) -> tuple[list[Any], list[Any] | None]:
         table = self._store.tables.records[question.resource.collection]
-        statement = sa.select(table.c.record).where(*self._seen_by(table, question.caller))
+        statement = sa.select(table.c.record).where(*seen_by(table, question.caller))
         if question.condition is not None:
             statement = statement.where(filters.sql(question.condition, table))
         if question.key is not None:
@@ -126,22 +126,22 @@ class Lists:
         table = self._store.tables.records[question.resource.collection]
         statement = (
             sa.select(table.c.name, table.c.readers)
-            .where(table.c.name > after, *self._seen_by(table, question.caller))
+            .where(table.c.name > after, *seen_by(table, question.caller))
             .order_by(table.c.name)
             .limit(CHUNK)
         )
         return {row.name: row.readers for row in tx.execute(statement)}
 
-    @staticmethod
-    def _seen_by(table: sa.Table, caller: Caller) -> list[sa.ColumnElement[bool]]:
-        """The one scope of lists: published, or the caller's department is among the readers."""
-        if sees_all(caller):
-            return []
-        if not caller.department:
-            return [table.c.public == 1]
-        return [
-            sa.or_(
-                table.c.public == 1,
-                table.c.readers.contains(f" {caller.department} ", autoescape=True),
-            )
-        ]
+
+def seen_by(table: Any, caller: Caller) -> list[sa.ColumnElement[bool]]:
+    """The one scope of lists: published, or the caller's department is among the readers; empty: everything."""
+    if sees_all(caller):
+        return []
+    if not caller.department:
+        return [table.c.public == 1]
+    return [
+        sa.or_(
+            table.c.public == 1,
+            table.c.readers.contains(f" {caller.department} ", autoescape=True),
+        )
+    ]

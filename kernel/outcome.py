@@ -1,7 +1,7 @@
 """What a decision is about and what comes of it: commands, records as held, journal rows, answers."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -74,6 +74,7 @@ class Loader(Protocol):
     """What a decision may still have to read, under the journal's head lock."""
 
     def record(self, name: str) -> Held | None: ...
+    def names(self, collection: str, where: Mapping[str, str | int]) -> Sequence[str]: ...
     def last_number(self, series: str) -> int: ...
     def reference(self, name: str) -> Reference | None: ...
     def subject_key(self, subject: str) -> bytes | None: ...

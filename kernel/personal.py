@@ -112,6 +112,13 @@ def _commit_person(
         yield seal(key, mark, person.subject, value)
 
 
+def present_subject(person: Any, vault: Vault) -> str:
+    """Return the pseudonym that a person has or will get: the one it stands under, else by what is given of it."""
+    said = {f: getattr(person, f) for f in personal_fields(person.DESCRIPTOR)}
+    plain = {f: v for f, v in said.items() if v and not v.startswith(PREFIX)}
+    return vault.subject_of(_identity(plain)) if plain else str(person.subject)
+
+
 def _subject(path: str, plain: dict[str, str], before: set[str], vault: Vault) -> str:
     """Return whose values these are: of those left as they were, else by what is given. Raises Invalid: of two persons."""
     subjects = set(before)

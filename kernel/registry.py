@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from kernel.book import Book
 from kernel.lifecycle import Lifecycle
 
 
@@ -15,11 +16,12 @@ class Column:
     """A field of the record that lists filter by: a path such as `title` or `origin.foreign_id`.
 
     Strings, enums, whole numbers, booleans, `google.type.Date`, timestamps, and repeated strings (for `:`).
-    `sorted`: lists may be ordered by it, which costs an index.
+    `sorted`: lists may be ordered by it, which costs an index. `sought`: rules ask for records by it (`Case.find`), likewise.
     """
 
     path: str
     sorted: bool = False
+    sought: bool = False
 
 
 @dataclass(frozen=True, eq=False)  # there is one of each, and caches are keyed by it
@@ -59,12 +61,16 @@ class Resource:
 
 @dataclass(frozen=True, eq=False)
 class Service:
-    """One journal and what it tells of. `contract`: the gRPC service. `event`: the message that its journal holds."""
+    """One journal and what it tells of.
+
+    `contract`: the gRPC service. `event`: the message that its journal holds. `book`: how its records stand for money.
+    """
 
     name: str
     contract: ServiceDescriptor
     event: Any
     resources: tuple[Resource, ...]
+    book: Book | None = None
 
     @cached_property
     def by_collection(self) -> Mapping[str, Resource]:

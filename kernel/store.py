@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from kernel.access_store import AccessStore
 from kernel.case import Reference
+from kernel.columns import fields_of
 from kernel.database import Put, is_postgres, many, one_of
 from kernel.deadline import Deadline, Due
 from kernel.decide import Batch
+from kernel.ledger import Ledger
 from kernel.outcome import Held, Settled
 from kernel.parking import Parking
 from kernel.personal import Sealed
@@ -59,6 +61,7 @@ class Store:
         if due is not None:
             self._put_deadline = Put(due, postgres=postgres)
             self._forget = sa.delete(due).where(one_of(due.c.record, postgres=postgres))
+        self._ledger = self._ledger_of(service)
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
         self._lock = sa.select(head.c.position, head.c.commit_time).with_for_update()
@@ -77,6 +80,10 @@ class Store:
         self._notify = sa.select(sa.func.pg_notify(channel_of(service.name), ""))
         self._seen = self._seen_statement()
         self._tail = self._tail_statement()
+
+    def _ledger_of(self, service: Service) -> Ledger | None:
+        book, tables = service.book, self.tables.ledger
+        return Ledger(book, tables, postgres=self.postgres) if book and tables else None
 
     def _by_name(self, table: sa.Table, *columns: sa.Column[Any]) -> sa.Select[Any]:
         return sa.select(table.c.name, *columns).where(one_of(table.c.name, postgres=self.postgres))
@@ -138,6 +145,8 @@ class Store:
         for collection, rows in batch.rows.items():
             self._put_records[collection](tx, list(rows.values()))
         self._put_journal(tx, batch.journal)
+        if self._ledger is not None:
+            self._ledger.write(tx, batch.ledger)
         self._put_number(tx, list(batch.drawn.items()))
         subjects = {sealed.subject for sealed in batch.sealed.values()}
         self._put_subject(tx, [(s, key) for s, key in batch.new_keys.items() if s in subjects])
@@ -194,6 +203,15 @@ class Store:
         cursor = self.tables.cursor
         rows = tx.execute(sa.select(cursor.c.source, cursor.c.shard, cursor.c.position))
         return {(source, shard): position for source, shard, position in rows}
+
+    def names(
+        self, tx: sa.Connection, collection: str, where: Mapping[str, str | int]
+    ) -> list[str]:
+        """Return the names of the records whose columns have these values."""
+        table = self.tables.records[collection]
+        columns = {f.path: f.column for f in fields_of(self.service.by_collection[collection])}
+        wanted = (table.c[columns[path]] == value for path, value in where.items())
+        return list(tx.execute(sa.select(table.c.name).where(*wanted)).scalars())
 
     def last_number(self, tx: sa.Connection, series: str) -> int:
         number = self.tables.number
@@ -264,6 +282,9 @@ class TransactionLoader:
 
     def record(self, name: str) -> Held | None:
         return self._store.held(self._tx, [name])[name]
+
+    def names(self, collection: str, where: Mapping[str, str | int]) -> list[str]:
+        return self._store.names(self._tx, collection, where)
 
     def last_number(self, series: str) -> int:
         return self._store.last_number(self._tx, series)

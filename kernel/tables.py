@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from kernel.access_store import AccessTables, access_tables
 from kernel.columns import Field, fields_of
 from kernel.database import TEXT, WHOLE
+from kernel.ledger import LedgerTables
+from kernel.ledger import tables_of as ledger_of
 from kernel.parking import parked_table
 from kernel.registry import Resource, Service
 
@@ -28,6 +30,7 @@ class Tables:
     parked: sa.Table
     access: AccessTables
     deadline: sa.Table | None
+    ledger: LedgerTables | None
 
 
 def tables_of(service: Service) -> Tables:
@@ -39,6 +42,7 @@ def tables_of(service: Service) -> Tables:
         *_beside(metadata),
         access_tables(metadata),
         _deadline(metadata) if timed else None,
+        ledger_of(service.book, metadata) if service.book else None,
     )
     return Tables(metadata, _journal(metadata), _head(metadata), records, *beside)
 
@@ -90,7 +94,9 @@ def _record(metadata: sa.MetaData, resource: Resource) -> sa.Table:
     """`revisions`: how many the record has; `revision`: the one that `record` is of; `action`: what made it."""
     fields = fields_of(resource)
     indexes = [
-        sa.Index(f"{resource.singular}_{f.column}", f.column, "name") for f in fields if f.sorted
+        sa.Index(f"{resource.singular}_{f.column}", f.column, "name")
+        for f in fields
+        if f.sorted or f.sought
     ]
     return sa.Table(
         resource.singular,

@@ -13,6 +13,7 @@ from kernel.access import Access, Kind
 from kernel.columns import microseconds
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, Unsettled
+from kernel.ledger import Overdrawn
 from kernel.outcome import Clock, Command, Outcome
 from kernel.pack import Pack
 from kernel.personal import Vault
@@ -61,7 +62,7 @@ class Writer:
         """Return each work's outcomes. Works that one row spoils are done again one by one."""
         try:
             return list(self._settled(works))
-        except (sa.exc.DataError, sa.exc.IntegrityError, Displaced) as error:
+        except (sa.exc.DataError, sa.exc.IntegrityError, Overdrawn, Displaced) as error:
             if len(works) == 1:
                 return [error]
             return [self.write([work])[0] for work in works]

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, cast
 
 from kernel.case import Caller, Reference, Role
@@ -45,6 +46,18 @@ class FakeCase:
         if name not in self.changed:
             self.changed[name] = copied(self.get(name))
         return self.changed[name]
+
+    def find(self, collection: str, where: Mapping[str, str | int]) -> list[Any]:
+        kept = {**self.records, **self.changed}
+        return [
+            record
+            for name, record in sorted(kept.items())
+            if name.startswith(f"{collection}/") and name != self.deciding
+            if all(attrgetter(path)(record) == value for path, value in where.items())
+        ]
+
+    def subject(self, person: Any) -> str:
+        return str(person.subject or person.identity_number or person.name)
 
     def number(self, series: str) -> int:
         self.numbers[series] = self.numbers.get(series, 0) + 1

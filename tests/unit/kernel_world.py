@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import database
 from kernel.case import Caller, Case, Reference, Role
+from kernel.columns import fields_of
 from kernel.decide import Batch
 from kernel.errors import Invalid
 from kernel.lifecycle import Lifecycle, Move, update
@@ -109,6 +110,14 @@ class Memory:
 
     def record(self, name: str) -> Held | None:
         return self.records.get(name)
+
+    def names(self, collection: str, where: Mapping[str, str | int]) -> list[str]:
+        fields = {f.path: f for f in fields_of(TOY.by_collection[collection])}
+        return [
+            name
+            for name, held in self.records.items()
+            if all(fields[path].value(held.message) == value for path, value in where.items())
+        ]
 
     def last_number(self, series: str) -> int:
         return self.numbers.get(series, 0)
