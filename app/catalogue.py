@@ -19,6 +19,7 @@ from services.coordination.duplicates.following import Duplicates
 from services.coordination.duplicates.servicer import DuplicatesServicer
 from services.coordination.servicer import Inbox
 from services.funding import consumer as funding_consumer
+from services.funding.servicer import Answers
 from services.technologies import consumer as technologies_consumer
 
 NAMES = (
@@ -68,7 +69,10 @@ TABLES: dict[str, tuple[Callable[[MetaData], object], ...]] = {"coordination": (
 """Tables that a service's database has beside those of every registry."""
 
 
-OWN: dict[str, tuple[Callable[[Room], Any], ...]] = {"coordination": (Inbox, DuplicatesServicer.of)}
+OWN: dict[str, tuple[Callable[[Room], Any], ...]] = {
+    "coordination": (Inbox, DuplicatesServicer.of),
+    "funding": (Answers,),
+}
 """Who answers the RPCs that only this service has; a method is named as its RPC."""
 
 

@@ -38,6 +38,7 @@ from kernel.procedure import (
     Ceiling,
     DaysOff,
     Deputy,
+    EligibilityRule,
     FundingSource,
     Ladder,
     LegalHoliday,
@@ -61,6 +62,7 @@ __all__ = [
     "Direction",
     "Division",
     "Document",
+    "EligibilityRule",
     "Entry",
     "FundingSource",
     "Grade",
@@ -120,6 +122,7 @@ class Pack:
     deputies: Register[Deputy]
     rules: Register[Rule]
     retention: Register[Retention]
+    eligibility: Register[EligibilityRule]
     ladders: Register[Ladder]
     calendar: Register[CalendarYear]
     legal_holidays: Register[LegalHoliday]

@@ -24,10 +24,11 @@ class FundingSource(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
-    """The most that a programme may commit in a year, in fen."""
+    """The most that a programme may commit in a year, in fen; of its own source where none is named."""
 
     year: int
     fen: int
+    funding_source: Annotated[str, Refers(("funding_sources",))] = ""
 
     def __post_init__(self) -> None:
         if self.fen < 0:
@@ -48,12 +49,17 @@ class Programme(Entry):
 
     def __post_init__(self) -> None:
         Versioned.__post_init__(self)
-        if len({ceiling.year for ceiling in self.ceilings}) < len(self.ceilings):
-            raise ValueError("two ceilings are of the same year; keep one")
+        found = {(c.year, c.funding_source or self.funding_source) for c in self.ceilings}
+        if len(found) < len(self.ceilings):
+            raise ValueError("two ceilings are of the same year and source; keep one")
 
-    def ceiling(self, year: int) -> int | None:
-        """Return the year's ceiling in fen, None where none is set."""
-        return next((ceiling.fen for ceiling in self.ceilings if ceiling.year == year), None)
+    def ceiling(self, year: int, source: str = "") -> int | None:
+        """Return the year's ceiling of a source in fen, None where none is set."""
+        wanted = (year, source or self.funding_source)
+        found = (
+            c for c in self.ceilings if (c.year, c.funding_source or self.funding_source) == wanted
+        )
+        return next((ceiling.fen for ceiling in found), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,26 @@ class Rule(Entry):
     value: int
     unit: str
     departments: tuple[DepartmentId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EligibilityRule(Entry):
+    """A rule that an application is held to.
+
+    `check`: what is looked at, and `value` its number. `stages`: when it is asked. `parties`: whose facts count.
+    `levels`: it asks only of money of these levels, of all where none is given. `overridable`: two persons may set it
+    aside for one application.
+    """
+
+    NOUN = ("eligibility rule", "资格规则")
+    check: Literal[
+        "investigator_awards", "overdue", "recommending_units", "window", "consortium", "sanctions"
+    ]
+    stages: tuple[Literal["submission", "approval", "payment", "change"], ...]
+    parties: tuple[Literal["investigator", "applicant", "members"], ...] = ()
+    levels: tuple[Level, ...] = ()
+    value: int = 0
+    overridable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

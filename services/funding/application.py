@@ -122,21 +122,6 @@ def check_references(application: pb.Application, case: Case) -> None:
                 raise missing.within(f"{field}[{index}]") from None
 
 
-def check_size(application: pb.Application, call: pb.Call) -> None:
-    """Raises Refused where fewer or more units apply than the call wants; the applicant counts."""
-    size = 1 + len(application.consortium)
-    most = call.consortium_max or size
-    if call.consortium_min <= size <= most:
-        return
-    bounds = f"{call.consortium_min or 1}–{call.consortium_max or '…'}"
-    raise Refused(
-        f"{size} units apply together; the call wants {bounds}",
-        f"联合体共{size}家单位；指南要求{bounds}家",
-        field="consortium",
-        reason="CONSORTIUM_SIZE",
-    )
-
-
 def check_budget(application: pb.Application, total: int) -> None:
     """Raises Invalid where the budget lines do not sum to the total, fen."""
     have = sum(line.amount_fen for line in application.budget)

@@ -4,9 +4,10 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding import change, money
+from services.funding import change, eligibility, money
 from services.funding.application import check_budget
-from services.funding.programme import demand_active
+from services.funding.checks import Stage
+from services.funding.programme import demand_active, own_source
 from services.funding.rules import (
     call_of,
     effective_day,
@@ -18,8 +19,6 @@ from services.funding.rules import (
 )
 
 MOST_CHECKS = 20
-PER_INVESTIGATOR = "awards-per-investigator"
-"""Id of the pack's rule; 0 is no award at all, no entry is no limit."""
 
 
 def approve(application: pb.Application, command: pb.ApproveApplicationRequest, case: Case) -> None:
@@ -30,8 +29,10 @@ def approve(application: pb.Application, command: pb.ApproveApplicationRequest, 
     demand_active(programme_of(application, case), "approve")
     _demand_amount(application, command.approved_fen, case)
     programme = case.change(application.programme)
-    money.commit(programme, application.year, command.approved_fen)
-    _demand_turn(application, programme, case)
+    source = own_source(programme, command.funding_source, "funding_source", case)
+    application.funding_source = source
+    eligibility.demand(application, Stage.APPROVAL, case)
+    money.commit(programme, application.year, command.approved_fen, source)
     application.approved_fen = application.committed_fen = command.approved_fen
     approval = application.approval
     approval.document_number, approval.amount_fen = command.document_number, command.approved_fen
@@ -93,28 +94,6 @@ def _demand_amount(application: pb.Application, fen: int, case: Case) -> None:
         )
 
 
-def _demand_turn(application: pb.Application, programme: pb.Programme, case: Case) -> None:
-    """Provincial money: a person gets so many awards a year, in the order of approval."""
-    if PER_INVESTIGATOR not in case.pack.rules or not _provincial(programme, case):
-        return
-    subject, year = application.principal_investigator.subject, application.year
-    turn = case.number(f"investigator/{year}/{subject}")
-    most = case.pack.rules.get(PER_INVESTIGATOR, case.effective).value
-    if turn > most:
-        raise Refused(
-            f"the principal investigator has {turn - 1} provincial award(s) for {year}: the most",
-            f"项目负责人{year}年度已获{turn - 1}个省级项目，已达上限",
-            field="principal_investigator",
-            reason="INVESTIGATOR_LIMIT",
-        )
-
-
-def _provincial(programme: pb.Programme, case: Case) -> bool:
-    """Tell whether it is the province's money; an imported programme may name another source."""
-    sources, source = case.pack.funding_sources, programme.funding_source
-    return source in sources and sources.get(source, case.effective).level == "provincial"
-
-
 def _award_number(application: pb.Application, programme: pb.Programme, case: Case) -> str:
     """Return the programme's next number of the year, gapless: `ZDZX-2026-0007`."""
     code = programme.name.partition("/")[2]
@@ -132,6 +111,7 @@ def sign_contract(
         application.budget.extend(command.budget)
     check_budget(application, application.approved_fen)
     _plan(application, command)
+    _milestones(application, command)
     application.contract.number, application.contract.tasks = command.number, command.tasks
     application.contract.date.CopyFrom(from_date(past_day(command.date, "date", case)))
 
@@ -165,6 +145,65 @@ def _plan(application: pb.Application, command: pb.SignContractApplicationReques
             taken.ClearField(field)
 
 
+def _milestones(application: pb.Application, command: pb.SignContractApplicationRequest) -> None:
+    """Take over the milestones as planned: none is reached. Raises Invalid for a number that is out of order or missing."""
+    numbers = [milestone.number for milestone in command.milestones]
+    waited = {instalment.milestone for instalment in command.instalments} - {0}
+    if numbers != list(range(1, len(numbers) + 1)) or not waited <= set(numbers):
+        raise Invalid(
+            "milestones are numbered 1, 2, 3, …, and instalments wait for one of them; correct them",
+            "里程碑须按1、2、3……编号，且各期所依里程碑须在其中；请更正",
+            field="milestones",
+            reason="MILESTONES_UNORDERED",
+        )
+    application.contract.ClearField("milestones")
+    for given in command.milestones:
+        application.contract.milestones.add(
+            number=given.number, title=given.title, due_date=given.due_date
+        )
+
+
+def record_milestone(
+    application: pb.Application, command: pb.RecordMilestoneApplicationRequest, case: Case
+) -> None:
+    """Record how a milestone ended. Raises NotFound, Refused once it is passed."""
+    milestone = _milestone(application, command.number)
+    if milestone.result == pb.CHECK_RESULT_PASSED:
+        raise Refused(
+            f"milestone {milestone.number} is passed; what was passed stays so",
+            f"第{milestone.number}号里程碑已通过，不能更改",
+            field="number",
+            reason="MILESTONE_PASSED",
+        )
+    milestone.result, milestone.evidence = command.result, command.evidence
+    milestone.date.CopyFrom(from_date(past_day(command.date, "date", case)))
+
+
+def _milestone(application: pb.Application, number: int) -> pb.ContractMilestone:
+    for milestone in application.contract.milestones:
+        if milestone.number == number:
+            return milestone
+    raise NotFound(
+        f"there is no milestone {number}; the contract has {len(application.contract.milestones)}",
+        f"没有第{number}号里程碑；任务书共{len(application.contract.milestones)}个",
+        field="number",
+    )
+
+
+def _demand_milestone(application: pb.Application, instalment: pb.Instalment) -> None:
+    if not instalment.milestone:
+        return
+    milestone = _milestone(application, instalment.milestone)
+    if milestone.result != pb.CHECK_RESULT_PASSED:
+        raise Refused(
+            f"instalment {instalment.number} waits for milestone {milestone.number}, which is not "
+            "passed; record_milestone first",
+            f"第{instalment.number}期须待第{milestone.number}号里程碑通过；请先登记（record_milestone）",
+            field="number",
+            reason="MILESTONE_OPEN",
+        )
+
+
 def start(application: pb.Application, command: pb.StartApplicationRequest, case: Case) -> None:
     """Start the work before any money is paid."""
 
@@ -174,8 +213,10 @@ def pay_instalment(
 ) -> None:
     """Record a payment. Raises NotFound, Refused for too much or a voucher used before."""
     instalment = _instalment(application, command.number)
+    _demand_milestone(application, instalment)
     _demand_new_voucher(application, command.voucher)
     paid = past_day(command.paid_date, "paid_date", case)
+    eligibility.demand(application, Stage.PAYMENT, case, day=paid)
     in_order(application.contract.date, from_date(paid), "paid_date")
     change.demand_agreed(application)
     money.pay(application, instalment, command.amount_fen, case)

@@ -4,7 +4,6 @@ from kernel.case import Case
 from kernel.dates import ONE_DAY, from_date
 from kernel.errors import Invalid, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.money import ceiling
 from services.funding.programme import demand_active
 from services.funding.rules import C, day, effective_day, in_order, room, yuan
 
@@ -52,7 +51,7 @@ def publish(call: pb.Call, command: pb.PublishCallRequest, case: Case) -> None:
 
 
 def _demand_money(call: pb.Call, programme: pb.Programme) -> None:
-    most = ceiling(programme, call.year)
+    most = max((c.ceiling_fen for c in programme.ceilings if c.year == call.year), default=0)
     if not most or call.max_award_fen > most:
         raise Refused(
             f"an award of {yuan(call.max_award_fen)} CNY does not fit {call.year}'s ceiling, "

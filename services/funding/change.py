@@ -6,8 +6,10 @@ from kernel.case import Case
 from kernel.dates import iso
 from kernel.errors import Invalid, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.application import check_budget, check_consortium, check_size
-from services.funding.rules import call_of, day, effective_day, room, yuan
+from services.funding import eligibility
+from services.funding.application import check_budget, check_consortium
+from services.funding.checks import Stage
+from services.funding.rules import day, effective_day, room, yuan
 
 MOST_CHANGES = 20
 MOST_TEXT = 500  # characters: an event has to stay under 60 KiB
@@ -27,6 +29,7 @@ def change_person(
     before = application.principal_investigator.subject
     _record(application, pb.CHANGE_KIND_PERSON, before, "", command, case)
     application.principal_investigator.CopyFrom(command.principal_investigator)
+    eligibility.demand(application, Stage.CHANGE, case)
 
 
 def change_unit(
@@ -41,8 +44,7 @@ def change_unit(
     else:
         _replace_member(application, before, new)
     check_consortium(application)
-    if application.call:
-        check_size(application, call_of(application, case))
+    eligibility.demand(application, Stage.CHANGE, case)
     _record(application, pb.CHANGE_KIND_UNIT, before, after, command, case)
 
 

@@ -7,13 +7,15 @@ from services.funding import (
     award,
     call,
     change,
+    eligibility,
     ending,
     programme,
     review,
+    sanction,
     submission,
     timing,
 )
-from services.funding.rules import A, C, P
+from services.funding.rules import A, C, P, S
 
 OFFICER = (Role.CASE_OFFICER,)
 APPROVER = (Role.APPROVER,)
@@ -35,6 +37,8 @@ PROGRAMME = Lifecycle(
         Move(P.STATE_DRAFT, programme.activate, P.STATE_ACTIVE, APPROVER, four_eyes=True),
         Move(P.STATE_ACTIVE, programme.set_ceiling, P.STATE_ACTIVE, APPROVER, four_eyes=True),
         Move(P.STATE_SUSPENDED, programme.set_ceiling, P.STATE_SUSPENDED, APPROVER, four_eyes=True),
+        Move(P.STATE_ACTIVE, programme.carry_over, P.STATE_ACTIVE, APPROVER, four_eyes=True),
+        Move(P.STATE_SUSPENDED, programme.carry_over, P.STATE_SUSPENDED, APPROVER, four_eyes=True),
         Move(P.STATE_ACTIVE, programme.suspend, P.STATE_SUSPENDED, APPROVER),
         Move(P.STATE_SUSPENDED, programme.resume, P.STATE_ACTIVE, APPROVER),
         Move((P.STATE_ACTIVE, P.STATE_SUSPENDED), programme.close, P.STATE_CLOSED, APPROVER),
@@ -53,6 +57,19 @@ CALL = Lifecycle(
         Move(C.STATE_PUBLISHED, call.extend, C.STATE_PUBLISHED, OFFICE),
         Move(C.STATE_PUBLISHED, call.close, C.STATE_CLOSED, OFFICE),
         Move(C.STATE_PUBLISHED, call.cancel, C.STATE_CANCELLED, OFFICE),
+    ),
+)
+
+SANCTION = Lifecycle(
+    states=S,
+    initial=S.STATE_DRAFT,
+    check=sanction.check,
+    create_by=OFFICER,
+    public=frozenset(),
+    moves=(
+        Move(S.STATE_DRAFT, update, S.STATE_DRAFT, OFFICER),
+        Move(S.STATE_DRAFT, sanction.impose, S.STATE_IMPOSED, APPROVER, four_eyes=True),
+        Move(S.STATE_IMPOSED, sanction.lift, S.STATE_LIFTED, APPROVER, four_eyes=True),
     ),
 )
 
@@ -82,6 +99,17 @@ RUNNING = (
 """Awarded, and the work is neither accepted nor ended."""
 JUDGED = (A.STATE_COMPLETED, A.STATE_ACCEPTANCE_FAILED)
 ENDED = (A.STATE_COMPLETED, A.STATE_EVALUATED, A.STATE_CLOSED, A.STATE_TERMINATED)
+
+# Where a rule of eligibility comes to be asked: there it may be set aside.
+HELD_TO_RULES = (
+    A.STATE_DRAFT,
+    A.STATE_RETURNED,
+    A.STATE_IN_PUBLIC_NOTICE,
+    A.STATE_CONTRACTED,
+    A.STATE_IN_PROGRESS,
+    A.STATE_COMPLETED,
+    A.STATE_EVALUATED,
+)
 
 # What is in public notice or awarded is published: everybody may see it.
 PUBLIC = frozenset({A.STATE_IN_PUBLIC_NOTICE, *RUNNING, *ENDED, A.STATE_REVOKED})
@@ -162,6 +190,14 @@ REVIEW = (
     Move(UNDER_REVIEW, review.reject, A.STATE_REJECTED, OFFICER),
 )
 
+OVERRIDES = (
+    *(Move(state, eligibility.request_override, state, OFFICER) for state in HELD_TO_RULES),
+    *(
+        Move(state, eligibility.decide_override, state, APPROVER, four_eyes=True)
+        for state in HELD_TO_RULES
+    ),
+)
+
 WORK = (
     Move(A.STATE_IN_PUBLIC_NOTICE, award.approve, A.STATE_APPROVED, APPROVER, four_eyes=True),
     Move(A.STATE_APPROVED, award.sign_contract, A.STATE_CONTRACTED, OFFICER),
@@ -172,6 +208,8 @@ WORK = (
         A.STATE_IN_PROGRESS,
         FINANCE,
     ),
+    Move(A.STATE_CONTRACTED, award.record_milestone, A.STATE_CONTRACTED, OFFICER),
+    Move(A.STATE_IN_PROGRESS, award.record_milestone, A.STATE_IN_PROGRESS, OFFICER),
     Move(A.STATE_IN_PROGRESS, award.record_mid_term, A.STATE_IN_PROGRESS, OFFICER),
     Move(A.STATE_IN_PROGRESS, change.change_person, A.STATE_IN_PROGRESS, OFFICER),
     Move(A.STATE_IN_PROGRESS, change.change_unit, A.STATE_IN_PROGRESS, OFFICER),
@@ -188,6 +226,8 @@ END = (
     ),
     Move(A.STATE_IN_ACCEPTANCE, ending.conclude_acceptance, JUDGED, OFFICER),
     # The last instalment is often due after the acceptance or the evaluation.
+    Move(A.STATE_COMPLETED, award.record_milestone, A.STATE_COMPLETED, OFFICER),
+    Move(A.STATE_EVALUATED, award.record_milestone, A.STATE_EVALUATED, OFFICER),
     Move(A.STATE_COMPLETED, award.pay_instalment, A.STATE_COMPLETED, FINANCE),
     Move(JUDGED, ending.evaluate, A.STATE_EVALUATED, OFFICER),
     Move(A.STATE_EVALUATED, award.pay_instalment, A.STATE_EVALUATED, FINANCE),
@@ -204,7 +244,7 @@ APPLICATION = Lifecycle(
     check=application.check,
     create_by=APPLICANT,
     public=PUBLIC,
-    moves=(*APPLYING, *REVIEW, *WORK, *END),
+    moves=(*APPLYING, *REVIEW, *OVERRIDES, *WORK, *END),
     deadlines=timing.deadlines,
     outdated=timing.outdated,
 )

@@ -16,7 +16,30 @@ P = pb.Programme.State
 C = pb.Call.State
 A = pb.Application.State
 
+S = pb.Sanction.State
+
 FEN_A_YUAN = 100
+AWARDED = frozenset(
+    {
+        A.STATE_APPROVED,
+        A.STATE_CONTRACTED,
+        A.STATE_IN_PROGRESS,
+        A.STATE_IN_ACCEPTANCE,
+        A.STATE_COMPLETED,
+        A.STATE_ACCEPTANCE_FAILED,
+        A.STATE_EVALUATED,
+        A.STATE_CLOSED,
+        A.STATE_TERMINATED,
+        A.STATE_REVOKED,
+    }
+)
+"""An award was made: only such an application can be continued, and it counts for its investigator."""
+UNFINISHED = frozenset(
+    {A.STATE_APPROVED, A.STATE_CONTRACTED, A.STATE_IN_PROGRESS, A.STATE_ACCEPTANCE_FAILED}
+)
+"""Awarded, and nobody has asked for its acceptance: overdue once its last day is over."""
+GONE = frozenset({A.STATE_DRAFT, A.STATE_WITHDRAWN, A.STATE_REFUSED, A.STATE_REJECTED})
+"""Nobody decides about it any more, or not yet."""
 
 
 def yuan(fen: int) -> str:

@@ -2,7 +2,8 @@
 
 from kernel.registry import Column, Resource, Service
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.domain import APPLICATION, CALL, PROGRAMME
+from services.funding.book import BOOK
+from services.funding.domain import APPLICATION, CALL, PROGRAMME, SANCTION
 
 PROGRAMME_COLUMNS = (
     Column("title", sorted=True),
@@ -28,7 +29,7 @@ CALL_COLUMNS = (
 
 APPLICATION_COLUMNS = (
     Column("title", sorted=True),
-    Column("applicant_unit.code"),
+    Column("applicant_unit.code", sought=True),
     Column("applicant_unit.name"),
     Column("applicant_unit.foreign_id"),
     Column("programme"),
@@ -39,7 +40,7 @@ APPLICATION_COLUMNS = (
     Column("approved_fen", sorted=True),
     Column("paid_fen"),
     Column("recovered_fen"),
-    Column("principal_investigator.subject"),
+    Column("principal_investigator.subject", sought=True),
     Column("recommending_unit"),
     Column("predecessor"),
     Column("phase"),
@@ -51,6 +52,16 @@ APPLICATION_COLUMNS = (
     Column("origin.foreign_id"),
 )
 
+SANCTION_COLUMNS = (
+    Column("title", sorted=True),
+    Column("unit.code", sought=True),
+    Column("unit.name"),
+    Column("person.subject", sought=True),
+    Column("from_date", sorted=True),
+    Column("to_date"),
+    Column("document_number"),
+)
+
 FUNDING = Service(
     name="funding",
     contract=pb.DESCRIPTOR.services_by_name["FundingService"],
@@ -59,5 +70,7 @@ FUNDING = Service(
         Resource(record=pb.Programme, lifecycle=PROGRAMME, columns=PROGRAMME_COLUMNS),
         Resource(record=pb.Call, lifecycle=CALL, columns=CALL_COLUMNS),
         Resource(record=pb.Application, lifecycle=APPLICATION, columns=APPLICATION_COLUMNS),
+        Resource(record=pb.Sanction, lifecycle=SANCTION, columns=SANCTION_COLUMNS),
     ),
+    book=BOOK,
 )

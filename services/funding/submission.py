@@ -6,15 +6,16 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import DomainError, Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
+from services.funding import eligibility
 from services.funding.application import (
     check_budget,
     check_complete,
     check_references,
-    check_size,
 )
 from services.funding.call import demand_open
+from services.funding.checks import Stage, completes
 from services.funding.programme import demand_active
-from services.funding.rules import A, call_of, effective_day, end, programme_of, yuan
+from services.funding.rules import AWARDED, A, call_of, effective_day, end, programme_of, yuan
 
 COMPLETION_DAYS = "completion-working-days"
 """Id of the pack's rule."""
@@ -27,31 +28,14 @@ JUDGED = (
     "public_notice",
 )
 """What was found of an earlier submission; a resubmission is judged anew."""
-AWARDED = frozenset(
-    {
-        A.STATE_APPROVED,
-        A.STATE_CONTRACTED,
-        A.STATE_IN_PROGRESS,
-        A.STATE_IN_ACCEPTANCE,
-        A.STATE_COMPLETED,
-        A.STATE_ACCEPTANCE_FAILED,
-        A.STATE_EVALUATED,
-        A.STATE_CLOSED,
-        A.STATE_TERMINATED,
-        A.STATE_REVOKED,
-    }
-)
-"""An award was made: only such an application can be continued."""
 
 
 def submit(application: pb.Application, command: pb.SubmitApplicationRequest, case: Case) -> None:
     """Submit, or resubmit. Raises Invalid for what is missing, Refused against the call."""
     call = call_of(application, case)
-    if not _completes(application, case):
-        demand_open(call, case)
+    eligibility.demand(application, Stage.SUBMISSION, case)
     demand_active(programme_of(application, case), "submit")
     check_complete(application)
-    check_size(application, call)
     _check_amounts(application, call)
     _check_topic(application, call)
     check_references(application, case)
@@ -68,17 +52,11 @@ def resubmit(
     """Hand a completed application back to the joint review: it is as whole as a submission. What was judged before stands."""
     call = call_of(application, case)
     check_complete(application)
-    check_size(application, call)
+    eligibility.demand(application, Stage.CHANGE, case)
     _check_amounts(application, call)
     _check_topic(application, call)
     check_references(application, case)
     _check_predecessor(application, case)
-
-
-def _completes(application: pb.Application, case: Case) -> bool:
-    """Tell whether its days to complete are not over: then the window does not matter."""
-    last = to_date(application.completion.complete_by)
-    return last is not None and case.today <= last
 
 
 def _check_amounts(application: pb.Application, call: pb.Call) -> None:
@@ -178,7 +156,7 @@ def refuse(application: pb.Application, command: pb.RefuseApplicationRequest, ca
 
 
 def _may_resubmit(application: pb.Application, case: Case) -> bool:
-    if _completes(application, case):
+    if completes(application, case.today):
         return True
     try:
         demand_open(call_of(application, case), case)

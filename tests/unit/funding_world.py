@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.settings import ROOT
 from kernel.case import Caller, Reference, Role
 from kernel.dates import ONE_DAY, from_date
 from kernel.errors import DomainError
@@ -20,11 +21,12 @@ from kernel.pack import (
     ReportingUnit,
     ReviewRule,
     Rule,
+    load,
 )
 from kernel.rights import demand, standing_of
 from luoshu.funding.v1 import funding_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Person
-from services.funding.domain import APPLICATION, CALL, PROGRAMME
+from services.funding.domain import APPLICATION, CALL, PROGRAMME, SANCTION
 from tests.unit.fake_case import TODAY, FakeCase, copied
 
 P, C, A = pb.Programme.State, pb.Call.State, pb.Application.State
@@ -40,6 +42,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
     "programmes": PROGRAMME,
     "calls": CALL,
     "applications": APPLICATION,
+    "sanctions": SANCTION,
 }
 CALLERS = {
     role: Caller(f"accounts/{role}", department, frozenset({role}))
@@ -78,10 +81,8 @@ def small_pack(**sections: Any) -> Pack:
             ),
         ),
         "notices": (Notice(id="five", days=5, unit="working_days", **named),),
-        "rules": (
-            Rule(id="completion-working-days", value=5, **rule),
-            Rule(id="awards-per-investigator", value=1, **rule),
-        ),
+        "rules": (Rule(id="completion-working-days", value=5, **rule),),
+        "eligibility": load(ROOT / "packs" / "henan").eligibility,
         "review_rules": (
             ReviewRule(
                 id="default",

@@ -1,10 +1,10 @@
-"""The three lifecycles: every pair of state and action, every RPC, the straight path."""
+"""The lifecycles: every pair of state and action, every RPC, the straight path."""
 
 import pytest
 
 from kernel.errors import Refused
 from kernel.lifecycle import Lifecycle
-from services.funding.domain import APPLICATION, CALL, PROGRAMME
+from services.funding.domain import APPLICATION, CALL, PROGRAMME, SANCTION
 from services.funding.store import FUNDING
 from tests.unit.fake_case import states
 from tests.unit.funding_world import (
@@ -19,12 +19,13 @@ from tests.unit.funding_world import (
 # The tables once more, by state: what may be done there.
 CHANGES = "change_person change_unit change_end_date change_budget"
 ENDS = "terminate revoke"
+ASIDE = "request_override decide_override"
 JUDGED = "withdraw request_completion reject"
 ALLOWED = {
     PROGRAMME: {
         "DRAFT": "update activate",
-        "ACTIVE": "set_ceiling suspend close",
-        "SUSPENDED": "set_ceiling resume close",
+        "ACTIVE": "set_ceiling carry_over suspend close",
+        "SUSPENDED": "set_ceiling carry_over resume close",
         "CLOSED": "",
     },
     CALL: {
@@ -33,10 +34,11 @@ ALLOWED = {
         "CLOSED": "",
         "CANCELLED": "",
     },
+    SANCTION: {"DRAFT": "update impose", "IMPOSED": "lift", "LIFTED": ""},
     APPLICATION: {
-        "DRAFT": "update submit withdraw",
+        "DRAFT": f"update submit withdraw {ASIDE}",
         "SUBMITTED": "recommend request_completion withdraw",
-        "RETURNED": "update submit withdraw refuse",
+        "RETURNED": f"update submit withdraw refuse {ASIDE}",
         "RECOMMENDED": "accept refuse request_completion withdraw",
         "ACCEPTED": f"check_form {JUDGED}",
         "REFUSED": "",
@@ -47,16 +49,16 @@ ALLOWED = {
         "COMPLETING_IN_REVIEW": "update resubmit end_completion",
         "JOINTLY_REVIEWED": f"publish_notice {JUDGED}",
         "IN_PUBLIC_NOTICE": "record_objection resolve_objection close_notice reschedule approve "
-        "request_completion reject",
+        f"request_completion reject {ASIDE}",
         "REJECTED": "",
         "WITHDRAWN": "",
         "APPROVED": f"sign_contract {ENDS}",
-        "CONTRACTED": f"start pay_instalment conclude_joint_review {ENDS}",
-        "IN_PROGRESS": f"pay_instalment record_mid_term submit_for_acceptance conclude_joint_review {CHANGES} {ENDS}",
+        "CONTRACTED": f"start record_milestone pay_instalment conclude_joint_review {ENDS} {ASIDE}",
+        "IN_PROGRESS": f"record_milestone pay_instalment record_mid_term submit_for_acceptance conclude_joint_review {CHANGES} {ENDS} {ASIDE}",
         "IN_ACCEPTANCE": f"conclude_acceptance conclude_joint_review {ENDS}",
-        "COMPLETED": "pay_instalment evaluate revoke",
+        "COMPLETED": f"record_milestone pay_instalment evaluate revoke {ASIDE}",
         "ACCEPTANCE_FAILED": f"submit_for_acceptance evaluate {ENDS}",
-        "EVALUATED": "pay_instalment close revoke",
+        "EVALUATED": f"record_milestone pay_instalment close revoke {ASIDE}",
         "CLOSED": "revoke",
         "TERMINATED": "recover revoke",
         "REVOKED": "recover",
@@ -103,7 +105,7 @@ def test_every_action_has_its_rpc_and_every_rpc_its_code() -> None:
             "List{noun}Revisions",
         )
     }
-    assert methods == actions | common
+    assert methods == actions | common | {"GetStatement", "CheckEligibility"}
 
 
 def test_the_straight_path_leads_from_the_draft_to_the_end() -> None:

@@ -383,7 +383,7 @@ WRONG = [
         "funding.yaml",
         "year: 2026",
         "year: 2025",
-        "'major-science-special': two ceilings are of the same year",
+        "'major-science-special': two ceilings are of the same year and source",
     ),
     (
         "kinds.yaml",

@@ -3,7 +3,8 @@
 isort:skip_file
 Public money for research: programmes with their yearly ceilings, calls, and applications from the draft to the last payment.
 
-Money is an integer number of fen (分). At every moment and for every year of a programme: committed <= ceiling, paid <= committed.
+Money is an integer number of fen (分). At every moment, for every year of a programme and every source of its money:
+committed <= ceiling, paid <= committed. A double-entry ledger that is only added to holds every amount; GetStatement reads it.
 """
 
 from collections import abc as _abc
@@ -25,6 +26,70 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _EligibilityStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EligibilityStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EligibilityStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ELIGIBILITY_STAGE_UNSPECIFIED: _EligibilityStage.ValueType  # 0
+    """Not said."""
+    ELIGIBILITY_STAGE_SUBMISSION: _EligibilityStage.ValueType  # 1
+    """When it is submitted."""
+    ELIGIBILITY_STAGE_APPROVAL: _EligibilityStage.ValueType  # 2
+    """When the award is made."""
+    ELIGIBILITY_STAGE_PAYMENT: _EligibilityStage.ValueType  # 3
+    """When an instalment is paid."""
+    ELIGIBILITY_STAGE_CHANGE: _EligibilityStage.ValueType  # 4
+    """When the person or a unit changes."""
+
+class EligibilityStage(_EligibilityStage, metaclass=_EligibilityStageEnumTypeWrapper):
+    """EligibilityStage says at which step of its life an application is held to the rules."""
+
+ELIGIBILITY_STAGE_UNSPECIFIED: EligibilityStage.ValueType  # 0
+"""Not said."""
+ELIGIBILITY_STAGE_SUBMISSION: EligibilityStage.ValueType  # 1
+"""When it is submitted."""
+ELIGIBILITY_STAGE_APPROVAL: EligibilityStage.ValueType  # 2
+"""When the award is made."""
+ELIGIBILITY_STAGE_PAYMENT: EligibilityStage.ValueType  # 3
+"""When an instalment is paid."""
+ELIGIBILITY_STAGE_CHANGE: EligibilityStage.ValueType  # 4
+"""When the person or a unit changes."""
+Global___EligibilityStage: _TypeAlias = EligibilityStage  # noqa: Y015
+
+class _RuleOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RuleOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RuleOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RULE_OUTCOME_UNSPECIFIED: _RuleOutcome.ValueType  # 0
+    """Not said."""
+    RULE_OUTCOME_PASSED: _RuleOutcome.ValueType  # 1
+    """It holds."""
+    RULE_OUTCOME_FAILED: _RuleOutcome.ValueType  # 2
+    """It is broken."""
+    RULE_OUTCOME_NOT_APPLICABLE: _RuleOutcome.ValueType  # 3
+    """It asks nothing here: not in force on the day, not at this stage, or not of this money."""
+    RULE_OUTCOME_OVERRIDDEN: _RuleOutcome.ValueType  # 4
+    """It is broken, and was set aside for exactly these facts."""
+
+class RuleOutcome(_RuleOutcome, metaclass=_RuleOutcomeEnumTypeWrapper):
+    """RuleOutcome says what came of one rule."""
+
+RULE_OUTCOME_UNSPECIFIED: RuleOutcome.ValueType  # 0
+"""Not said."""
+RULE_OUTCOME_PASSED: RuleOutcome.ValueType  # 1
+"""It holds."""
+RULE_OUTCOME_FAILED: RuleOutcome.ValueType  # 2
+"""It is broken."""
+RULE_OUTCOME_NOT_APPLICABLE: RuleOutcome.ValueType  # 3
+"""It asks nothing here: not in force on the day, not at this stage, or not of this money."""
+RULE_OUTCOME_OVERRIDDEN: RuleOutcome.ValueType  # 4
+"""It is broken, and was set aside for exactly these facts."""
+Global___RuleOutcome: _TypeAlias = RuleOutcome  # noqa: Y015
 
 class _CheckResult:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -250,6 +315,7 @@ class Programme(_message.Message):
     COMMITMENTS_FIELD_NUMBER: _builtins.int
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    CARRY_OVERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `programmes/…`; never changes, never used again."""
     revision: _builtins.int
@@ -312,11 +378,15 @@ class Programme(_message.Message):
 
     @_builtins.property
     def ceilings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ceiling]:
-        """How much may be awarded, one entry a year. Once active, only SetCeilingProgramme changes it."""
+        """How much may be awarded, one entry a year and source of money. Once active, only SetCeilingProgramme and CarryOverProgramme change it."""
 
     @_builtins.property
     def commitments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Commitment]:
-        """What is awarded and paid, one entry a year of award."""
+        """What is awarded and paid, one entry a year of award and source of money."""
+
+    @_builtins.property
+    def carry_overs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarryOver]:
+        """What was carried over from one year to the next (结转), oldest first."""
 
     def __init__(
         self,
@@ -344,14 +414,59 @@ class Programme(_message.Message):
         commitments: _abc.Iterable[Global___Commitment] | None = ...,
         document_number: _builtins.str = ...,
         policy: _builtins.str = ...,
+        carry_overs: _abc.Iterable[Global___CarryOver] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "ceilings", b"ceilings", "commitments", b"commitments", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "funding_source", b"funding_source", "joint_review_departments", b"joint_review_departments", "joint_review_waived", b"joint_review_waived", "kinds", b"kinds", "lead_department", b"lead_department", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "policy", b"policy", "revision", b"revision", "state", b"state", "title", b"title", "topics", b"topics", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "carry_overs", b"carry_overs", "ceilings", b"ceilings", "commitments", b"commitments", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "funding_source", b"funding_source", "joint_review_departments", b"joint_review_departments", "joint_review_waived", b"joint_review_waived", "kinds", b"kinds", "lead_department", b"lead_department", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "policy", b"policy", "revision", b"revision", "state", b"state", "title", b"title", "topics", b"topics", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Programme: _TypeAlias = Programme  # noqa: Y015
+
+@_typing.final
+class CarryOver(_message.Message):
+    """CarryOver is money of one year that may be awarded in the next."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_YEAR_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FEN_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    from_year: _builtins.int
+    """Year that it comes from; it goes to the year after."""
+    funding_source: _builtins.str
+    """Source of the money; empty: the programme's own."""
+    amount_fen: _builtins.int
+    """Amount, fen."""
+    document_number: _builtins.str
+    """Number of the document that says so."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day."""
+
+    def __init__(
+        self,
+        *,
+        from_year: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
+        amount_fen: _builtins.int = ...,
+        document_number: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "date", b"date", "document_number", b"document_number", "from_year", b"from_year", "funding_source", b"funding_source", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarryOver: _TypeAlias = CarryOver  # noqa: Y015
 
 @_typing.final
 class Ceiling(_message.Message):
@@ -363,6 +478,7 @@ class Ceiling(_message.Message):
     CEILING_FEN_FIELD_NUMBER: _builtins.int
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
     year: _builtins.int
     """Budget year."""
     ceiling_fen: _builtins.int
@@ -371,6 +487,8 @@ class Ceiling(_message.Message):
     """Number of the document that set it last, such as `豫财〔2026〕5号`."""
     reason: _builtins.str
     """Why it was changed last."""
+    funding_source: _builtins.str
+    """Source of this money, an id of the pack's funding sources. Empty: the programme's own."""
     def __init__(
         self,
         *,
@@ -378,10 +496,11 @@ class Ceiling(_message.Message):
         ceiling_fen: _builtins.int = ...,
         document_number: _builtins.str = ...,
         reason: _builtins.str = ...,
+        funding_source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling_fen", b"ceiling_fen", "document_number", b"document_number", "reason", b"reason", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling_fen", b"ceiling_fen", "document_number", b"document_number", "funding_source", b"funding_source", "reason", b"reason", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -397,6 +516,10 @@ class Commitment(_message.Message):
     COMMITTED_FEN_FIELD_NUMBER: _builtins.int
     PAID_FEN_FIELD_NUMBER: _builtins.int
     RECOVERED_FEN_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    OPENING_COMMITTED_FEN_FIELD_NUMBER: _builtins.int
+    OPENING_PAID_FEN_FIELD_NUMBER: _builtins.int
+    OPENING_RECOVERED_FEN_FIELD_NUMBER: _builtins.int
     year: _builtins.int
     """Year of the awards."""
     committed_fen: _builtins.int
@@ -405,6 +528,14 @@ class Commitment(_message.Message):
     """Paid of it, fen."""
     recovered_fen: _builtins.int
     """Came back of what was paid, fen; it does not raise what may be committed."""
+    funding_source: _builtins.str
+    """Source of the money; empty: the programme's own."""
+    opening_committed_fen: _builtins.int
+    """Of `committed_fen`: what an imported programme brought along, whose awards are not registered here, fen."""
+    opening_paid_fen: _builtins.int
+    """Of `paid_fen`: brought along, fen."""
+    opening_recovered_fen: _builtins.int
+    """Of `recovered_fen`: brought along, fen."""
     def __init__(
         self,
         *,
@@ -412,10 +543,14 @@ class Commitment(_message.Message):
         committed_fen: _builtins.int = ...,
         paid_fen: _builtins.int = ...,
         recovered_fen: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
+        opening_committed_fen: _builtins.int = ...,
+        opening_paid_fen: _builtins.int = ...,
+        opening_recovered_fen: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_fen", b"committed_fen", "paid_fen", b"paid_fen", "recovered_fen", b"recovered_fen", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_fen", b"committed_fen", "funding_source", b"funding_source", "opening_committed_fen", b"opening_committed_fen", "opening_paid_fen", b"opening_paid_fen", "opening_recovered_fen", b"opening_recovered_fen", "paid_fen", b"paid_fen", "recovered_fen", b"recovered_fen", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -815,6 +950,8 @@ class Application(_message.Message):
     ENDING_FIELD_NUMBER: _builtins.int
     RECOVERIES_FIELD_NUMBER: _builtins.int
     SOURCE_AWARD_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    OVERRIDES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `applications/…`; never changes, never used again."""
     revision: _builtins.int
@@ -861,6 +998,8 @@ class Application(_message.Message):
     """Paid, fen: the sum of the instalments' payments."""
     recovered_fen: _builtins.int
     """Came back, fen; at most what was paid."""
+    funding_source: _builtins.str
+    """Source of the award's money, an id of the pack's funding sources. Empty: the programme's own."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered (UTC)."""
@@ -993,6 +1132,10 @@ class Application(_message.Message):
     def source_award(self) -> Global___SourceAward:
         """What the source says of an imported award that has no call and programme here."""
 
+    @_builtins.property
+    def overrides(self) -> _containers.RepeatedCompositeFieldContainer[Global___Override]:
+        """Rules of eligibility that were, or were asked to be, set aside; nothing is ever taken out."""
+
     def __init__(
         self,
         *,
@@ -1052,14 +1195,110 @@ class Application(_message.Message):
         ending: Global___Ending | None = ...,
         recoveries: _abc.Iterable[Global___Recovery] | None = ...,
         source_award: Global___SourceAward | None = ...,
+        funding_source: _builtins.str = ...,
+        overrides: _abc.Iterable[Global___Override] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "applicant_unit", b"applicant_unit", "approval", b"approval", "completion", b"completion", "contract", b"contract", "create_time", b"create_time", "duplicate_check", b"duplicate_check", "effective_date", b"effective_date", "end_date", b"end_date", "ending", b"ending", "evaluation", b"evaluation", "expert_review", b"expert_review", "formal_check", b"formal_check", "joint_review", b"joint_review", "origin", b"origin", "principal_investigator", b"principal_investigator", "public_notice", b"public_notice", "recommendation", b"recommendation", "source_award", b"source_award", "start_date", b"start_date", "submit_date", b"submit_date", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstract", b"abstract", "acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "applicant_unit", b"applicant_unit", "approval", b"approval", "approved_fen", b"approved_fen", "author", b"author", "breakthroughs", b"breakthroughs", "budget", b"budget", "call", b"call", "changes", b"changes", "committed_fen", b"committed_fen", "completion", b"completion", "concerned_departments", b"concerned_departments", "consortium", b"consortium", "contract", b"contract", "create_time", b"create_time", "currency", b"currency", "duplicate_check", b"duplicate_check", "effective_date", b"effective_date", "end_date", b"end_date", "ending", b"ending", "etag", b"etag", "evaluation", b"evaluation", "expert_review", b"expert_review", "formal_check", b"formal_check", "instalments", b"instalments", "joint_review", b"joint_review", "keywords", b"keywords", "lead_department", b"lead_department", "mid_term_checks", b"mid_term_checks", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "paid_fen", b"paid_fen", "phase", b"phase", "platforms", b"platforms", "predecessor", b"predecessor", "principal_investigator", b"principal_investigator", "programme", b"programme", "public_notice", b"public_notice", "recommendation", b"recommendation", "recommending_unit", b"recommending_unit", "recovered_fen", b"recovered_fen", "recoveries", b"recoveries", "released_fen", b"released_fen", "requested_fen", b"requested_fen", "revision", b"revision", "source_award", b"source_award", "start_date", b"start_date", "state", b"state", "submit_date", b"submit_date", "title", b"title", "topic", b"topic", "update_time", b"update_time", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstract", b"abstract", "acceptance", b"acceptance", "allowed_actions", b"allowed_actions", "applicant_unit", b"applicant_unit", "approval", b"approval", "approved_fen", b"approved_fen", "author", b"author", "breakthroughs", b"breakthroughs", "budget", b"budget", "call", b"call", "changes", b"changes", "committed_fen", b"committed_fen", "completion", b"completion", "concerned_departments", b"concerned_departments", "consortium", b"consortium", "contract", b"contract", "create_time", b"create_time", "currency", b"currency", "duplicate_check", b"duplicate_check", "effective_date", b"effective_date", "end_date", b"end_date", "ending", b"ending", "etag", b"etag", "evaluation", b"evaluation", "expert_review", b"expert_review", "formal_check", b"formal_check", "funding_source", b"funding_source", "instalments", b"instalments", "joint_review", b"joint_review", "keywords", b"keywords", "lead_department", b"lead_department", "mid_term_checks", b"mid_term_checks", "name", b"name", "origin", b"origin", "overrides", b"overrides", "owner_unit", b"owner_unit", "paid_fen", b"paid_fen", "phase", b"phase", "platforms", b"platforms", "predecessor", b"predecessor", "principal_investigator", b"principal_investigator", "programme", b"programme", "public_notice", b"public_notice", "recommendation", b"recommendation", "recommending_unit", b"recommending_unit", "recovered_fen", b"recovered_fen", "recoveries", b"recoveries", "released_fen", b"released_fen", "requested_fen", b"requested_fen", "revision", b"revision", "source_award", b"source_award", "start_date", b"start_date", "state", b"state", "submit_date", b"submit_date", "title", b"title", "topic", b"topic", "update_time", b"update_time", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Application: _TypeAlias = Application  # noqa: Y015
+
+@_typing.final
+class Fact(_message.Message):
+    """Fact is something that a rule was decided on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """What it is, such as `end_date`; the same for ever."""
+    value: _builtins.str
+    """Its value, such as a day or a resource name."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Fact: _TypeAlias = Fact  # noqa: Y015
+
+@_typing.final
+class Override(_message.Message):
+    """Override is a rule that was set aside for one application at one stage, for the facts that broke it then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    REQUEST_DATE_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    DECIDE_DATE_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    DECISION_REASON_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number, from 1."""
+    rule: _builtins.str
+    """Id of the pack's rule."""
+    stage: Global___EligibilityStage.ValueType
+    """Stage."""
+    reason: _builtins.str
+    """Why."""
+    requested_by: _builtins.str
+    """Account that asked."""
+    decided_by: _builtins.str
+    """Account that decided: another one."""
+    granted: _builtins.bool
+    """It was granted."""
+    decision_reason: _builtins.str
+    """Why it was decided so."""
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fact]:
+        """The facts that broke it. Where they change, the override is over."""
+
+    @_builtins.property
+    def request_date(self) -> _date_pb2.Date:
+        """Day on which it asked."""
+
+    @_builtins.property
+    def decide_date(self) -> _date_pb2.Date:
+        """Day on which it decided; empty while it is open."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        rule: _builtins.str = ...,
+        stage: Global___EligibilityStage.ValueType = ...,
+        reason: _builtins.str = ...,
+        facts: _abc.Iterable[Global___Fact] | None = ...,
+        requested_by: _builtins.str = ...,
+        request_date: _date_pb2.Date | None = ...,
+        decided_by: _builtins.str = ...,
+        decide_date: _date_pb2.Date | None = ...,
+        granted: _builtins.bool = ...,
+        decision_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_date", b"decide_date", "request_date", b"request_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_date", b"decide_date", "decided_by", b"decided_by", "decision_reason", b"decision_reason", "facts", b"facts", "granted", b"granted", "number", b"number", "reason", b"reason", "request_date", b"request_date", "requested_by", b"requested_by", "rule", b"rule", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Override: _TypeAlias = Override  # noqa: Y015
 
 @_typing.final
 class Unit(_message.Message):
@@ -1550,6 +1789,7 @@ class Contract(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
+    MILESTONES_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """Its number."""
     tasks: _builtins.str
@@ -1558,20 +1798,71 @@ class Contract(_message.Message):
     def date(self) -> _date_pb2.Date:
         """Day of signature."""
 
+    @_builtins.property
+    def milestones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContractMilestone]:
+        """Milestones that instalments may wait for."""
+
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
         date: _date_pb2.Date | None = ...,
         tasks: _builtins.str = ...,
+        milestones: _abc.Iterable[Global___ContractMilestone] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "number", b"number", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "milestones", b"milestones", "number", b"number", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contract: _TypeAlias = Contract  # noqa: Y015
+
+@_typing.final
+class ContractMilestone(_message.Message):
+    """ContractMilestone is a result that the contract asks for by a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number, from 1."""
+    title: _builtins.str
+    """What is to be there."""
+    result: Global___CheckResult.ValueType
+    """How it ended; not said while it is open."""
+    evidence: _builtins.str
+    """Evidence: a report's number, or what shows it."""
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Until when; it ends with the local day."""
+
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day on which it was reached or missed."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        title: _builtins.str = ...,
+        due_date: _date_pb2.Date | None = ...,
+        result: Global___CheckResult.ValueType = ...,
+        date: _date_pb2.Date | None = ...,
+        evidence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "due_date", b"due_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "due_date", b"due_date", "evidence", b"evidence", "number", b"number", "result", b"result", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContractMilestone: _TypeAlias = ContractMilestone  # noqa: Y015
 
 @_typing.final
 class Instalment(_message.Message):
@@ -1587,6 +1878,7 @@ class Instalment(_message.Message):
     PAID_FEN_FIELD_NUMBER: _builtins.int
     VOUCHER_FIELD_NUMBER: _builtins.int
     RELEASED_FEN_FIELD_NUMBER: _builtins.int
+    MILESTONE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number, from 1."""
     amount_fen: _builtins.int
@@ -1599,6 +1891,8 @@ class Instalment(_message.Message):
     """Voucher of the last payment."""
     released_fen: _builtins.int
     """Released of it, fen: will not be paid."""
+    milestone: _builtins.int
+    """Number of the contract's milestone that must be passed before it is paid; 0: none."""
     @_builtins.property
     def planned_date(self) -> _date_pb2.Date:
         """Planned day."""
@@ -1618,10 +1912,11 @@ class Instalment(_message.Message):
         paid_fen: _builtins.int = ...,
         voucher: _builtins.str = ...,
         released_fen: _builtins.int = ...,
+        milestone: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["paid_date", b"paid_date", "planned_date", b"planned_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "due_condition", b"due_condition", "number", b"number", "paid_date", b"paid_date", "paid_fen", b"paid_fen", "planned_date", b"planned_date", "released_fen", b"released_fen", "voucher", b"voucher"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "due_condition", b"due_condition", "milestone", b"milestone", "number", b"number", "paid_date", b"paid_date", "paid_fen", b"paid_fen", "planned_date", b"planned_date", "released_fen", b"released_fen", "voucher", b"voucher"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2346,6 +2641,7 @@ class SetCeilingProgrammeRequest(_message.Message):
     CEILING_FEN_FIELD_NUMBER: _builtins.int
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `programmes/…`."""
     etag: _builtins.str
@@ -2362,6 +2658,8 @@ class SetCeilingProgrammeRequest(_message.Message):
     """Number of the official document, such as `豫科〔2026〕12号`."""
     reason: _builtins.str
     """Why, in the actor's words."""
+    funding_source: _builtins.str
+    """Source of the money, an id of the pack's funding sources. Empty: the programme's own."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -2378,14 +2676,75 @@ class SetCeilingProgrammeRequest(_message.Message):
         ceiling_fen: _builtins.int = ...,
         document_number: _builtins.str = ...,
         reason: _builtins.str = ...,
+        funding_source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling_fen", b"ceiling_fen", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling_fen", b"ceiling_fen", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "funding_source", b"funding_source", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetCeilingProgrammeRequest: _TypeAlias = SetCeilingProgrammeRequest  # noqa: Y015
+
+@_typing.final
+class CarryOverProgrammeRequest(_message.Message):
+    """CarryOverProgrammeRequest carries what is not committed of a year over to the next one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    FROM_YEAR_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FEN_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `programmes/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    from_year: _builtins.int
+    """Year that the money comes from; it goes to the year after."""
+    funding_source: _builtins.str
+    """Source of the money. Empty: the programme's own."""
+    amount_fen: _builtins.int
+    """Amount, fen: at most what the year's ceiling leaves."""
+    document_number: _builtins.str
+    """Number of the official document, such as `豫财〔2026〕12号`."""
+    reason: _builtins.str
+    """Why, in the actor's words."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        from_year: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
+        amount_fen: _builtins.int = ...,
+        document_number: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "from_year", b"from_year", "funding_source", b"funding_source", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarryOverProgrammeRequest: _TypeAlias = CarryOverProgrammeRequest  # noqa: Y015
 
 @_typing.final
 class SuspendProgrammeRequest(_message.Message):
@@ -4466,6 +4825,7 @@ class ApproveApplicationRequest(_message.Message):
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
     APPROVED_FEN_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `applications/…`."""
     etag: _builtins.str
@@ -4478,6 +4838,8 @@ class ApproveApplicationRequest(_message.Message):
     """Number of the official document, such as `豫科〔2026〕12号`."""
     approved_fen: _builtins.int
     """Amount, fen: at most what was asked for, the call's most, and what the year's ceiling leaves."""
+    funding_source: _builtins.str
+    """Source of the money, one of those that the programme has a ceiling of. Empty: the programme's own."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -4492,10 +4854,11 @@ class ApproveApplicationRequest(_message.Message):
         effective_date: _date_pb2.Date | None = ...,
         document_number: _builtins.str = ...,
         approved_fen: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_fen", b"approved_fen", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_fen", b"approved_fen", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "funding_source", b"funding_source", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4517,6 +4880,7 @@ class SignContractApplicationRequest(_message.Message):
     TASKS_FIELD_NUMBER: _builtins.int
     INSTALMENTS_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    MILESTONES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `applications/…`."""
     etag: _builtins.str
@@ -4539,11 +4903,15 @@ class SignContractApplicationRequest(_message.Message):
 
     @_builtins.property
     def instalments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instalment]:
-        """Instalments, numbered 1, 2, …; they sum to the award. Only number, amount, condition and planned day are read."""
+        """Instalments, numbered 1, 2, …; they sum to the award. Only number, amount, condition, planned day and milestone are read."""
 
     @_builtins.property
     def budget(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetLine]:
         """Budget lines that sum to the award. Empty: as applied for, when all of it was awarded."""
+
+    @_builtins.property
+    def milestones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContractMilestone]:
+        """Milestones, numbered 1, 2, …, that instalments may wait for. Only number, title and due day are read."""
 
     def __init__(
         self,
@@ -4558,10 +4926,11 @@ class SignContractApplicationRequest(_message.Message):
         tasks: _builtins.str = ...,
         instalments: _abc.Iterable[Global___Instalment] | None = ...,
         budget: _abc.Iterable[Global___BudgetLine] | None = ...,
+        milestones: _abc.Iterable[Global___ContractMilestone] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "date", b"date", "effective_date", b"effective_date", "etag", b"etag", "instalments", b"instalments", "name", b"name", "number", b"number", "request_id", b"request_id", "tasks", b"tasks", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "date", b"date", "effective_date", b"effective_date", "etag", b"etag", "instalments", b"instalments", "milestones", b"milestones", "name", b"name", "number", b"number", "request_id", b"request_id", "tasks", b"tasks", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4606,6 +4975,64 @@ class StartApplicationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StartApplicationRequest: _TypeAlias = StartApplicationRequest  # noqa: Y015
+
+@_typing.final
+class RecordMilestoneApplicationRequest(_message.Message):
+    """RecordMilestoneApplicationRequest records how a milestone of the contract ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    number: _builtins.int
+    """Number of the milestone."""
+    result: Global___CheckResult.ValueType
+    """How it ended. What was missed may be passed later; what was passed stays so."""
+    evidence: _builtins.str
+    """Evidence: a report's number, or what shows it."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day on which it was reached or missed, not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        number: _builtins.int = ...,
+        result: Global___CheckResult.ValueType = ...,
+        evidence: _builtins.str = ...,
+        date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "effective_date", b"effective_date", "etag", b"etag", "evidence", b"evidence", "name", b"name", "number", b"number", "request_id", b"request_id", "result", b"result", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordMilestoneApplicationRequest: _TypeAlias = RecordMilestoneApplicationRequest  # noqa: Y015
 
 @_typing.final
 class PayInstalmentApplicationRequest(_message.Message):
@@ -4932,6 +5359,112 @@ class ChangeBudgetApplicationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChangeBudgetApplicationRequest: _TypeAlias = ChangeBudgetApplicationRequest  # noqa: Y015
+
+@_typing.final
+class RequestOverrideApplicationRequest(_message.Message):
+    """RequestOverrideApplicationRequest asks that a rule be set aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    rule: _builtins.str
+    """Id of the pack's rule, one that fails and may be set aside."""
+    stage: Global___EligibilityStage.ValueType
+    """Stage at which it fails."""
+    reason: _builtins.str
+    """Why, in the actor's words."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        rule: _builtins.str = ...,
+        stage: Global___EligibilityStage.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "rule", b"rule", "stage", b"stage", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestOverrideApplicationRequest: _TypeAlias = RequestOverrideApplicationRequest  # noqa: Y015
+
+@_typing.final
+class DecideOverrideApplicationRequest(_message.Message):
+    """DecideOverrideApplicationRequest grants or declines an override."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    number: _builtins.int
+    """Number of the override."""
+    granted: _builtins.bool
+    """Whether it is granted; it has to be said."""
+    reason: _builtins.str
+    """Why, in the actor's words."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        number: _builtins.int = ...,
+        granted: _builtins.bool | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_granted", b"_granted", "effective_date", b"effective_date", "granted", b"granted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_granted", b"_granted", "effective_date", b"effective_date", "etag", b"etag", "granted", b"granted", "name", b"name", "number", b"number", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__granted: _TypeAlias = _typing.Literal["granted"]  # noqa: Y015
+    _WhichOneofArgType__granted: _TypeAlias = _typing.Literal["_granted", b"_granted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__granted) -> _WhichOneofReturnType__granted | None: ...
+
+Global___DecideOverrideApplicationRequest: _TypeAlias = DecideOverrideApplicationRequest  # noqa: Y015
 
 @_typing.final
 class SubmitForAcceptanceApplicationRequest(_message.Message):
@@ -5268,6 +5801,1159 @@ class RecoverApplicationRequest(_message.Message):
 Global___RecoverApplicationRequest: _TypeAlias = RecoverApplicationRequest  # noqa: Y015
 
 @_typing.final
+class GetStatementRequest(_message.Message):
+    """GetStatementRequest says whose money; what is empty does not restrict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRAMME_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    APPLICANT_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    programme: _builtins.str
+    """Resource name of a programme: `programmes/…`."""
+    department: _builtins.str
+    """Department that leads: `DRC`, `DST`, `DIIT`, …"""
+    applicant: _builtins.str
+    """Unified social credit code of the unit that leads the work."""
+    year: _builtins.int
+    """Budget year; 0: every year."""
+    funding_source: _builtins.str
+    """Source of the money, an id of the pack's funding sources."""
+    position: _builtins.int
+    """As the ledger stood at this position of the journal; 0: as it stands."""
+    page_size: _builtins.int
+    """At most so many awards a page; 0 means 1 000, which is the most."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; the rest must be the same."""
+    def __init__(
+        self,
+        *,
+        programme: _builtins.str = ...,
+        department: _builtins.str = ...,
+        applicant: _builtins.str = ...,
+        year: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
+        position: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "department", b"department", "funding_source", b"funding_source", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "programme", b"programme", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
+
+@_typing.final
+class Statement(_message.Message):
+    """Statement says what is awarded, paid and left. All amounts are sums of the ledger's entries up to `position`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    CEILINGS_FIELD_NUMBER: _builtins.int
+    AWARDS_FIELD_NUMBER: _builtins.int
+    PROGRAMMES_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    APPLICANTS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BALANCE_FEN_FIELD_NUMBER: _builtins.int
+    AWARD_COUNT_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Position of the journal up to which it holds."""
+    next_page_token: _builtins.str
+    """Token of the next page of awards; empty: there is none."""
+    balance_fen: _builtins.int
+    """The ledger's own check at that position: the sum of all its entries, fen, which is 0."""
+    award_count: _builtins.int
+    """Number of all awards."""
+    @_builtins.property
+    def ceilings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CeilingLine]:
+        """The programmes' ceilings, a line a year and source."""
+
+    @_builtins.property
+    def awards(self) -> _containers.RepeatedCompositeFieldContainer[Global___AwardLine]:
+        """The awards of this page, in the order of their names."""
+
+    @_builtins.property
+    def programmes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupLine]:
+        """All awards by programme."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupLine]:
+        """All awards by department."""
+
+    @_builtins.property
+    def applicants(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupLine]:
+        """All awards by the unit that leads the work."""
+
+    @_builtins.property
+    def total(self) -> Global___Amounts:
+        """All awards together."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        ceilings: _abc.Iterable[Global___CeilingLine] | None = ...,
+        awards: _abc.Iterable[Global___AwardLine] | None = ...,
+        programmes: _abc.Iterable[Global___GroupLine] | None = ...,
+        departments: _abc.Iterable[Global___GroupLine] | None = ...,
+        applicants: _abc.Iterable[Global___GroupLine] | None = ...,
+        total: Global___Amounts | None = ...,
+        next_page_token: _builtins.str = ...,
+        balance_fen: _builtins.int = ...,
+        award_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "award_count", b"award_count", "awards", b"awards", "balance_fen", b"balance_fen", "ceilings", b"ceilings", "departments", b"departments", "next_page_token", b"next_page_token", "position", b"position", "programmes", b"programmes", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class Amounts(_message.Message):
+    """Amounts are sums of entries, fen. awarded = paid + remaining."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AWARDED_FEN_FIELD_NUMBER: _builtins.int
+    PAID_FEN_FIELD_NUMBER: _builtins.int
+    REMAINING_FEN_FIELD_NUMBER: _builtins.int
+    RECOVERED_FEN_FIELD_NUMBER: _builtins.int
+    awarded_fen: _builtins.int
+    """Awarded and not released."""
+    paid_fen: _builtins.int
+    """Paid, whether it came back or not."""
+    remaining_fen: _builtins.int
+    """Still to be paid."""
+    recovered_fen: _builtins.int
+    """Came back of what was paid."""
+    def __init__(
+        self,
+        *,
+        awarded_fen: _builtins.int = ...,
+        paid_fen: _builtins.int = ...,
+        remaining_fen: _builtins.int = ...,
+        recovered_fen: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awarded_fen", b"awarded_fen", "paid_fen", b"paid_fen", "recovered_fen", b"recovered_fen", "remaining_fen", b"remaining_fen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Amounts: _TypeAlias = Amounts  # noqa: Y015
+
+@_typing.final
+class CeilingLine(_message.Message):
+    """CeilingLine is what one source gives a programme for one year. ceiling = awarded + available."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRAMME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    CEILING_FEN_FIELD_NUMBER: _builtins.int
+    CARRIED_FEN_FIELD_NUMBER: _builtins.int
+    AWARDED_FEN_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FEN_FIELD_NUMBER: _builtins.int
+    programme: _builtins.str
+    """Resource name of the programme."""
+    title: _builtins.str
+    """Its title."""
+    department: _builtins.str
+    """Department that leads."""
+    year: _builtins.int
+    """Budget year."""
+    funding_source: _builtins.str
+    """Source of the money."""
+    ceiling_fen: _builtins.int
+    """Most that may be awarded, fen."""
+    carried_fen: _builtins.int
+    """Carried in from the year before less what was carried out to the next, fen; part of the ceiling."""
+    awarded_fen: _builtins.int
+    """Awarded and not released, fen."""
+    available_fen: _builtins.int
+    """May still be awarded, fen; never below 0."""
+    def __init__(
+        self,
+        *,
+        programme: _builtins.str = ...,
+        title: _builtins.str = ...,
+        department: _builtins.str = ...,
+        year: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
+        ceiling_fen: _builtins.int = ...,
+        carried_fen: _builtins.int = ...,
+        awarded_fen: _builtins.int = ...,
+        available_fen: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_fen", b"available_fen", "awarded_fen", b"awarded_fen", "carried_fen", b"carried_fen", "ceiling_fen", b"ceiling_fen", "department", b"department", "funding_source", b"funding_source", "programme", b"programme", "title", b"title", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CeilingLine: _TypeAlias = CeilingLine  # noqa: Y015
+
+@_typing.final
+class AwardLine(_message.Message):
+    """AwardLine is one award."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    PROGRAMME_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    APPLICANT_FIELD_NUMBER: _builtins.int
+    APPLICANT_NAME_FIELD_NUMBER: _builtins.int
+    YEAR_FIELD_NUMBER: _builtins.int
+    FUNDING_SOURCE_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    OUTSIDE_FIELD_NUMBER: _builtins.int
+    application: _builtins.str
+    """Resource name of the application; empty: what an imported programme brought along."""
+    title: _builtins.str
+    """Its title."""
+    programme: _builtins.str
+    """Resource name of the programme."""
+    department: _builtins.str
+    """Department that leads."""
+    applicant: _builtins.str
+    """Credit code of the unit that leads the work."""
+    applicant_name: _builtins.str
+    """Its name."""
+    year: _builtins.int
+    """Budget year."""
+    funding_source: _builtins.str
+    """Source of the money."""
+    outside: _builtins.bool
+    """An imported award that no ceiling here counts."""
+    @_builtins.property
+    def amounts(self) -> Global___Amounts:
+        """The amounts."""
+
+    def __init__(
+        self,
+        *,
+        application: _builtins.str = ...,
+        title: _builtins.str = ...,
+        programme: _builtins.str = ...,
+        department: _builtins.str = ...,
+        applicant: _builtins.str = ...,
+        applicant_name: _builtins.str = ...,
+        year: _builtins.int = ...,
+        funding_source: _builtins.str = ...,
+        amounts: Global___Amounts | None = ...,
+        outside: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "applicant", b"applicant", "applicant_name", b"applicant_name", "application", b"application", "department", b"department", "funding_source", b"funding_source", "outside", b"outside", "programme", b"programme", "title", b"title", "year", b"year"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AwardLine: _TypeAlias = AwardLine  # noqa: Y015
+
+@_typing.final
+class GroupLine(_message.Message):
+    """GroupLine sums the awards of one programme, department or unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    AWARDS_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Resource name, department or credit code."""
+    title: _builtins.str
+    """Its title or name; a department's stands in the pack."""
+    awards: _builtins.int
+    """Number of awards."""
+    @_builtins.property
+    def amounts(self) -> Global___Amounts:
+        """The amounts."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        title: _builtins.str = ...,
+        awards: _builtins.int = ...,
+        amounts: Global___Amounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "awards", b"awards", "key", b"key", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GroupLine: _TypeAlias = GroupLine  # noqa: Y015
+
+@_typing.final
+class Sanction(_message.Message):
+    """Sanction keeps a unit or a person from public money from one day to another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Sanction._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Sanction._State.ValueType  # 0
+        """Not said."""
+        STATE_DRAFT: Sanction._State.ValueType  # 1
+        """Being prepared; it holds nobody off."""
+        STATE_IMPOSED: Sanction._State.ValueType  # 2
+        """In force from its first to its last day (已生效)."""
+        STATE_LIFTED: Sanction._State.ValueType  # 3
+        """Ended before its time (已解除): it holds for the days up to then."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State is where in its life it stands."""
+
+    STATE_UNSPECIFIED: Sanction.State.ValueType  # 0
+    """Not said."""
+    STATE_DRAFT: Sanction.State.ValueType  # 1
+    """Being prepared; it holds nobody off."""
+    STATE_IMPOSED: Sanction.State.ValueType  # 2
+    """In force from its first to its last day (已生效)."""
+    STATE_LIFTED: Sanction.State.ValueType  # 3
+    """Ended before its time (已解除): it holds for the days up to then."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    LEAD_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CONCERNED_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    OWNER_UNIT_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    FROM_DATE_FIELD_NUMBER: _builtins.int
+    TO_DATE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    IMPOSED_BY_FIELD_NUMBER: _builtins.int
+    IMPOSE_DATE_FIELD_NUMBER: _builtins.int
+    LIFT_DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    LIFT_REASON_FIELD_NUMBER: _builtins.int
+    LIFTED_BY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `sanctions/…`; never changes, never used again."""
+    revision: _builtins.int
+    """Number of changes so far, from 1."""
+    etag: _builtins.str
+    """Changes with every revision; send it back with a change to be sure of what was read."""
+    state: Global___Sanction.State.ValueType
+    """Where in its life it stands."""
+    lead_department: _builtins.str
+    """Department that leads: `DRC`, `DST`, `DIIT`, … That of whoever registers it."""
+    owner_unit: _builtins.str
+    """Department or unit of the account that registered it: an applicant sees its own records by it."""
+    author: _builtins.str
+    """Account that registered it; whoever approves must be another one."""
+    title: _builtins.str
+    """What it is for, in short, such as `科研失信`."""
+    document_number: _builtins.str
+    """Number of the document that decides it, such as `豫科监〔2026〕3号`."""
+    issuer: _builtins.str
+    """Who decided it."""
+    reason: _builtins.str
+    """Why, in the document's words; no names of persons."""
+    imposed_by: _builtins.str
+    """Account that put it in force."""
+    lift_document_number: _builtins.str
+    """Number of the document that lifted it."""
+    lift_reason: _builtins.str
+    """Why it was lifted."""
+    lifted_by: _builtins.str
+    """Account that lifted it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was registered (UTC)."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed (UTC)."""
+
+    @_builtins.property
+    def allowed_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller may do next."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on this revision is true."""
+
+    @_builtins.property
+    def concerned_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Departments that are asked too, such as those of a joint review."""
+
+    @_builtins.property
+    def origin(self) -> _journal_pb2.Origin:
+        """Where an imported record came from; empty for one that was registered here."""
+
+    @_builtins.property
+    def unit(self) -> Global___Unit:
+        """The unit, by its credit code. Either this or `person`."""
+
+    @_builtins.property
+    def person(self) -> _journal_pb2.Person:
+        """The person, by the identity number. Either this or `unit`."""
+
+    @_builtins.property
+    def from_date(self) -> _date_pb2.Date:
+        """First day."""
+
+    @_builtins.property
+    def to_date(self) -> _date_pb2.Date:
+        """Last day; it ends with the local day. Empty: until it is lifted."""
+
+    @_builtins.property
+    def impose_date(self) -> _date_pb2.Date:
+        """Day on which it was put in force."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___Sanction.State.ValueType = ...,
+        allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        lead_department: _builtins.str = ...,
+        concerned_departments: _abc.Iterable[_builtins.str] | None = ...,
+        owner_unit: _builtins.str = ...,
+        author: _builtins.str = ...,
+        origin: _journal_pb2.Origin | None = ...,
+        title: _builtins.str = ...,
+        unit: Global___Unit | None = ...,
+        person: _journal_pb2.Person | None = ...,
+        from_date: _date_pb2.Date | None = ...,
+        to_date: _date_pb2.Date | None = ...,
+        document_number: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        imposed_by: _builtins.str = ...,
+        impose_date: _date_pb2.Date | None = ...,
+        lift_document_number: _builtins.str = ...,
+        lift_reason: _builtins.str = ...,
+        lifted_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "from_date", b"from_date", "impose_date", b"impose_date", "origin", b"origin", "person", b"person", "to_date", b"to_date", "unit", b"unit", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "from_date", b"from_date", "impose_date", b"impose_date", "imposed_by", b"imposed_by", "issuer", b"issuer", "lead_department", b"lead_department", "lift_document_number", b"lift_document_number", "lift_reason", b"lift_reason", "lifted_by", b"lifted_by", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "person", b"person", "reason", b"reason", "revision", b"revision", "state", b"state", "title", b"title", "to_date", b"to_date", "unit", b"unit", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sanction: _TypeAlias = Sanction  # noqa: Y015
+
+@_typing.final
+class CreateSanctionRequest(_message.Message):
+    """CreateSanctionRequest registers one sanction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SANCTION_FIELD_NUMBER: _builtins.int
+    SANCTION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    sanction_id: _builtins.str
+    """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def sanction(self) -> Global___Sanction:
+        """The sanction to register; fields that the service fills are ignored."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on it is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        sanction: Global___Sanction | None = ...,
+        sanction_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "sanction", b"sanction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "request_id", b"request_id", "sanction", b"sanction", "sanction_id", b"sanction_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSanctionRequest: _TypeAlias = CreateSanctionRequest  # noqa: Y015
+
+@_typing.final
+class GetSanctionRequest(_message.Message):
+    """GetSanctionRequest names one sanction, and the time that the reader means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    VALID_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `sanctions/…`."""
+    revision: _builtins.int
+    """One revision; excludes the two times. 0: the newest."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was known at this instant. Empty: now."""
+
+    @_builtins.property
+    def valid_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was true at this instant (its business date in Asia/Shanghai). Empty: the newest."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "read_time", b"read_time", "revision", b"revision", "valid_time", b"valid_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSanctionRequest: _TypeAlias = GetSanctionRequest  # noqa: Y015
+
+@_typing.final
+class ListSanctionsRequest(_message.Message):
+    """ListSanctionsRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    VALID_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; filter, order and times must be the same."""
+    filter: _builtins.str
+    """AIP-160 filter over the columns of a sanction, such as `state = STATE_DRAFT`."""
+    order_by: _builtins.str
+    """AIP-132 order, such as `create_time desc, name`. Empty: by name."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was known at this instant. Empty: now."""
+
+    @_builtins.property
+    def valid_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was true at this instant (its business date in Asia/Shanghai). Empty: the newest."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSanctionsRequest: _TypeAlias = ListSanctionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSanctionsResponse(_message.Message):
+    """ListSanctionsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SANCTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    position: _builtins.int
+    """Journal position that the list saw: a watch from here misses nothing."""
+    @_builtins.property
+    def sanctions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sanction]:
+        """The page's sanctions."""
+
+    def __init__(
+        self,
+        *,
+        sanctions: _abc.Iterable[Global___Sanction] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "sanctions", b"sanctions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSanctionsResponse: _TypeAlias = ListSanctionsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateSanctionRequest(_message.Message):
+    """UpdateSanctionRequest edits fields of one sanction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SANCTION_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def sanction(self) -> Global___Sanction:
+        """The sanction with its `name`, and with `etag` when the writer wants to be sure of what it read."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to write, by their proto names; fields that the service fills are refused. Empty: every field that is set."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        sanction: Global___Sanction | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "sanction", b"sanction", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "request_id", b"request_id", "sanction", b"sanction", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSanctionRequest: _TypeAlias = UpdateSanctionRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateSanctionsRequest(_message.Message):
+    """BatchCreateSanctionsRequest registers many sanctions, all or nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreateSanctionRequest]:
+        """The requests, at most 1 000; their own `request_id` and `validate_only` are not used."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___CreateSanctionRequest] | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "requests", b"requests", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateSanctionsRequest: _TypeAlias = BatchCreateSanctionsRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateSanctionsResponse(_message.Message):
+    """BatchCreateSanctionsResponse has the new sanctions in the order of the requests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SANCTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sanctions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sanction]:
+        """The new sanctions."""
+
+    def __init__(
+        self,
+        *,
+        sanctions: _abc.Iterable[Global___Sanction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sanctions", b"sanctions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateSanctionsResponse: _TypeAlias = BatchCreateSanctionsResponse  # noqa: Y015
+
+@_typing.final
+class ImportSanctionsRequest(_message.Message):
+    """ImportSanctionsRequest carries some rows of an import; a stream of them is one import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Row(_message.Message):
+        """One row."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LINE_FIELD_NUMBER: _builtins.int
+        KEY_FIELD_NUMBER: _builtins.int
+        SANCTION_ID_FIELD_NUMBER: _builtins.int
+        EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+        SANCTION_FIELD_NUMBER: _builtins.int
+        line: _builtins.int
+        """The row's number in the caller's file, from 1; the answer repeats it."""
+        key: _builtins.str
+        """The row's key in the source: the same key and content is entered once."""
+        sanction_id: _builtins.str
+        """The last part of the resource name. Empty: derived from the source and the key."""
+        @_builtins.property
+        def effective_date(self) -> _date_pb2.Date:
+            """From which business date on the row is true."""
+
+        @_builtins.property
+        def sanction(self) -> Global___Sanction:
+            """The sanction as it was from that date on, with its state; a further row of the same sanction is a further revision."""
+
+        def __init__(
+            self,
+            *,
+            line: _builtins.int = ...,
+            key: _builtins.str = ...,
+            sanction_id: _builtins.str = ...,
+            effective_date: _date_pb2.Date | None = ...,
+            sanction: Global___Sanction | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "sanction", b"sanction"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "key", b"key", "line", b"line", "sanction", b"sanction", "sanction_id", b"sanction_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source's name, such as `ror`."""
+    validate_only: _builtins.bool
+    """Dry run: decide and answer, but change nothing."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportSanctionsRequest.Row]:
+        """The rows: at most 500 a message."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        rows: _abc.Iterable[Global___ImportSanctionsRequest.Row] | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportSanctionsRequest: _TypeAlias = ImportSanctionsRequest  # noqa: Y015
+
+@_typing.final
+class ImportSanctionsResponse(_message.Message):
+    """ImportSanctionsResponse answers the rows of one request, in their order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_journal_pb2.ImportResult]:
+        """One answer a row."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_journal_pb2.ImportResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportSanctionsResponse: _TypeAlias = ImportSanctionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchSanctionsRequest(_message.Message):
+    """WatchSanctionsRequest says from where to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    after_position: _builtins.int
+    """The first change sent is the one after this journal position: of a list, of the last change seen, or 0 for the beginning."""
+    name: _builtins.str
+    """Only the changes of this sanction. Empty: of all."""
+    def __init__(
+        self,
+        *,
+        after_position: _builtins.int = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSanctionsRequest: _TypeAlias = WatchSanctionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSanctionRevisionsRequest(_message.Message):
+    """ListSanctionRevisionsRequest asks for a page of one call's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `sanctions/…`."""
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSanctionRevisionsRequest: _TypeAlias = ListSanctionRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSanctionRevisionsResponse(_message.Message):
+    """ListSanctionRevisionsResponse is a page of history, newest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FundingEvent]:
+        """The changes, each with the sanction as it was after it."""
+
+    def __init__(
+        self,
+        *,
+        revisions: _abc.Iterable[Global___FundingEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSanctionRevisionsResponse: _TypeAlias = ListSanctionRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class ImposeSanctionRequest(_message.Message):
+    """ImposeSanctionRequest puts a sanction in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `sanctions/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImposeSanctionRequest: _TypeAlias = ImposeSanctionRequest  # noqa: Y015
+
+@_typing.final
+class LiftSanctionRequest(_message.Message):
+    """LiftSanctionRequest ends a sanction early."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `sanctions/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    document_number: _builtins.str
+    """Number of the official document, such as `豫科监〔2026〕12号`."""
+    reason: _builtins.str
+    """Why, in the actor's words."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Last day on which it holds, today or earlier. Empty: the day before today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        last_date: _date_pb2.Date | None = ...,
+        document_number: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "etag", b"etag", "last_date", b"last_date", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftSanctionRequest: _TypeAlias = LiftSanctionRequest  # noqa: Y015
+
+@_typing.final
+class CheckEligibilityRequest(_message.Message):
+    """CheckEligibilityRequest asks what the rules say of an application."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    stage: Global___EligibilityStage.ValueType
+    """Stage. Empty: the one that comes next."""
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day that is asked about. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        stage: Global___EligibilityStage.ValueType = ...,
+        date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "name", b"name", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckEligibilityRequest: _TypeAlias = CheckEligibilityRequest  # noqa: Y015
+
+@_typing.final
+class Eligibility(_message.Message):
+    """Eligibility is what every rule says, in the pack's order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    ELIGIBLE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    application: _builtins.str
+    """Resource name of the application."""
+    stage: Global___EligibilityStage.ValueType
+    """Stage."""
+    eligible: _builtins.bool
+    """No rule fails."""
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """A finding a rule."""
+
+    def __init__(
+        self,
+        *,
+        application: _builtins.str = ...,
+        stage: Global___EligibilityStage.ValueType = ...,
+        date: _date_pb2.Date | None = ...,
+        eligible: _builtins.bool = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "date", b"date", "eligible", b"eligible", "findings", b"findings", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Eligibility: _TypeAlias = Eligibility  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    """Finding is what one rule says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    TITLE_ZH_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    TEXT_ZH_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    OVERRIDABLE_FIELD_NUMBER: _builtins.int
+    OVERRIDE_NUMBER_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """Id of the pack's rule."""
+    title_zh: _builtins.str
+    """What it asks, in Chinese."""
+    title_en: _builtins.str
+    """What it asks, in English."""
+    source: _builtins.str
+    """Id of the document that it is taken from."""
+    outcome: Global___RuleOutcome.ValueType
+    """What came of it."""
+    text_zh: _builtins.str
+    """Why, in Chinese."""
+    text_en: _builtins.str
+    """Why, in English."""
+    overridable: _builtins.bool
+    """It may be set aside by an override."""
+    override_number: _builtins.int
+    """Number of the override that sets it aside; 0: none."""
+    @_builtins.property
+    def valid_from(self) -> _date_pb2.Date:
+        """First day on which it holds; empty: it always did."""
+
+    @_builtins.property
+    def valid_to(self) -> _date_pb2.Date:
+        """Last day on which it holds; empty: none is set."""
+
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fact]:
+        """The facts that it used."""
+
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        title_zh: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        source: _builtins.str = ...,
+        valid_from: _date_pb2.Date | None = ...,
+        valid_to: _date_pb2.Date | None = ...,
+        outcome: Global___RuleOutcome.ValueType = ...,
+        text_zh: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+        facts: _abc.Iterable[Global___Fact] | None = ...,
+        overridable: _builtins.bool = ...,
+        override_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "outcome", b"outcome", "overridable", b"overridable", "override_number", b"override_number", "rule", b"rule", "source", b"source", "text_en", b"text_en", "text_zh", b"text_zh", "title_en", b"title_en", "title_zh", b"title_zh", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
 class FundingEvent(_message.Message):
     """FundingEvent tells one change; it is what the journal and the topic hold."""
 
@@ -5277,6 +6963,7 @@ class FundingEvent(_message.Message):
     PROGRAMME_FIELD_NUMBER: _builtins.int
     CALL_FIELD_NUMBER: _builtins.int
     APPLICATION_FIELD_NUMBER: _builtins.int
+    SANCTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> _journal_pb2.Change:
         """Who did what, when."""
@@ -5293,6 +6980,10 @@ class FundingEvent(_message.Message):
     def application(self) -> Global___Application:
         """An application."""
 
+    @_builtins.property
+    def sanction(self) -> Global___Sanction:
+        """A sanction."""
+
     def __init__(
         self,
         *,
@@ -5300,12 +6991,13 @@ class FundingEvent(_message.Message):
         programme: Global___Programme | None = ...,
         call: Global___Call | None = ...,
         application: Global___Application | None = ...,
+        sanction: Global___Sanction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "programme", b"programme", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "programme", b"programme", "record", b"record", "sanction", b"sanction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "programme", b"programme", "record", b"record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "programme", b"programme", "record", b"record", "sanction", b"sanction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["programme", "call", "application"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["programme", "call", "application", "sanction"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

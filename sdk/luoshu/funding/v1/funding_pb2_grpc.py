@@ -85,6 +85,11 @@ class FundingServiceStub:
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.SetCeilingProgrammeRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Programme.FromString,
                 _registered_method=True)
+        self.CarryOverProgramme = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/CarryOverProgramme',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CarryOverProgrammeRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Programme.FromString,
+                _registered_method=True)
         self.SuspendProgramme = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/SuspendProgramme',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.SuspendProgrammeRequest.SerializeToString,
@@ -310,6 +315,11 @@ class FundingServiceStub:
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.StartApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
+        self.RecordMilestoneApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/RecordMilestoneApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RecordMilestoneApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
         self.PayInstalmentApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/PayInstalmentApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.PayInstalmentApplicationRequest.SerializeToString,
@@ -338,6 +348,16 @@ class FundingServiceStub:
         self.ChangeBudgetApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/ChangeBudgetApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ChangeBudgetApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.RequestOverrideApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/RequestOverrideApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RequestOverrideApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.DecideOverrideApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/DecideOverrideApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.DecideOverrideApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
         self.SubmitForAcceptanceApplication = channel.unary_unary(
@@ -374,6 +394,66 @@ class FundingServiceStub:
                 '/luoshu.funding.v1.FundingService/RecoverApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RecoverApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.GetStatement = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/GetStatement',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Statement.FromString,
+                _registered_method=True)
+        self.CheckEligibility = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/CheckEligibility',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CheckEligibilityRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Eligibility.FromString,
+                _registered_method=True)
+        self.CreateSanction = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/CreateSanction',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CreateSanctionRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+                _registered_method=True)
+        self.GetSanction = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/GetSanction',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.GetSanctionRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+                _registered_method=True)
+        self.ListSanctions = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/ListSanctions',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSanction = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/UpdateSanction',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.UpdateSanctionRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+                _registered_method=True)
+        self.BatchCreateSanctions = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/BatchCreateSanctions',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.BatchCreateSanctionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.BatchCreateSanctionsResponse.FromString,
+                _registered_method=True)
+        self.ImportSanctions = channel.stream_stream(
+                '/luoshu.funding.v1.FundingService/ImportSanctions',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ImportSanctionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ImportSanctionsResponse.FromString,
+                _registered_method=True)
+        self.WatchSanctions = channel.unary_stream(
+                '/luoshu.funding.v1.FundingService/WatchSanctions',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.WatchSanctionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FundingEvent.FromString,
+                _registered_method=True)
+        self.ListSanctionRevisions = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/ListSanctionRevisions',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionRevisionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionRevisionsResponse.FromString,
+                _registered_method=True)
+        self.ImposeSanction = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/ImposeSanction',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ImposeSanctionRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+                _registered_method=True)
+        self.LiftSanction = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/LiftSanction',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.LiftSanctionRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
                 _registered_method=True)
 
 
@@ -446,6 +526,13 @@ class FundingServiceServicer:
 
     def SetCeilingProgramme(self, request, context):
         """Sets the ceiling of one year; never below what is committed (four eyes). Role: approver.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CarryOverProgramme(self, request, context):
+        """Carries what is not committed of a year over to the next one (结转; four eyes). Role: approver.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -766,6 +853,13 @@ class FundingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordMilestoneApplication(self, request, context):
+        """Records how a milestone of the contract ended: an instalment that waits for it may then be paid. Role: case officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PayInstalmentApplication(self, request, context):
         """Records a payment of one instalment. Role: finance officer.
         """
@@ -803,6 +897,20 @@ class FundingServiceServicer:
 
     def ChangeBudgetApplication(self, request, context):
         """Changes the budget lines; their sum stays. Role: case officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestOverrideApplication(self, request, context):
+        """Asks that a rule of eligibility be set aside for this application, at one stage. Role: case officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideOverrideApplication(self, request, context):
+        """Grants or declines that; somebody else than who asked (four eyes). Role: approver.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -852,6 +960,90 @@ class FundingServiceServicer:
 
     def RecoverApplication(self, request, context):
         """Records money that came back (追回). Role: finance officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatement(self, request, context):
+        """States what is awarded, paid and left, out of the ledger: of a programme, a department, an applicant, or of all that the caller may see.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckEligibility(self, request, context):
+        """Explains every rule of eligibility for an application: passed, failed or not applicable, with the facts that it used. Who may: its own unit, its departments, auditors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSanction(self, request, context):
+        """Registers a sanction of a unit or a person as a draft. Role: case officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSanction(self, request, context):
+        """Returns one sanction, as it is or as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSanctions(self, request, context):
+        """Lists sanctions by a filter, in an order, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSanction(self, request, context):
+        """Edits a draft.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateSanctions(self, request, context):
+        """Registers up to 1 000 sanctions, all or nothing; an error names the index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportSanctions(self, request_iterator, context):
+        """Enters historical rows in their real state, one answer a row. Role: importer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSanctions(self, request, context):
+        """Streams the changes of sanctions from a position on, each once, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSanctionRevisions(self, request, context):
+        """Lists the revisions of one sanction, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImposeSanction(self, request, context):
+        """Puts a sanction in force for its days (four eyes); every department sees it from then on. Role: approver.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftSanction(self, request, context):
+        """Ends a sanction early (four eyes). Role: approver.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -908,6 +1100,11 @@ def add_FundingServiceServicer_to_server(servicer, server):
             'SetCeilingProgramme': grpc.unary_unary_rpc_method_handler(
                     servicer.SetCeilingProgramme,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.SetCeilingProgrammeRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Programme.SerializeToString,
+            ),
+            'CarryOverProgramme': grpc.unary_unary_rpc_method_handler(
+                    servicer.CarryOverProgramme,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CarryOverProgrammeRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Programme.SerializeToString,
             ),
             'SuspendProgramme': grpc.unary_unary_rpc_method_handler(
@@ -1135,6 +1332,11 @@ def add_FundingServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.StartApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
+            'RecordMilestoneApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordMilestoneApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RecordMilestoneApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
             'PayInstalmentApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.PayInstalmentApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.PayInstalmentApplicationRequest.FromString,
@@ -1163,6 +1365,16 @@ def add_FundingServiceServicer_to_server(servicer, server):
             'ChangeBudgetApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangeBudgetApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ChangeBudgetApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'RequestOverrideApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestOverrideApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RequestOverrideApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'DecideOverrideApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideOverrideApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.DecideOverrideApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
             'SubmitForAcceptanceApplication': grpc.unary_unary_rpc_method_handler(
@@ -1199,6 +1411,66 @@ def add_FundingServiceServicer_to_server(servicer, server):
                     servicer.RecoverApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RecoverApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'GetStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatement,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.GetStatementRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Statement.SerializeToString,
+            ),
+            'CheckEligibility': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckEligibility,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CheckEligibilityRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Eligibility.SerializeToString,
+            ),
+            'CreateSanction': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSanction,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CreateSanctionRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.SerializeToString,
+            ),
+            'GetSanction': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSanction,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.GetSanctionRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.SerializeToString,
+            ),
+            'ListSanctions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSanctions,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionsResponse.SerializeToString,
+            ),
+            'UpdateSanction': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSanction,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.UpdateSanctionRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.SerializeToString,
+            ),
+            'BatchCreateSanctions': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateSanctions,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.BatchCreateSanctionsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.BatchCreateSanctionsResponse.SerializeToString,
+            ),
+            'ImportSanctions': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportSanctions,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ImportSanctionsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ImportSanctionsResponse.SerializeToString,
+            ),
+            'WatchSanctions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSanctions,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.WatchSanctionsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FundingEvent.SerializeToString,
+            ),
+            'ListSanctionRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSanctionRevisions,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionRevisionsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionRevisionsResponse.SerializeToString,
+            ),
+            'ImposeSanction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImposeSanction,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ImposeSanctionRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.SerializeToString,
+            ),
+            'LiftSanction': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftSanction,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.LiftSanctionRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1471,6 +1743,33 @@ class FundingService:
             target,
             '/luoshu.funding.v1.FundingService/SetCeilingProgramme',
             luoshu_dot_funding_dot_v1_dot_funding__pb2.SetCeilingProgrammeRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Programme.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CarryOverProgramme(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/CarryOverProgramme',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.CarryOverProgrammeRequest.SerializeToString,
             luoshu_dot_funding_dot_v1_dot_funding__pb2.Programme.FromString,
             options,
             channel_credentials,
@@ -2698,6 +2997,33 @@ class FundingService:
             _registered_method=True)
 
     @staticmethod
+    def RecordMilestoneApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/RecordMilestoneApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.RecordMilestoneApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PayInstalmentApplication(request,
             target,
             options=(),
@@ -2848,6 +3174,60 @@ class FundingService:
             target,
             '/luoshu.funding.v1.FundingService/ChangeBudgetApplication',
             luoshu_dot_funding_dot_v1_dot_funding__pb2.ChangeBudgetApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestOverrideApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/RequestOverrideApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.RequestOverrideApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideOverrideApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/DecideOverrideApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.DecideOverrideApplicationRequest.SerializeToString,
             luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
             options,
             channel_credentials,
@@ -3038,6 +3418,330 @@ class FundingService:
             '/luoshu.funding.v1.FundingService/RecoverApplication',
             luoshu_dot_funding_dot_v1_dot_funding__pb2.RecoverApplicationRequest.SerializeToString,
             luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/GetStatement',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.GetStatementRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Statement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckEligibility(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/CheckEligibility',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.CheckEligibilityRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Eligibility.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSanction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/CreateSanction',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.CreateSanctionRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSanction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/GetSanction',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.GetSanctionRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSanctions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/ListSanctions',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSanction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/UpdateSanction',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.UpdateSanctionRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateSanctions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/BatchCreateSanctions',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.BatchCreateSanctionsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.BatchCreateSanctionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportSanctions(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/luoshu.funding.v1.FundingService/ImportSanctions',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ImportSanctionsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ImportSanctionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSanctions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/WatchSanctions',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.WatchSanctionsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.FundingEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSanctionRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/ListSanctionRevisions',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionRevisionsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListSanctionRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImposeSanction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/ImposeSanction',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ImposeSanctionRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftSanction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/LiftSanction',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.LiftSanctionRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
             options,
             channel_credentials,
             insecure,

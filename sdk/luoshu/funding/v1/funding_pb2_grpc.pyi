@@ -3,7 +3,8 @@
 isort:skip_file
 Public money for research: programmes with their yearly ceilings, calls, and applications from the draft to the last payment.
 
-Money is an integer number of fen (分). At every moment and for every year of a programme: committed <= ceiling, paid <= committed.
+Money is an integer number of fen (分). At every moment, for every year of a programme and every source of its money:
+committed <= ceiling, paid <= committed. A double-entry ledger that is only added to holds every amount; GetStatement reads it.
 """
 
 from collections import abc as _abc
@@ -56,6 +57,8 @@ class FundingServiceStub:
     """Opens a programme for calls and awards (four eyes). Role: approver."""
     SetCeilingProgramme: _grpc.UnaryUnaryMultiCallable[_funding_pb2.SetCeilingProgrammeRequest, _funding_pb2.Programme]
     """Sets the ceiling of one year; never below what is committed (four eyes). Role: approver."""
+    CarryOverProgramme: _grpc.UnaryUnaryMultiCallable[_funding_pb2.CarryOverProgrammeRequest, _funding_pb2.Programme]
+    """Carries what is not committed of a year over to the next one (结转; four eyes). Role: approver."""
     SuspendProgramme: _grpc.UnaryUnaryMultiCallable[_funding_pb2.SuspendProgrammeRequest, _funding_pb2.Programme]
     """Stops new calls and awards; what is awarded is paid on. Role: approver."""
     ResumeProgramme: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ResumeProgrammeRequest, _funding_pb2.Programme]
@@ -146,6 +149,8 @@ class FundingServiceStub:
     """Records the contract (任务书) with its instalments. Role: case officer."""
     StartApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.StartApplicationRequest, _funding_pb2.Application]
     """Starts the work before any money is paid. Role: case officer."""
+    RecordMilestoneApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RecordMilestoneApplicationRequest, _funding_pb2.Application]
+    """Records how a milestone of the contract ended: an instalment that waits for it may then be paid. Role: case officer."""
     PayInstalmentApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.PayInstalmentApplicationRequest, _funding_pb2.Application]
     """Records a payment of one instalment. Role: finance officer."""
     RecordMidTermApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RecordMidTermApplicationRequest, _funding_pb2.Application]
@@ -158,6 +163,10 @@ class FundingServiceStub:
     """Moves the end of the work (延期). Role: case officer."""
     ChangeBudgetApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ChangeBudgetApplicationRequest, _funding_pb2.Application]
     """Changes the budget lines; their sum stays. Role: case officer."""
+    RequestOverrideApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RequestOverrideApplicationRequest, _funding_pb2.Application]
+    """Asks that a rule of eligibility be set aside for this application, at one stage. Role: case officer."""
+    DecideOverrideApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.DecideOverrideApplicationRequest, _funding_pb2.Application]
+    """Grants or declines that; somebody else than who asked (four eyes). Role: approver."""
     SubmitForAcceptanceApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.SubmitForAcceptanceApplicationRequest, _funding_pb2.Application]
     """Asks for the acceptance of the work (申请验收). Role: applicant."""
     ConcludeAcceptanceApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ConcludeAcceptanceApplicationRequest, _funding_pb2.Application]
@@ -172,6 +181,30 @@ class FundingServiceStub:
     """Revokes an award and releases what was not paid (撤销; four eyes). Role: approver."""
     RecoverApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RecoverApplicationRequest, _funding_pb2.Application]
     """Records money that came back (追回). Role: finance officer."""
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_funding_pb2.GetStatementRequest, _funding_pb2.Statement]
+    """States what is awarded, paid and left, out of the ledger: of a programme, a department, an applicant, or of all that the caller may see."""
+    CheckEligibility: _grpc.UnaryUnaryMultiCallable[_funding_pb2.CheckEligibilityRequest, _funding_pb2.Eligibility]
+    """Explains every rule of eligibility for an application: passed, failed or not applicable, with the facts that it used. Who may: its own unit, its departments, auditors."""
+    CreateSanction: _grpc.UnaryUnaryMultiCallable[_funding_pb2.CreateSanctionRequest, _funding_pb2.Sanction]
+    """Registers a sanction of a unit or a person as a draft. Role: case officer."""
+    GetSanction: _grpc.UnaryUnaryMultiCallable[_funding_pb2.GetSanctionRequest, _funding_pb2.Sanction]
+    """Returns one sanction, as it is or as it was."""
+    ListSanctions: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ListSanctionsRequest, _funding_pb2.ListSanctionsResponse]
+    """Lists sanctions by a filter, in an order, page by page."""
+    UpdateSanction: _grpc.UnaryUnaryMultiCallable[_funding_pb2.UpdateSanctionRequest, _funding_pb2.Sanction]
+    """Edits a draft."""
+    BatchCreateSanctions: _grpc.UnaryUnaryMultiCallable[_funding_pb2.BatchCreateSanctionsRequest, _funding_pb2.BatchCreateSanctionsResponse]
+    """Registers up to 1 000 sanctions, all or nothing; an error names the index."""
+    ImportSanctions: _grpc.StreamStreamMultiCallable[_funding_pb2.ImportSanctionsRequest, _funding_pb2.ImportSanctionsResponse]
+    """Enters historical rows in their real state, one answer a row. Role: importer."""
+    WatchSanctions: _grpc.UnaryStreamMultiCallable[_funding_pb2.WatchSanctionsRequest, _funding_pb2.FundingEvent]
+    """Streams the changes of sanctions from a position on, each once, in order."""
+    ListSanctionRevisions: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ListSanctionRevisionsRequest, _funding_pb2.ListSanctionRevisionsResponse]
+    """Lists the revisions of one sanction, newest first."""
+    ImposeSanction: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ImposeSanctionRequest, _funding_pb2.Sanction]
+    """Puts a sanction in force for its days (four eyes); every department sees it from then on. Role: approver."""
+    LiftSanction: _grpc.UnaryUnaryMultiCallable[_funding_pb2.LiftSanctionRequest, _funding_pb2.Sanction]
+    """Ends a sanction early (four eyes). Role: approver."""
 
 @_typing.type_check_only
 class FundingServiceAsyncStub(FundingServiceStub):
@@ -198,6 +231,8 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Opens a programme for calls and awards (four eyes). Role: approver."""
     SetCeilingProgramme: _aio.UnaryUnaryMultiCallable[_funding_pb2.SetCeilingProgrammeRequest, _funding_pb2.Programme]  # type: ignore[assignment]
     """Sets the ceiling of one year; never below what is committed (four eyes). Role: approver."""
+    CarryOverProgramme: _aio.UnaryUnaryMultiCallable[_funding_pb2.CarryOverProgrammeRequest, _funding_pb2.Programme]  # type: ignore[assignment]
+    """Carries what is not committed of a year over to the next one (结转; four eyes). Role: approver."""
     SuspendProgramme: _aio.UnaryUnaryMultiCallable[_funding_pb2.SuspendProgrammeRequest, _funding_pb2.Programme]  # type: ignore[assignment]
     """Stops new calls and awards; what is awarded is paid on. Role: approver."""
     ResumeProgramme: _aio.UnaryUnaryMultiCallable[_funding_pb2.ResumeProgrammeRequest, _funding_pb2.Programme]  # type: ignore[assignment]
@@ -288,6 +323,8 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Records the contract (任务书) with its instalments. Role: case officer."""
     StartApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.StartApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Starts the work before any money is paid. Role: case officer."""
+    RecordMilestoneApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RecordMilestoneApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Records how a milestone of the contract ended: an instalment that waits for it may then be paid. Role: case officer."""
     PayInstalmentApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.PayInstalmentApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Records a payment of one instalment. Role: finance officer."""
     RecordMidTermApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RecordMidTermApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -300,6 +337,10 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Moves the end of the work (延期). Role: case officer."""
     ChangeBudgetApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ChangeBudgetApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Changes the budget lines; their sum stays. Role: case officer."""
+    RequestOverrideApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RequestOverrideApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Asks that a rule of eligibility be set aside for this application, at one stage. Role: case officer."""
+    DecideOverrideApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.DecideOverrideApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Grants or declines that; somebody else than who asked (four eyes). Role: approver."""
     SubmitForAcceptanceApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.SubmitForAcceptanceApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Asks for the acceptance of the work (申请验收). Role: applicant."""
     ConcludeAcceptanceApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ConcludeAcceptanceApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -314,6 +355,30 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Revokes an award and releases what was not paid (撤销; four eyes). Role: approver."""
     RecoverApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RecoverApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Records money that came back (追回). Role: finance officer."""
+    GetStatement: _aio.UnaryUnaryMultiCallable[_funding_pb2.GetStatementRequest, _funding_pb2.Statement]  # type: ignore[assignment]
+    """States what is awarded, paid and left, out of the ledger: of a programme, a department, an applicant, or of all that the caller may see."""
+    CheckEligibility: _aio.UnaryUnaryMultiCallable[_funding_pb2.CheckEligibilityRequest, _funding_pb2.Eligibility]  # type: ignore[assignment]
+    """Explains every rule of eligibility for an application: passed, failed or not applicable, with the facts that it used. Who may: its own unit, its departments, auditors."""
+    CreateSanction: _aio.UnaryUnaryMultiCallable[_funding_pb2.CreateSanctionRequest, _funding_pb2.Sanction]  # type: ignore[assignment]
+    """Registers a sanction of a unit or a person as a draft. Role: case officer."""
+    GetSanction: _aio.UnaryUnaryMultiCallable[_funding_pb2.GetSanctionRequest, _funding_pb2.Sanction]  # type: ignore[assignment]
+    """Returns one sanction, as it is or as it was."""
+    ListSanctions: _aio.UnaryUnaryMultiCallable[_funding_pb2.ListSanctionsRequest, _funding_pb2.ListSanctionsResponse]  # type: ignore[assignment]
+    """Lists sanctions by a filter, in an order, page by page."""
+    UpdateSanction: _aio.UnaryUnaryMultiCallable[_funding_pb2.UpdateSanctionRequest, _funding_pb2.Sanction]  # type: ignore[assignment]
+    """Edits a draft."""
+    BatchCreateSanctions: _aio.UnaryUnaryMultiCallable[_funding_pb2.BatchCreateSanctionsRequest, _funding_pb2.BatchCreateSanctionsResponse]  # type: ignore[assignment]
+    """Registers up to 1 000 sanctions, all or nothing; an error names the index."""
+    ImportSanctions: _aio.StreamStreamMultiCallable[_funding_pb2.ImportSanctionsRequest, _funding_pb2.ImportSanctionsResponse]  # type: ignore[assignment]
+    """Enters historical rows in their real state, one answer a row. Role: importer."""
+    WatchSanctions: _aio.UnaryStreamMultiCallable[_funding_pb2.WatchSanctionsRequest, _funding_pb2.FundingEvent]  # type: ignore[assignment]
+    """Streams the changes of sanctions from a position on, each once, in order."""
+    ListSanctionRevisions: _aio.UnaryUnaryMultiCallable[_funding_pb2.ListSanctionRevisionsRequest, _funding_pb2.ListSanctionRevisionsResponse]  # type: ignore[assignment]
+    """Lists the revisions of one sanction, newest first."""
+    ImposeSanction: _aio.UnaryUnaryMultiCallable[_funding_pb2.ImposeSanctionRequest, _funding_pb2.Sanction]  # type: ignore[assignment]
+    """Puts a sanction in force for its days (four eyes); every department sees it from then on. Role: approver."""
+    LiftSanction: _aio.UnaryUnaryMultiCallable[_funding_pb2.LiftSanctionRequest, _funding_pb2.Sanction]  # type: ignore[assignment]
+    """Ends a sanction early (four eyes). Role: approver."""
 
 class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
     """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer."""
@@ -397,6 +462,14 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funding_pb2.Programme, _abc.Awaitable[_funding_pb2.Programme]]:
         """Sets the ceiling of one year; never below what is committed (four eyes). Role: approver."""
+
+    @_abc_1.abstractmethod
+    def CarryOverProgramme(
+        self,
+        request: _funding_pb2.CarryOverProgrammeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Programme, _abc.Awaitable[_funding_pb2.Programme]]:
+        """Carries what is not committed of a year over to the next one (结转; four eyes). Role: approver."""
 
     @_abc_1.abstractmethod
     def SuspendProgramme(
@@ -759,6 +832,14 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts the work before any money is paid. Role: case officer."""
 
     @_abc_1.abstractmethod
+    def RecordMilestoneApplication(
+        self,
+        request: _funding_pb2.RecordMilestoneApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Records how a milestone of the contract ended: an instalment that waits for it may then be paid. Role: case officer."""
+
+    @_abc_1.abstractmethod
     def PayInstalmentApplication(
         self,
         request: _funding_pb2.PayInstalmentApplicationRequest,
@@ -805,6 +886,22 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
         """Changes the budget lines; their sum stays. Role: case officer."""
+
+    @_abc_1.abstractmethod
+    def RequestOverrideApplication(
+        self,
+        request: _funding_pb2.RequestOverrideApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Asks that a rule of eligibility be set aside for this application, at one stage. Role: case officer."""
+
+    @_abc_1.abstractmethod
+    def DecideOverrideApplication(
+        self,
+        request: _funding_pb2.DecideOverrideApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Grants or declines that; somebody else than who asked (four eyes). Role: approver."""
 
     @_abc_1.abstractmethod
     def SubmitForAcceptanceApplication(
@@ -861,5 +958,101 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
         """Records money that came back (追回). Role: finance officer."""
+
+    @_abc_1.abstractmethod
+    def GetStatement(
+        self,
+        request: _funding_pb2.GetStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Statement, _abc.Awaitable[_funding_pb2.Statement]]:
+        """States what is awarded, paid and left, out of the ledger: of a programme, a department, an applicant, or of all that the caller may see."""
+
+    @_abc_1.abstractmethod
+    def CheckEligibility(
+        self,
+        request: _funding_pb2.CheckEligibilityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Eligibility, _abc.Awaitable[_funding_pb2.Eligibility]]:
+        """Explains every rule of eligibility for an application: passed, failed or not applicable, with the facts that it used. Who may: its own unit, its departments, auditors."""
+
+    @_abc_1.abstractmethod
+    def CreateSanction(
+        self,
+        request: _funding_pb2.CreateSanctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Sanction, _abc.Awaitable[_funding_pb2.Sanction]]:
+        """Registers a sanction of a unit or a person as a draft. Role: case officer."""
+
+    @_abc_1.abstractmethod
+    def GetSanction(
+        self,
+        request: _funding_pb2.GetSanctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Sanction, _abc.Awaitable[_funding_pb2.Sanction]]:
+        """Returns one sanction, as it is or as it was."""
+
+    @_abc_1.abstractmethod
+    def ListSanctions(
+        self,
+        request: _funding_pb2.ListSanctionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.ListSanctionsResponse, _abc.Awaitable[_funding_pb2.ListSanctionsResponse]]:
+        """Lists sanctions by a filter, in an order, page by page."""
+
+    @_abc_1.abstractmethod
+    def UpdateSanction(
+        self,
+        request: _funding_pb2.UpdateSanctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Sanction, _abc.Awaitable[_funding_pb2.Sanction]]:
+        """Edits a draft."""
+
+    @_abc_1.abstractmethod
+    def BatchCreateSanctions(
+        self,
+        request: _funding_pb2.BatchCreateSanctionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.BatchCreateSanctionsResponse, _abc.Awaitable[_funding_pb2.BatchCreateSanctionsResponse]]:
+        """Registers up to 1 000 sanctions, all or nothing; an error names the index."""
+
+    @_abc_1.abstractmethod
+    def ImportSanctions(
+        self,
+        request_iterator: _MaybeAsyncIterator[_funding_pb2.ImportSanctionsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_funding_pb2.ImportSanctionsResponse], _abc.AsyncIterator[_funding_pb2.ImportSanctionsResponse]]:
+        """Enters historical rows in their real state, one answer a row. Role: importer."""
+
+    @_abc_1.abstractmethod
+    def WatchSanctions(
+        self,
+        request: _funding_pb2.WatchSanctionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_funding_pb2.FundingEvent], _abc.AsyncIterator[_funding_pb2.FundingEvent]]:
+        """Streams the changes of sanctions from a position on, each once, in order."""
+
+    @_abc_1.abstractmethod
+    def ListSanctionRevisions(
+        self,
+        request: _funding_pb2.ListSanctionRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.ListSanctionRevisionsResponse, _abc.Awaitable[_funding_pb2.ListSanctionRevisionsResponse]]:
+        """Lists the revisions of one sanction, newest first."""
+
+    @_abc_1.abstractmethod
+    def ImposeSanction(
+        self,
+        request: _funding_pb2.ImposeSanctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Sanction, _abc.Awaitable[_funding_pb2.Sanction]]:
+        """Puts a sanction in force for its days (four eyes); every department sees it from then on. Role: approver."""
+
+    @_abc_1.abstractmethod
+    def LiftSanction(
+        self,
+        request: _funding_pb2.LiftSanctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Sanction, _abc.Awaitable[_funding_pb2.Sanction]]:
+        """Ends a sanction early (four eyes). Role: approver."""
 
 def add_FundingServiceServicer_to_server(servicer: FundingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,84 @@
+"""A statement as an Excel workbook: amounts are numbers in 万元 that keep every fen."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import xlsxwriter
+
+from app.cli.statement import AMOUNTS, AWARD, CEILING, FEN_A_WAN, GROUPS, WORDS, award_cells
+from luoshu.funding.v1 import funding_pb2 as pb
+
+TITLES = {"zh": ("额度", "项目", "合计", "项数"), "en": ("ceilings", "awards", "total", "awards")}
+WIDE, NARROW = 36, 16
+Cell = str | int
+"""Text as it is; a whole number is fen."""
+
+
+def workbook(statement: pb.Statement, language: str) -> bytes:
+    """Return the workbook's bytes: ceilings, awards, and the sums by programme, department and unit."""
+    target = io.BytesIO()
+    ceilings, awards, total, count = TITLES[language]
+    with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
+        book.set_properties({"comments": f"position {statement.position}"})
+        pages = _Pages(book)
+        sums: list[Cell] = [*_fen(statement.total)]
+        pages.add(
+            awards,
+            (*AWARD[language], *WORDS[language]),
+            ([*award_cells(line), *_fen(line.amounts)] for line in statement.awards),
+            (total, "", "", "", "", *sums),
+        )
+        pages.add(ceilings, CEILING[language], map(_ceiling, statement.ceilings))
+        for name, titles in GROUPS.items():
+            heading = titles[language != "zh"]
+            rows: Iterable[Sequence[Cell]] = (
+                [f"{g.key} {g.title}".strip(), str(g.awards), *_fen(g.amounts)]
+                for g in getattr(statement, name)
+            )
+            last = (total, str(statement.award_count), *sums)
+            pages.add(heading, (heading, count, *WORDS[language]), rows, last)
+    return target.getvalue()
+
+
+def _fen(amounts: pb.Amounts) -> list[int]:
+    return [int(getattr(amounts, name)) for name in AMOUNTS]
+
+
+def _ceiling(line: pb.CeilingLine) -> Sequence[Cell]:
+    texts = (line.programme, line.department, str(line.year), line.funding_source)
+    fen = (line.ceiling_fen, line.carried_fen, line.awarded_fen, line.available_fen)
+    return (*texts, *fen)
+
+
+class _Pages:
+    """Writes the sheets of one workbook."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+        self._head = book.add_format({"bold": True, "bg_color": "#E8EDF2", "text_wrap": True})
+        # A cell keeps 15 digits: every fen of amounts up to 10 billion yuan.
+        self._amount = book.add_format({"num_format": "#,##0.00####"})
+
+    def add(
+        self,
+        title: str,
+        headings: Sequence[str],
+        rows: Iterable[Sequence[Cell]],
+        last: Sequence[Cell] = (),
+    ) -> None:
+        sheet = self._book.add_worksheet(title)
+        sheet.set_column(0, 1, WIDE)
+        sheet.set_column(2, len(headings), NARROW)
+        sheet.freeze_panes(1, 1)
+        for column, heading in enumerate(headings):
+            sheet.write_string(0, column, heading, self._head)
+        for number, row in enumerate((*rows, *([last] if last else [])), start=1):
+            for column, cell in enumerate(row):
+                self._write(sheet, number, column, cell)
+
+    def _write(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
+        if isinstance(cell, int):
+            sheet.write_number(row, column, cell / FEN_A_WAN, self._amount)
+        else:
+            sheet.write_string(row, column, cell)
