@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from kernel.consumer import SHARD
 from kernel.dates import iso
 from luoshu.coordination.v1.coordination_pb2 import CoordinationEvent, Review
-from luoshu.funding.v1.funding_pb2 import Application, Call, FundingEvent, Programme
+from luoshu.funding.v1.funding_pb2 import Application, Call, FundingEvent, Programme, Sanction
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1.platforms_pb2 import Level, Platform, PlatformsEvent
 from luoshu.technologies.v1.technologies_pb2 import Breakthrough, TechnologiesEvent
@@ -115,6 +115,7 @@ READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "applications": _application,
     "programmes": _plain,
     "calls": _plain,
+    "sanctions": _plain,
     "reviews": _plain,
 }
 """What is read of a record besides its head, by collection; a collection that is not here makes no
@@ -127,6 +128,7 @@ RECORDS: Mapping[str, Any] = {
     "applications": Application,
     "programmes": Programme,
     "calls": Call,
+    "sanctions": Sanction,
     "reviews": Review,
 }
 """The message of each collection's records."""

@@ -59,6 +59,7 @@ COLLECTIONS: Mapping[str, Words] = {
     "programmes": Words("Programmes", "计划专项"),
     "calls": Words("Calls", "申报指南"),
     "reviews": Words("Joint reviews", "会签"),
+    "sanctions": Words("Sanctions", "处罚"),
 }
 
 DIMENSIONS: Mapping[str, Words] = {

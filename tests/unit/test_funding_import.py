@@ -83,7 +83,9 @@ def test_a_wrong_credit_code_is_not_imported() -> None:
 
 def test_a_historical_programme_is_not_over_its_ceiling() -> None:
     full = programme(commitments=[pb.Commitment(year=YEAR, committed_fen=1_000_000_000)])
-    assert checked(PROGRAMME, full, World().case(importing=True)) == full
+    entered = checked(PROGRAMME, full, World().case(importing=True))
+    opening = {"committed_fen": 1_000_000_000, "opening_committed_fen": 1_000_000_000}
+    assert list(entered.commitments) == [pb.Commitment(year=YEAR, **opening)]
     over = programme(commitments=[pb.Commitment(year=YEAR, committed_fen=1_000_000_001)])
     with refused(Invalid, "CEILING_EXCEEDED"):
         checked(PROGRAMME, over, World().case(importing=True))

@@ -230,7 +230,7 @@ def test_national_money_does_not_count_for_the_provinces_rule() -> None:
 
 def test_a_pack_without_the_rule_sets_no_limit() -> None:
     there = second_of_the_same_person("provincial")
-    there.pack = small_pack(rules=())
+    there.pack = small_pack(eligibility=())
     there.do("applications/a2", "approve")
     assert there.do(NAME, "approve").state == A.STATE_APPROVED
 
