@@ -5931,13 +5931,13 @@ class Amounts(_message.Message):
     REMAINING_FEN_FIELD_NUMBER: _builtins.int
     RECOVERED_FEN_FIELD_NUMBER: _builtins.int
     awarded_fen: _builtins.int
-    """Awarded and not released."""
+    """Awarded and not released, fen."""
     paid_fen: _builtins.int
-    """Paid, whether it came back or not."""
+    """Paid, whether it came back or not, fen."""
     remaining_fen: _builtins.int
-    """Still to be paid."""
+    """Still to be paid, fen."""
     recovered_fen: _builtins.int
-    """Came back of what was paid."""
+    """Came back of what was paid, fen."""
     def __init__(
         self,
         *,
