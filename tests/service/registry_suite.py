@@ -159,15 +159,6 @@ def a_call() -> funding.Call:
     )  # fmt: skip
 
 
-def a_sanction() -> funding.Sanction:
-    return funding.Sanction(
-        title="科研失信",
-        person=PERSON,
-        from_date=from_date(TODAY),
-        document_number="豫科监〔2026〕3号",
-    )
-
-
 def an_application() -> funding.Application:
     return funding.Application(
         title="固态电池研制", call=CALL, abstract="电池", recommending_unit="410100",
@@ -178,7 +169,7 @@ def an_application() -> funding.Application:
 
 
 WHY = {"reason": "理由"}
-PROGRAMMES, CALLS, APPLICATIONS, SANCTIONS = FUNDING.resources
+PROGRAMMES, CALLS, APPLICATIONS = FUNDING.resources[:3]
 PLATFORM = Sample(
     PLATFORMS,
     PLATFORMS.resources[0],
@@ -222,16 +213,7 @@ APPLICATION = Sample(
     forbidden=("accept", OFFICER, {}),
     person="principal_investigator",
 )
-A_SANCTION = Sample(
-    FUNDING,
-    SANCTIONS,
-    OFFICER,
-    a_sanction,
-    first=("impose", APPROVER, {}),
-    forbidden=("lift", APPROVER, {**WHY, "document_number": "豫科监〔2026〕4号"}),
-    person="person",
-)
-SAMPLES = (PLATFORM, BREAKTHROUGH, A_PROGRAMME, A_CALL, APPLICATION, A_SANCTION)
+SAMPLES = (PLATFORM, BREAKTHROUGH, A_PROGRAMME, A_CALL, APPLICATION)
 PERSONAL = tuple(sample for sample in SAMPLES if sample.person)
 
 
