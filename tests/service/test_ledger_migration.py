@@ -31,7 +31,7 @@ def test_an_older_database_gets_the_ledger_of_its_journal(furnished: Running) ->
     assert len(before) == 8
     url = furnished.settings.database("funding")
     with furnished._opened("funding", migrate.database.writing) as tx:
-        command.downgrade(migrate.config_of("funding", tx), "funding_0002")
+        command.downgrade(migrate.config_of("funding", tx), "funding_0004")
     migrate.ready("funding", url)
     assert entries(furnished) == before
     assert balances == furnished.rows(

@@ -54,7 +54,8 @@ ALLOWED = {
         "WITHDRAWN": "",
         "APPROVED": f"sign_contract {ENDS}",
         "CONTRACTED": f"start record_milestone pay_instalment conclude_joint_review {ENDS} {ASIDE}",
-        "IN_PROGRESS": f"record_milestone pay_instalment record_mid_term submit_for_acceptance conclude_joint_review {CHANGES} {ENDS} {ASIDE}",
+        "IN_PROGRESS": "record_milestone pay_instalment record_mid_term submit_for_acceptance "
+        f"conclude_joint_review {CHANGES} {ENDS} {ASIDE}",
         "IN_ACCEPTANCE": f"conclude_acceptance conclude_joint_review {ENDS}",
         "COMPLETED": f"record_milestone pay_instalment evaluate revoke {ASIDE}",
         "ACCEPTANCE_FAILED": f"submit_for_acceptance evaluate {ENDS}",
