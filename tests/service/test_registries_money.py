@@ -288,4 +288,4 @@ def test_a_workbook_keeps_every_fen(registries: Running, lives: list[str]) -> No
         found.total.remaining_fen,
         200_000,
     ]
-    assert awards[0][5] == 50.0001
+    assert 0.500001 in {row[5] for row in awards}
