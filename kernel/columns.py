@@ -87,9 +87,7 @@ def _field(resource: Resource, column: Column) -> Field:
         descriptor = descriptor.fields_by_name[step].message_type
     field = descriptor.fields_by_name[last]
     kind, convert = _kind(field, column.path)
-    return Field(
-        column.path, kind, convert, column.sorted, column.sought, field.enum_type
-    )
+    return Field(column.path, kind, convert, column.sorted, column.sought, field.enum_type)
 
 
 def _kind(field: FieldDescriptor, path: str) -> tuple[str, Callable[[Any], Any]]:
