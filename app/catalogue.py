@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import MetaData
 
 from kernel.access import access_source
+from kernel.case import Role
 from kernel.consumer import Looking, React
 from kernel.registry import Resource, Service
 from kernel.room import Room
@@ -48,6 +49,20 @@ REGISTRIES = tuple(_declared(name) for name in WITH_JOURNALS)
 
 JOURNALS = (*WITH_JOURNALS, *map(access_source, NAMES))
 """Every journal, by its source: those of changes, and every service's access journal. The audit follows all of them."""
+
+EVENTS = {service.name: service.event for service in REGISTRIES}
+"""What each registry's journal holds."""
+
+APPROVALS = {
+    service.name: frozenset(
+        move.name
+        for resource in service.resources
+        for move in resource.lifecycle.moves
+        if move.by == (Role.APPROVER,)
+    )
+    for service in REGISTRIES
+}
+"""Registry → the actions that only an approver may do."""
 
 FOLLOWING: dict[str, dict[str, React]] = {
     "technologies": {"platforms": technologies_consumer.on_platforms},

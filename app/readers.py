@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from google.protobuf.descriptor import ServiceDescriptor
 
-from app.catalogue import JOURNALS
+from app.catalogue import APPROVALS, EVENTS, JOURNALS, homes
 from app.secrets import audit_key, kept, secret_of
 from app.settings import PREFIX, Settings, SettingsError
 from kernel import database
@@ -82,18 +82,21 @@ def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
     from services.audit.consumer import AuditSink
     from services.audit.cosigning import Collector
     from services.audit.note import generate
+    from services.audit.questions import Asking
     from services.audit.sealing import Sealer
     from services.audit.servicer import AuditServicer
     from services.audit.tiles import TileServer
+    from services.audit.view import Registries
 
     url = settings.database("audit")
     writing, reading = database.writing(url), database.reading(url)
     text = kept(audit_key(settings), lambda: generate(settings["AUDIT_ORIGIN"]).encoded())
     signer = signer_of(audit_key(settings), text)
     policy = audit_policy(settings, pack, signer)
+    registries = Registries(EVENTS, {name: home.service.name for name, home in homes().items()})
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
-        AuditServicer(reading, signer, policy),
+        AuditServicer(reading, signer, policy, Asking(pack, APPROVALS), registries),
         AuditSink(writing, JOURNALS),
         AccessRoom("audit", store.ACCESS, url, secret_of(settings, "audit"), clock),
         partial(_leave, writing, reading),

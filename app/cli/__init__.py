@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lifecycle": ("lifecycle:lifecycle", "Print a lifecycle's table · 输出生命周期表"),
     "report": ("report:report", "Print a period's report or the targets · 输出报告与目标进度"),
     "statement": ("statement:statement", "State what is awarded, paid and left · 资金对账单"),
-    "audit": ("audit:audit", "Search and verify the audit log · 查询与核验审计日志"),
+    "audit": ("questions:audit", "Search and verify the audit log · 查询与核验审计日志"),
     "rebuild": ("rebuild:rebuild", "Build reports anew and compare · 重建并核对报告数据"),
     "events": ("events:events", "Parked events: list, try again · 搁置的事件"),
     "witness": ("witness:witness", "Cosign the audit log for a department · 部门见证审计日志"),

@@ -41,10 +41,10 @@ def _newest(stub: Any) -> audit_pb2.Checkpoint:
 
     request = audit_pb2.GetCheckpointRequest
     try:
-        settled: audit_pb2.Checkpoint = stub.GetCheckpoint(request(settled=True))
+        settled: audit_pb2.Checkpoint = stub.GetCheckpoint(request(settled=True, export=True))
         return settled
     except NotFound:
-        newest: audit_pb2.Checkpoint = stub.GetCheckpoint(request())
+        newest: audit_pb2.Checkpoint = stub.GetCheckpoint(request(export=True))
         return newest
 
 

@@ -65,10 +65,10 @@ def _conditions(request: pb.ListEntriesRequest) -> list[sa.ColumnElement[bool]]:
     wanted = {name: getattr(request, name) for name in EQUALS}
     conditions = [entry.c[name] == value for name, value in wanted.items() if value]
     if request.HasField("start_time"):
-        start = _microseconds(request.start_time, "start_time")
+        start = microseconds_of(request.start_time, "start_time")
         conditions.append(entry.c.commit_time >= start)
     if request.HasField("end_time"):
-        end = _microseconds(request.end_time, "end_time")
+        end = microseconds_of(request.end_time, "end_time")
         conditions.append(entry.c.commit_time < end)
     if request.HasField("start_time") or request.HasField("end_time"):
         conditions.append(entry.c.commit_time > 0)  # 0: the event does not tell its time
@@ -78,7 +78,8 @@ def _conditions(request: pb.ListEntriesRequest) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _microseconds(time: Timestamp, field: str) -> int:
+def microseconds_of(time: Timestamp, field: str) -> int:
+    """Raises Invalid."""
     try:
         return time.ToMicroseconds()
     except ValueError:

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from kernel.case import Caller, Role
 from kernel.database import looking
+from kernel.dates import to_date
 from kernel.errors import Denied, Invalid, NotFound
 from luoshu.audit.v1 import audit_pb2 as pb
-from services.audit import merkle, search, store
+from services.audit import merkle, questions, search, store, view
 from services.audit.cosigning import settled_size
 from services.audit.domain import LogEntry
 from services.audit.note import Signer
@@ -24,8 +25,16 @@ T = TypeVar("T")
 class AuditServicer:
     """Answers from the audit's database; it writes nothing."""
 
-    def __init__(self, engine: sa.Engine, signer: Signer, policy: Policy) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        signer: Signer,
+        policy: Policy,
+        asking: questions.Asking,
+        registries: view.Registries,
+    ) -> None:
         self._engine, self._policy = engine, policy
+        self._asking, self._registries = asking, registries
         self._verifier_key = signer.verifier.encoded()
 
     async def ListEntries(
@@ -41,6 +50,21 @@ class AuditServicer:
         index = int(request.name.removeprefix("entries/"))
         one = await self._read(lambda c: _entry(c, store.entry.c.index == index, request.name))
         return search.to_entry(one, with_event=True)
+
+    async def AskEntries(
+        self, request: pb.AskEntriesRequest, caller: Caller
+    ) -> pb.ListEntriesResponse:
+        """Raises Denied, Invalid (token, times, what the question needs)."""
+        _require(caller, Role.AUDITOR)
+        return await self._read(lambda c: questions.answer(c, request, self._asking))
+
+    async def GetView(self, request: pb.GetViewRequest, caller: Caller) -> pb.View:
+        """Raises Denied, NotFound, Invalid (the day)."""
+        _require(caller, Role.AUDITOR)
+        day = to_date(request.day, "day")
+        if day is None:
+            raise Invalid("day: say which day", "day：请填写日期", field="day")
+        return await self._read(lambda c: view.view(c, request.record, day, self._registries))
 
     async def GetInclusionProof(
         self, request: pb.GetInclusionProofRequest, caller: Caller

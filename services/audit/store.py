@@ -53,6 +53,8 @@ entry = sa.Table(
     sa.Index("entry_actor", "actor", "index"),
     sa.Index("entry_department", "department", "index"),
     sa.Index("entry_commit_time", "commit_time"),
+    sa.Index("entry_actor_time", "actor", "commit_time"),
+    sa.Index("entry_action_time", "action", "commit_time"),
 )
 """One row a leaf."""
 

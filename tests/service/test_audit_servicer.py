@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import protovalidate
 import pytest
@@ -12,15 +12,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel.case import Caller, Role
 from kernel.errors import Denied, DomainError, Invalid, NotFound
+from kernel.pack import Pack
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, search, store
 from services.audit.domain import leaf
 from services.audit.note import Signer, parse_verifier, verify_checkpoint
 from services.audit.policy import Policy
+from services.audit.questions import Asking
 from services.audit.servicer import AuditServicer
+from services.audit.view import Registries
 from tests.service.audit_log import Log
 
+ASKING, REGISTRIES = Asking(cast(Pack, None), {}), Registries({}, {})
 SIGNER = Signer("log.example/henan", bytes(range(32)))
 TIME = 1_755_000_000
 ACTORS = ("li", "wang", "zhao")
@@ -60,7 +64,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
 
 @pytest.fixture
 def servicer(engine: sa.Engine) -> AuditServicer:
-    return AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)))
+    return AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)), ASKING, REGISTRIES)
 
 
 async def listed(servicer: AuditServicer, **query: Any) -> list[pb.Entry]:
@@ -257,7 +261,7 @@ async def test_the_latest_checkpoint_is_the_default(servicer: AuditServicer) -> 
 async def test_an_empty_log_answers_without_a_fault(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'empty.db'}")
     store.metadata.create_all(engine)
-    servicer = AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)))
+    servicer = AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)), ASKING, REGISTRIES)
     assert await listed(servicer) == []
     for call in (
         servicer.GetCheckpoint(pb.GetCheckpointRequest(), AUDITOR),

@@ -3,22 +3,27 @@
 import asyncio
 import gzip
 from pathlib import Path
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
 
 from kernel.case import Caller, Role
 from kernel.errors import NotFound
+from kernel.pack import Pack
 from kernel.web import Answer, Request
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, store
 from services.audit.note import Signer, verify_checkpoint
 from services.audit.policy import Policy
+from services.audit.questions import Asking
 from services.audit.servicer import AuditServicer
 from services.audit.tiles import Tile, TileServer, of_level, parse_path, tiles_of
+from services.audit.view import Registries
 from tests.service.audit_log import Log
 
+ASKING, REGISTRIES = Asking(cast(Pack, None), {}), Registries({}, {})
 SIGNER = Signer("log.example/henan", bytes(range(32)))
 SIZE = 700
 AUDITOR = Caller("auditor-1", "DRC", frozenset({Role.AUDITOR}))
@@ -138,7 +143,9 @@ def test_the_example_of_the_specification() -> None:
 
 
 async def test_tiles_come_by_grpc_too(log: Log, files: TileServer) -> None:
-    servicer = AuditServicer(log.sink._engine, SIGNER, Policy((SIGNER.verifier,)))
+    servicer = AuditServicer(
+        log.sink._engine, SIGNER, Policy((SIGNER.verifier,)), ASKING, REGISTRIES
+    )
     for path in ("tile/0/001", "tile/entries/002.p/188"):
         answer = await servicer.ReadTile(pb.ReadTileRequest(path=path), AUDITOR)
         assert answer.content == get(files, path).body

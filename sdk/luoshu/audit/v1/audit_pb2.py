@@ -27,10 +27,11 @@ from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from luoshu.journal.v1 import journal_pb2 as luoshu_dot_journal_dot_v1_dot_journal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bluoshu/audit/v1/audit.proto\x12\x0fluoshu.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x86\x02\n\x05\x45ntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05index\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05shard\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x06\x63hange\x18\x06 \x01(\x0b\x32\x19.luoshu.journal.v1.ChangeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65vent\x18\x07 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x08 \x01(\x0c\x42\x04\xe2\x41\x01\x03:2\xea\x41/\n\x0cluoshu/Entry\x12\x0f\x65ntries/{entry}*\x07\x65ntries2\x05\x65ntry\"\xbd\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12)\n\x06\x61\x63tion\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinclude_event\x18\n \x01(\x08\x12\x14\n\x0coldest_first\x18\x0b \x01(\x08\"j\n\x13ListEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\"J\n\x0fGetEntryRequest\x12\x37\n\x04name\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^entries/(0|[1-9][0-9]{0,17})$\"{\n\x0fJournalPosition\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x16\n\x05shard\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x08position\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\x9e\x01\n\x18GetInclusionProofRequest\x12\x18\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12<\n\x10journal_position\x18\x02 \x01(\x0b\x32 .luoshu.audit.v1.JournalPositionH\x00\x12\x1a\n\ttree_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\"i\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"O\n\x1aGetConsistencyProofRequest\x12\x1a\n\x05\x66irst\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x15\n\x04last\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\">\n\x14GetCheckpointRequest\x12\x15\n\x04size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0f\n\x07settled\x18\x02 \x01(\x08\"\x8e\x01\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x14\n\x0cverifier_key\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07settled\x18\x05 \x01(\x08\x12\x0e\n\x06policy\x18\x06 \x01(\t\"v\n\x0fReadTileRequest\x12\x63\n\x04path\x18\x01 \x01(\tBU\xe2\x41\x01\x02\xbaHNrL\x18@2H^tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$\"#\n\x10ReadTileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xd0\x04\n\x0c\x41uditService\x12k\n\x0bListEntries\x12#.luoshu.audit.v1.ListEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\x11\xf2\xe0\x18\rinclude_event\x12M\n\x08GetEntry\x12 .luoshu.audit.v1.GetEntryRequest\x1a\x16.luoshu.audit.v1.Entry\"\x07\xda\x41\x04name\x12_\n\x11GetInclusionProof\x12).luoshu.audit.v1.GetInclusionProofRequest\x1a\x1f.luoshu.audit.v1.InclusionProof\x12t\n\x13GetConsistencyProof\x12+.luoshu.audit.v1.GetConsistencyProofRequest\x1a!.luoshu.audit.v1.ConsistencyProof\"\r\xda\x41\nfirst,last\x12O\n\x08ReadTile\x12 .luoshu.audit.v1.ReadTileRequest\x1a!.luoshu.audit.v1.ReadTileResponse\x12\\\n\rGetCheckpoint\x12%.luoshu.audit.v1.GetCheckpointRequest\x1a\x1b.luoshu.audit.v1.Checkpoint\"\x07\xda\x41\x04sizeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bluoshu/audit/v1/audit.proto\x12\x0fluoshu.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x86\x02\n\x05\x45ntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05index\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05shard\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x06\x63hange\x18\x06 \x01(\x0b\x32\x19.luoshu.journal.v1.ChangeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65vent\x18\x07 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x08 \x01(\x0c\x42\x04\xe2\x41\x01\x03:2\xea\x41/\n\x0cluoshu/Entry\x12\x0f\x65ntries/{entry}*\x07\x65ntries2\x05\x65ntry\"\xbd\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12)\n\x06\x61\x63tion\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinclude_event\x18\n \x01(\x08\x12\x14\n\x0coldest_first\x18\x0b \x01(\x08\"\xab\x03\n\x11\x41skEntriesRequest\x12\x35\n\x08question\x18\x01 \x01(\x0e\x32\x19.luoshu.audit.v1.QuestionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x04 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65xport\x18\n \x01(\x08\"\x84\x01\n\x0eGetViewRequest\x12\x46\n\x06record\x18\x01 \x01(\tB6\xe2\x41\x01\x02\xbaH/r-2+^[a-z][a-z_]{0,62}/[a-z0-9][a-z0-9-]{0,62}$\x12*\n\x03\x64\x61y\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"/\n\x04View\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\"j\n\x13ListEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\"J\n\x0fGetEntryRequest\x12\x37\n\x04name\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^entries/(0|[1-9][0-9]{0,17})$\"{\n\x0fJournalPosition\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x16\n\x05shard\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x08position\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\x9e\x01\n\x18GetInclusionProofRequest\x12\x18\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12<\n\x10journal_position\x18\x02 \x01(\x0b\x32 .luoshu.audit.v1.JournalPositionH\x00\x12\x1a\n\ttree_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\"i\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"O\n\x1aGetConsistencyProofRequest\x12\x1a\n\x05\x66irst\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x15\n\x04last\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"N\n\x14GetCheckpointRequest\x12\x15\n\x04size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0f\n\x07settled\x18\x02 \x01(\x08\x12\x0e\n\x06\x65xport\x18\x03 \x01(\x08\"\x8e\x01\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x14\n\x0cverifier_key\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07settled\x18\x05 \x01(\x08\x12\x0e\n\x06policy\x18\x06 \x01(\t\"v\n\x0fReadTileRequest\x12\x63\n\x04path\x18\x01 \x01(\tBU\xe2\x41\x01\x02\xbaHNrL\x18@2H^tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$\"#\n\x10ReadTileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c*~\n\x08Question\x12\x18\n\x14QUESTION_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUESTION_RECORD\x10\x01\x12\x12\n\x0eQUESTION_ACTOR\x10\x02\x12\x16\n\x12QUESTION_OFF_HOURS\x10\x03\x12\x17\n\x13QUESTION_UNSECONDED\x10\x04\x32\x81\x06\n\x0c\x41uditService\x12k\n\x0bListEntries\x12#.luoshu.audit.v1.ListEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\x11\xf2\xe0\x18\rinclude_event\x12\x62\n\nAskEntries\x12\".luoshu.audit.v1.AskEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\n\xf2\xe0\x18\x06\x65xport\x12\x41\n\x07GetView\x12\x1f.luoshu.audit.v1.GetViewRequest\x1a\x15.luoshu.audit.v1.View\x12M\n\x08GetEntry\x12 .luoshu.audit.v1.GetEntryRequest\x1a\x16.luoshu.audit.v1.Entry\"\x07\xda\x41\x04name\x12_\n\x11GetInclusionProof\x12).luoshu.audit.v1.GetInclusionProofRequest\x1a\x1f.luoshu.audit.v1.InclusionProof\x12t\n\x13GetConsistencyProof\x12+.luoshu.audit.v1.GetConsistencyProofRequest\x1a!.luoshu.audit.v1.ConsistencyProof\"\r\xda\x41\nfirst,last\x12O\n\x08ReadTile\x12 .luoshu.audit.v1.ReadTileRequest\x1a!.luoshu.audit.v1.ReadTileResponse\x12\x66\n\rGetCheckpoint\x12%.luoshu.audit.v1.GetCheckpointRequest\x1a\x1b.luoshu.audit.v1.Checkpoint\"\x11\xda\x41\x04size\xf2\xe0\x18\x06\x65xportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,6 +70,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESREQUEST'].fields_by_name['action']._serialized_options = b'\272H\026r\024\030\310\0012\017^[^\\x00-\\x1f]*$'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['department']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['department']._serialized_options = b'\272H\026r\024\030\310\0012\017^[^\\x00-\\x1f]*$'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['question']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['question']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['source']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,62})?$'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['record']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['record']._serialized_options = b'\272H\026r\024\030\310\0012\017^[^\\x00-\\x1f]*$'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\026r\024\030\310\0012\017^[^\\x00-\\x1f]*$'
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['department']._loaded_options = None
+  _globals['_ASKENTRIESREQUEST'].fields_by_name['department']._serialized_options = b'\272H\026r\024\030\310\0012\017^[^\\x00-\\x1f]*$'
+  _globals['_GETVIEWREQUEST'].fields_by_name['record']._loaded_options = None
+  _globals['_GETVIEWREQUEST'].fields_by_name['record']._serialized_options = b'\342A\001\002\272H/r-2+^[a-z][a-z_]{0,62}/[a-z0-9][a-z0-9-]{0,62}$'
+  _globals['_GETVIEWREQUEST'].fields_by_name['day']._loaded_options = None
+  _globals['_GETVIEWREQUEST'].fields_by_name['day']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_GETENTRYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETENTRYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\"r 2\036^entries/(0|[1-9][0-9]{0,17})$'
   _globals['_JOURNALPOSITION'].fields_by_name['source']._loaded_options = None
@@ -93,38 +112,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READTILEREQUEST'].fields_by_name['path']._serialized_options = b'\342A\001\002\272HNrL\030@2H^tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$'
   _globals['_AUDITSERVICE'].methods_by_name['ListEntries']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListEntries']._serialized_options = b'\362\340\030\rinclude_event'
+  _globals['_AUDITSERVICE'].methods_by_name['AskEntries']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['AskEntries']._serialized_options = b'\362\340\030\006export'
   _globals['_AUDITSERVICE'].methods_by_name['GetEntry']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetEntry']._serialized_options = b'\332A\004name'
   _globals['_AUDITSERVICE'].methods_by_name['GetConsistencyProof']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetConsistencyProof']._serialized_options = b'\332A\nfirst,last'
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._loaded_options = None
-  _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\332A\004size'
-  _globals['_ENTRY']._serialized_start=229
-  _globals['_ENTRY']._serialized_end=491
-  _globals['_LISTENTRIESREQUEST']._serialized_start=494
-  _globals['_LISTENTRIESREQUEST']._serialized_end=939
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=941
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1047
-  _globals['_GETENTRYREQUEST']._serialized_start=1049
-  _globals['_GETENTRYREQUEST']._serialized_end=1123
-  _globals['_JOURNALPOSITION']._serialized_start=1125
-  _globals['_JOURNALPOSITION']._serialized_end=1248
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1251
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1409
-  _globals['_INCLUSIONPROOF']._serialized_start=1411
-  _globals['_INCLUSIONPROOF']._serialized_end=1516
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1518
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1597
-  _globals['_CONSISTENCYPROOF']._serialized_start=1599
-  _globals['_CONSISTENCYPROOF']._serialized_end=1662
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1664
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1726
-  _globals['_CHECKPOINT']._serialized_start=1729
-  _globals['_CHECKPOINT']._serialized_end=1871
-  _globals['_READTILEREQUEST']._serialized_start=1873
-  _globals['_READTILEREQUEST']._serialized_end=1991
-  _globals['_READTILERESPONSE']._serialized_start=1993
-  _globals['_READTILERESPONSE']._serialized_end=2028
-  _globals['_AUDITSERVICE']._serialized_start=2031
-  _globals['_AUDITSERVICE']._serialized_end=2623
+  _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\332A\004size\362\340\030\006export'
+  _globals['_QUESTION']._serialized_start=2684
+  _globals['_QUESTION']._serialized_end=2810
+  _globals['_ENTRY']._serialized_start=253
+  _globals['_ENTRY']._serialized_end=515
+  _globals['_LISTENTRIESREQUEST']._serialized_start=518
+  _globals['_LISTENTRIESREQUEST']._serialized_end=963
+  _globals['_ASKENTRIESREQUEST']._serialized_start=966
+  _globals['_ASKENTRIESREQUEST']._serialized_end=1393
+  _globals['_GETVIEWREQUEST']._serialized_start=1396
+  _globals['_GETVIEWREQUEST']._serialized_end=1528
+  _globals['_VIEW']._serialized_start=1530
+  _globals['_VIEW']._serialized_end=1577
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1579
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1685
+  _globals['_GETENTRYREQUEST']._serialized_start=1687
+  _globals['_GETENTRYREQUEST']._serialized_end=1761
+  _globals['_JOURNALPOSITION']._serialized_start=1763
+  _globals['_JOURNALPOSITION']._serialized_end=1886
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1889
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=2047
+  _globals['_INCLUSIONPROOF']._serialized_start=2049
+  _globals['_INCLUSIONPROOF']._serialized_end=2154
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=2156
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=2235
+  _globals['_CONSISTENCYPROOF']._serialized_start=2237
+  _globals['_CONSISTENCYPROOF']._serialized_end=2300
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2302
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2380
+  _globals['_CHECKPOINT']._serialized_start=2383
+  _globals['_CHECKPOINT']._serialized_end=2525
+  _globals['_READTILEREQUEST']._serialized_start=2527
+  _globals['_READTILEREQUEST']._serialized_end=2645
+  _globals['_READTILERESPONSE']._serialized_start=2647
+  _globals['_READTILERESPONSE']._serialized_end=2682
+  _globals['_AUDITSERVICE']._serialized_start=2813
+  _globals['_AUDITSERVICE']._serialized_end=3582
 # @@protoc_insertion_point(module_scope)

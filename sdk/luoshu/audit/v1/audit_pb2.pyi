@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import date_pb2 as _date_pb2
 from luoshu.journal.v1 import journal_pb2 as _journal_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +21,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Question:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuestionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Question.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUESTION_UNSPECIFIED: _Question.ValueType  # 0
+    """Not said: everything, by time."""
+    QUESTION_RECORD: _Question.ValueType  # 1
+    """Who did what to this record: changes, denials, reads of persons. Needs `record`."""
+    QUESTION_ACTOR: _Question.ValueType  # 2
+    """What did this account do. Needs `actor`."""
+    QUESTION_OFF_HOURS: _Question.ValueType  # 3
+    """What did persons do outside office hours: by the policy pack's calendar and hours, in Asia/Shanghai."""
+    QUESTION_UNSECONDED: _Question.ValueType  # 4
+    """Which approvals had no second pair of eyes: nobody but the approver had acted on the record before."""
+
+class Question(_Question, metaclass=_QuestionEnumTypeWrapper):
+    """Question is what is asked."""
+
+QUESTION_UNSPECIFIED: Question.ValueType  # 0
+"""Not said: everything, by time."""
+QUESTION_RECORD: Question.ValueType  # 1
+"""Who did what to this record: changes, denials, reads of persons. Needs `record`."""
+QUESTION_ACTOR: Question.ValueType  # 2
+"""What did this account do. Needs `actor`."""
+QUESTION_OFF_HOURS: Question.ValueType  # 3
+"""What did persons do outside office hours: by the policy pack's calendar and hours, in Asia/Shanghai."""
+QUESTION_UNSECONDED: Question.ValueType  # 4
+"""Which approvals had no second pair of eyes: nobody but the approver had acted on the record before."""
+Global___Question: _TypeAlias = Question  # noqa: Y015
 
 @_typing.final
 class Entry(_message.Message):
@@ -139,6 +173,120 @@ class ListEntriesRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListEntriesRequest: _TypeAlias = ListEntriesRequest  # noqa: Y015
+
+@_typing.final
+class AskEntriesRequest(_message.Message):
+    """AskEntriesRequest asks for a page; every condition that is given must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    EXPORT_FIELD_NUMBER: _builtins.int
+    question: Global___Question.ValueType
+    """The question."""
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000. A page may have fewer, and still a next one: it looks at so much and no more."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; the question must be the same."""
+    source: _builtins.str
+    """Only of this journal, such as `platforms`."""
+    record: _builtins.str
+    """Only about this record."""
+    actor: _builtins.str
+    """Only by this account."""
+    department: _builtins.str
+    """Only for this department or unit."""
+    export: _builtins.bool
+    """The answer is taken away as a file: it leaves an access event."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events committed at this instant or later (UTC)."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events committed before this instant (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        question: Global___Question.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        source: _builtins.str = ...,
+        record: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        department: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        export: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "department", b"department", "end_time", b"end_time", "export", b"export", "page_size", b"page_size", "page_token", b"page_token", "question", b"question", "record", b"record", "source", b"source", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskEntriesRequest: _TypeAlias = AskEntriesRequest  # noqa: Y015
+
+@_typing.final
+class GetViewRequest(_message.Message):
+    """GetViewRequest says of which record, and when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    record: _builtins.str
+    """The record, such as `applications/r0123`."""
+    @_builtins.property
+    def day(self) -> _date_pb2.Date:
+        """The business day (Asia/Shanghai)."""
+
+    def __init__(
+        self,
+        *,
+        record: _builtins.str = ...,
+        day: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["day", b"day"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetViewRequest: _TypeAlias = GetViewRequest  # noqa: Y015
+
+@_typing.final
+class View(_message.Message):
+    """View is what was to be seen: the record first, then the records that it named, each with the event that counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
+        """The entries, with their events."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___Entry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___View: _TypeAlias = View  # noqa: Y015
 
 @_typing.final
 class ListEntriesResponse(_message.Message):
@@ -364,19 +512,23 @@ class GetCheckpointRequest(_message.Message):
 
     SIZE_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
+    EXPORT_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Number of entries that the checkpoint covers; 0 means the latest."""
     settled: _builtins.bool
     """With size 0: the latest that is settled, which a quorum of witnesses cosigned. NOT_FOUND where none is."""
+    export: _builtins.bool
+    """The log is about to be taken away as a file: it leaves an access event."""
     def __init__(
         self,
         *,
         size: _builtins.int = ...,
         settled: _builtins.bool = ...,
+        export: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["settled", b"settled", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["export", b"export", "settled", b"settled", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,6 +48,16 @@ class AuditServiceStub:
                 request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.AskEntries = channel.unary_unary(
+                '/luoshu.audit.v1.AuditService/AskEntries',
+                request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.AskEntriesRequest.SerializeToString,
+                response_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
+                _registered_method=True)
+        self.GetView = channel.unary_unary(
+                '/luoshu.audit.v1.AuditService/GetView',
+                request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetViewRequest.SerializeToString,
+                response_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.View.FromString,
+                _registered_method=True)
         self.GetEntry = channel.unary_unary(
                 '/luoshu.audit.v1.AuditService/GetEntry',
                 request_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetEntryRequest.SerializeToString,
@@ -89,6 +99,21 @@ class AuditServiceServicer:
 
     def ListEntries(self, request, context):
         """Lists entries by who, what, which record and when. Role: auditor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AskEntries(self, request, context):
+        """Answers a question that auditors ask, by time and newest first. Role: auditor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetView(self, request, context):
+        """Returns what was to be seen on a day: a record, and across registries all that it names, as they were known when the day ended.
+        Role: auditor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +161,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesRequest.FromString,
                     response_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'AskEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskEntries,
+                    request_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.AskEntriesRequest.FromString,
+                    response_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'GetView': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetView,
+                    request_deserializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.GetViewRequest.FromString,
+                    response_serializer=luoshu_dot_audit_dot_v1_dot_audit__pb2.View.SerializeToString,
             ),
             'GetEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEntry,
@@ -199,6 +234,60 @@ class AuditService:
             '/luoshu.audit.v1.AuditService/ListEntries',
             luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
             luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.audit.v1.AuditService/AskEntries',
+            luoshu_dot_audit_dot_v1_dot_audit__pb2.AskEntriesRequest.SerializeToString,
+            luoshu_dot_audit_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetView(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.audit.v1.AuditService/GetView',
+            luoshu_dot_audit_dot_v1_dot_audit__pb2.GetViewRequest.SerializeToString,
+            luoshu_dot_audit_dot_v1_dot_audit__pb2.View.FromString,
             options,
             channel_credentials,
             insecure,

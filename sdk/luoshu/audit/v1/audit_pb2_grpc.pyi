@@ -44,6 +44,12 @@ class AuditServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]
     """Lists entries by who, what, which record and when. Role: auditor."""
+    AskEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AskEntriesRequest, _audit_pb2.ListEntriesResponse]
+    """Answers a question that auditors ask, by time and newest first. Role: auditor."""
+    GetView: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetViewRequest, _audit_pb2.View]
+    """Returns what was to be seen on a day: a record, and across registries all that it names, as they were known when the day ended.
+    Role: auditor.
+    """
     GetEntry: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetEntryRequest, _audit_pb2.Entry]
     """Returns one entry with its event. Role: auditor."""
     GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.InclusionProof]
@@ -71,6 +77,12 @@ class AuditServiceAsyncStub(AuditServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists entries by who, what, which record and when. Role: auditor."""
+    AskEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.AskEntriesRequest, _audit_pb2.ListEntriesResponse]  # type: ignore[assignment]
+    """Answers a question that auditors ask, by time and newest first. Role: auditor."""
+    GetView: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetViewRequest, _audit_pb2.View]  # type: ignore[assignment]
+    """Returns what was to be seen on a day: a record, and across registries all that it names, as they were known when the day ended.
+    Role: auditor.
+    """
     GetEntry: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetEntryRequest, _audit_pb2.Entry]  # type: ignore[assignment]
     """Returns one entry with its event. Role: auditor."""
     GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.InclusionProof]  # type: ignore[assignment]
@@ -101,6 +113,24 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListEntriesResponse, _abc.Awaitable[_audit_pb2.ListEntriesResponse]]:
         """Lists entries by who, what, which record and when. Role: auditor."""
+
+    @_abc_1.abstractmethod
+    def AskEntries(
+        self,
+        request: _audit_pb2.AskEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListEntriesResponse, _abc.Awaitable[_audit_pb2.ListEntriesResponse]]:
+        """Answers a question that auditors ask, by time and newest first. Role: auditor."""
+
+    @_abc_1.abstractmethod
+    def GetView(
+        self,
+        request: _audit_pb2.GetViewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.View, _abc.Awaitable[_audit_pb2.View]]:
+        """Returns what was to be seen on a day: a record, and across registries all that it names, as they were known when the day ended.
+        Role: auditor.
+        """
 
     @_abc_1.abstractmethod
     def GetEntry(

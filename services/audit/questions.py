@@ -1,0 +1,279 @@
+"""What an auditor asks: entries by time, newest first, a page at a time; each question walks one index.
+
+Spans are read one by one and approvals 200 at a time, so that a page costs the same however long the log is.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from kernel.errors import Invalid
+from kernel.pack import Pack
+from luoshu.audit.v1 import audit_pb2 as pb
+from services.audit import store
+from services.audit.domain import MAX_SECONDS, Columns, LogEntry
+from services.audit.hours import Span, off_hours
+from services.audit.search import microseconds_of, to_entry
+from services.audit.store import entry
+
+DEFAULT_PAGE = 50
+SPANS = 100
+"""Spans outside of office hours (some two months) that one page looks into."""
+APPROVALS = 200
+"""Approvals that one page looks at."""
+SYSTEM = "SYSTEM"
+ACTS = ("started", "stopped", "settings_changed", "key_changed", "rebuilt")
+"""What a person does who has no department: an operator at the machine."""
+Q = pb.Question
+
+_TOKEN = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f]{16})")
+
+
+class Place(NamedTuple):
+    """Where a page goes on: below this commit time and index."""
+
+    commit_time: int
+    number: int
+
+
+TOP = Place(MAX_SECONDS * 1_000_000, 2**62)
+
+
+class Page(NamedTuple):
+    """Rows, and where the next page goes on; None: there is none."""
+
+    rows: list[LogEntry]
+    last: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What the questions need from outside. `approvals`: source → actions that decide about a record for others."""
+
+    pack: Pack
+    approvals: Mapping[str, frozenset[str]]
+
+
+def answer(
+    connection: sa.Connection, request: pb.AskEntriesRequest, asking: Asking
+) -> pb.ListEntriesResponse:
+    """Return one page. Raises Invalid: a token of another question, a time that is no time, what a question needs."""
+    size = store.tree_size(connection)
+    count, after = request.page_size or DEFAULT_PAGE, _after(request)
+    page = _page(connection, request, asking, after, count)
+    response = pb.ListEntriesResponse(tree_size=size)
+    response.entries.extend(to_entry(one, with_event=False) for one in page.rows)
+    if page.last is not None:
+        response.next_page_token = _token(page.last, request)
+    return response
+
+
+def _page(
+    connection: sa.Connection,
+    request: pb.AskEntriesRequest,
+    asking: Asking,
+    after: Place,
+    count: int,
+) -> Page:
+    match request.question:
+        case Q.QUESTION_RECORD:
+            _demand(request.record, "record")
+        case Q.QUESTION_ACTOR:
+            _demand(request.actor, "actor")
+        case Q.QUESTION_OFF_HOURS:
+            return _off_hours(connection, request, asking.pack, after, count)
+        case Q.QUESTION_UNSECONDED:
+            return _unseconded(connection, request, asking.approvals, after, count)
+    rows = _rows(connection, request, _within(request), after, count + 1)
+    return _cut(rows, count)
+
+
+def _demand(value: str, field: str) -> None:
+    if not value:
+        raise Invalid(
+            f"{field}: say which one this question is about",
+            f"{field}：请填写该问题所问的对象",
+            field=field,
+        )
+
+
+def _within(request: pb.AskEntriesRequest) -> Span:
+    start = microseconds_of(request.start_time, "start_time") if request.HasField("start_time") else 1  # fmt: skip
+    end = microseconds_of(request.end_time, "end_time") if request.HasField("end_time") else TOP.commit_time  # fmt: skip
+    return Span(max(start, 1), end)  # 0: the event does not tell its time
+
+
+def _rows(
+    connection: sa.Connection,
+    request: pb.AskEntriesRequest,
+    span: Span,
+    after: Place,
+    count: int,
+    *more: sa.ColumnElement[bool],
+) -> list[LogEntry]:
+    """Return entries of a span, the newest first."""
+    columns = entry.c
+    query = (
+        sa.select(entry)
+        .where(*_before(span, after), *_conditions(request), *more)
+        .order_by(columns.commit_time.desc(), columns.index.desc())
+        .limit(count)
+    )
+    return [store.log_entry(row) for row in connection.execute(query)]
+
+
+def _before(span: Span, after: Place) -> tuple[sa.ColumnElement[bool], ...]:
+    moment = entry.c.commit_time
+    below = sa.tuple_(moment, entry.c.index) < tuple(after)
+    return moment >= span.start, moment < span.end, moment <= after.commit_time, below
+
+
+def _conditions(request: pb.AskEntriesRequest) -> list[sa.ColumnElement[bool]]:
+    wanted = ("source", "record", "actor", "department")
+    return [entry.c[name] == value for name in wanted if (value := getattr(request, name))]
+
+
+def _cut(rows: Sequence[LogEntry], count: int) -> Page:
+    shown = list(rows[:count])
+    return Page(shown, _place(shown[-1]) if len(rows) > count else None)
+
+
+def _place(one: LogEntry) -> Place:
+    return Place(_columns(one).commit_time, one.index)
+
+
+def _columns(one: LogEntry) -> Columns:
+    assert one.columns is not None  # noqa: S101 - it was read from the table
+    return one.columns
+
+
+# Outside of office hours.
+
+
+def _off_hours(
+    connection: sa.Connection,
+    request: pb.AskEntriesRequest,
+    pack: Pack,
+    after: Place,
+    count: int,
+) -> Page:
+    """What services do by themselves (the day's tick, deemed consent) is left out; an operator's acts are not."""
+    columns, rows = entry.c, list[LogEntry]()
+    person = sa.or_(columns.department != SYSTEM, columns.action.in_(ACTS))
+    within = _known(connection, _within(request), after)
+    for number, span in enumerate(off_hours(pack, within)):
+        if number == SPANS:
+            return Page(rows, Place(span.end, 0))
+        rows += _rows(connection, request, span, after, count + 1 - len(rows), person)
+        if len(rows) > count:
+            return _cut(rows, count)
+    return Page(rows, None)
+
+
+def _known(connection: sa.Connection, within: Span, after: Place) -> Span:
+    """Return the part of a span in which there are entries that are still to be shown."""
+    first = connection.scalar(sa.select(sa.func.min(entry.c.commit_time)).where(entry.c.commit_time > 0))  # fmt: skip
+    last = connection.scalar(sa.select(sa.func.max(entry.c.commit_time)))
+    return Span(max(within.start, first or 1), min(within.end, after.commit_time + 1, (last or 0) + 1))  # fmt: skip
+
+
+# Without a second pair of eyes.
+
+
+def _unseconded(
+    connection: sa.Connection,
+    request: pb.AskEntriesRequest,
+    approvals: Mapping[str, frozenset[str]],
+    after: Place,
+    count: int,
+) -> Page:
+    """Approvals of records on which nobody but the approver had acted before."""
+    places = _approvals(connection, approvals, _within(request), after)
+    rows = _alone(connection, request, approvals, places)
+    if len(rows) > count:
+        return _cut(rows, count)
+    return Page(rows, places[-1] if len(places) == APPROVALS else None)
+
+
+def _approvals(
+    connection: sa.Connection,
+    approvals: Mapping[str, frozenset[str]],
+    span: Span,
+    after: Place,
+) -> list[Place]:
+    """Return where the next approvals are, the newest first: a short walk of the index for each action, merged."""
+    places = list[Place]()
+    for action in sorted(frozenset[str]().union(*approvals.values())):
+        query = (
+            sa.select(entry.c.commit_time, entry.c.index)
+            .where(entry.c.action == action, *_before(span, after))
+            .order_by(entry.c.commit_time.desc(), entry.c.index.desc())
+            .limit(APPROVALS)
+        )
+        places += [Place(*row) for row in connection.execute(query)]
+    return sorted(places, reverse=True)[:APPROVALS]
+
+
+def _alone(
+    connection: sa.Connection,
+    request: pb.AskEntriesRequest,
+    approvals: Mapping[str, frozenset[str]],
+    places: Sequence[Place],
+) -> list[LogEntry]:
+    """Return those on whose record no other account had acted."""
+    columns, other = entry.c, entry.alias("other").c
+    pairs = [(source, action) for source, actions in approvals.items() for action in actions]
+    earlier = sa.exists().where(
+        other.record == columns.record,
+        other.index < columns.index,
+        other.source == columns.source,
+        other.actor != columns.actor,
+        other.department != SYSTEM,
+    )
+    query = (
+        sa.select(entry)
+        .where(columns.index.in_([place.number for place in places]), *_conditions(request))
+        .where(sa.tuple_(columns.source, columns.action).in_(pairs), ~earlier)
+        .order_by(columns.commit_time.desc(), columns.index.desc())
+    )
+    return [store.log_entry(row) for row in connection.execute(query)]
+
+
+# Tokens.
+
+
+def _token(last: Place, request: pb.AskEntriesRequest) -> str:
+    text = f"{last.commit_time}.{last.number}.{_asked(request)}"
+    return urlsafe_b64encode(text.encode()).decode()
+
+
+def _after(request: pb.AskEntriesRequest) -> Place:
+    if not request.page_token:
+        return TOP
+    try:
+        text = urlsafe_b64decode(request.page_token).decode("ascii")
+    except (Base64Error, ValueError):
+        text = ""
+    match = _TOKEN.fullmatch(text)
+    if match is None or match[3] != _asked(request):
+        raise Invalid(
+            "the page token is of another question; start again without it",
+            "分页令牌不属于本次查询；请去掉令牌重新开始",
+            field="page_token",
+        )
+    return Place(int(match[1]), int(match[2]))
+
+
+def _asked(request: pb.AskEntriesRequest) -> str:
+    """Return a fingerprint of what must not change between pages."""
+    query = pb.AskEntriesRequest()
+    query.CopyFrom(request)
+    for field in ("page_size", "page_token", "export"):
+        query.ClearField(field)
+    return sha256(query.SerializeToString(deterministic=True)).hexdigest()[:16]
