@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "template": ("importing:template", "Print an empty file to fill in · 输出导入模板"),
     "lifecycle": ("lifecycle:lifecycle", "Print a lifecycle's table · 输出生命周期表"),
     "report": ("report:report", "Print a period's report or the targets · 输出报告与目标进度"),
+    "eligibility": (
+        "eligibility:eligibility",
+        "Explain the rules for an application · 资格核查",
+    ),
     "statement": ("statement:statement", "State what is awarded, paid and left · 资金对账单"),
     "audit": ("questions:audit", "Search and verify the audit log · 查询与核验审计日志"),
     "rebuild": ("rebuild:rebuild", "Build reports anew and compare · 重建并核对报告数据"),

@@ -129,6 +129,16 @@ def next_steps(address: str, today: datetime.date, tell: Teller) -> None:
             "一个已拨款的项目",
             "an award, paid in part",
         ),
+        (
+            "statement DIIT --as DIIT",
+            "部门资金对账单",
+            "a department's statement, out of the ledger",
+        ),
+        (
+            "eligibility applications/demo-boring-machine --as DIIT",
+            "逐条资格核查",
+            "every rule, and why",
+        ),
         (f"report {month} --language en {auditor}", "上月报告", "last month's report"),
         (f"audit entries --action approve {auditor}", "谁批准了什么", "who approved what"),
         ("watch platforms --as DST", "实时变更", "changes as they happen"),

@@ -1,0 +1,58 @@
+"""`luoshu eligibility`: what every rule says of an application, with the facts that it used."""
+
+import click
+
+from app.cli.output import day, indented, table
+from app.cli.session import Command, session
+from luoshu.funding.v1 import funding_pb2 as pb
+
+STAGES = {
+    "submission": pb.ELIGIBILITY_STAGE_SUBMISSION,
+    "approval": pb.ELIGIBILITY_STAGE_APPROVAL,
+    "payment": pb.ELIGIBILITY_STAGE_PAYMENT,
+    "change": pb.ELIGIBILITY_STAGE_CHANGE,
+}
+OUTCOMES = {
+    pb.RULE_OUTCOME_PASSED: {"zh": "符合", "en": "passed"},
+    pb.RULE_OUTCOME_FAILED: {"zh": "不符合", "en": "failed"},
+    pb.RULE_OUTCOME_NOT_APPLICABLE: {"zh": "不适用", "en": "not applicable"},
+    pb.RULE_OUTCOME_OVERRIDDEN: {"zh": "例外", "en": "overridden"},
+}
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.option("--stage", type=click.Choice([*STAGES]), help="The one that comes next otherwise.")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh")
+@click.pass_context
+def eligibility(ctx: click.Context, name: str, stage: str | None, language: str) -> None:
+    """Explain every rule of eligibility for the application NAME.
+
+    逐条说明申报资格规则：符合、不符合或不适用，及所依据的事实。
+    """
+    asked = pb.CheckEligibilityRequest(name=name)
+    if stage:
+        asked.stage = STAGES[stage]
+    found = session(ctx).client.funding.CheckEligibility(asked)
+    if session(ctx).output == "json":
+        click.echo(indented(found))
+        return
+    at = next((key for key, wire in STAGES.items() if wire == found.stage), "")
+    click.echo(f"{found.application}  {at}  {day(found.date)}")
+    table(
+        ("rule", "outcome", "why", "facts", "source"),
+        [
+            (
+                f.rule,
+                OUTCOMES[f.outcome][language],
+                getattr(f, f"text_{language}"),
+                _facts(f),
+                f.source,
+            )
+            for f in found.findings
+        ],
+    )
+
+
+def _facts(finding: pb.Finding) -> str:
+    return ", ".join(f"{fact.key}={fact.value}" for fact in finding.facts)
