@@ -4,7 +4,7 @@ from kernel.case import Case
 from kernel.dates import from_date, iso
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.coordination.v1 import coordination_pb2 as pb
-from services.coordination.clock import S, missing, tidy
+from services.coordination.clock import S, last_day, missing, tidy
 
 MOST_CONDITIONS = 40
 
@@ -14,7 +14,7 @@ def opine(review: pb.Review, command: pb.OpineReviewRequest, case: Case) -> int:
 
     Raises:
         Denied: the caller's department is not asked, or its deputy is to answer now.
-        Refused: it has answered already.
+        Refused: it has answered already, or its last day is over.
         Invalid: an objection without reasons, conditions where there are none to set, or none where they are set; a field that is
             not the department's business.
     """
@@ -55,6 +55,7 @@ def _asked(review: pb.Review, case: Case) -> pb.Opinion:
         if opinion.department == department:
             _demand_open(opinion)
             _demand_turn(opinion, case.caller.actor)
+            _demand_day(opinion, case)
             return opinion
     asked = ", ".join(opinion.department for opinion in review.opinions)
     raise Denied(
@@ -88,6 +89,17 @@ def _demand_turn(opinion: pb.Opinion, actor: str) -> None:
             f"{opinion.department} 逾期未答复，自 {day} 起由 {opinion.deputy} 代行答复，"
             f"至 {iso(opinion.deputy_due_date)} 止；请转交",
             reason="ESCALATED",
+        )
+
+
+def _demand_day(opinion: pb.Opinion, case: Case) -> None:
+    """What is due happens within a second of midnight: whether an answer counts does not hang on which came first."""
+    last = last_day(opinion)
+    if case.today > last:
+        raise Refused(
+            f"{opinion.department} could answer to the end of {last}; what follows happens by itself",
+            f"{opinion.department} 的答复期限至 {last} 止；其后由系统自动办理",
+            reason="PAST_DUE",
         )
 
 

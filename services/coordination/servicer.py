@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kernel import metrics
 from kernel.case import Caller
 from kernel.dates import business_date, from_date
 from kernel.errors import Denied
@@ -33,12 +34,13 @@ class Inbox:
 
     async def WatchInbox(self, request: Any, caller: Caller) -> AsyncIterator[pb.InboxChange]:
         department = _department(request.department, caller)
-        async for lines in self._room.tell(request.after_position, follow=True):
-            for line in lines:
-                if line.collection == "reviews":
-                    event = pb.CoordinationEvent.FromString(line.event)
-                    if any(o.department == department for o in event.review.opinions):
-                        yield self._change(event, department)
+        with metrics.WATCHERS.labels("inbox").track_inprogress():
+            async for lines in self._room.tell(request.after_position, follow=True):
+                for line in lines:
+                    if line.collection == "reviews":
+                        event = pb.CoordinationEvent.FromString(line.event)
+                        if any(o.department == department for o in event.review.opinions):
+                            yield self._change(event, department)
 
     def _change(self, event: pb.CoordinationEvent, department: str) -> pb.InboxChange:
         return pb.InboxChange(

@@ -98,6 +98,18 @@ def test_on_the_last_day_the_department_itself_still_answers() -> None:
     assert there.opine("FINANCE").state == S.STATE_CONCLUDED
 
 
+def test_an_answer_after_the_last_day_does_not_count_even_before_the_escalation() -> None:
+    there = silent_review()
+    there.day = AFTER
+    with refused(Refused, "PAST_DUE"):
+        there.opine("FINANCE")
+    there.day = DUE
+    there.pass_to(AFTER)
+    there.day = DEPUTY_DUE + datetime.timedelta(1)
+    with refused(Refused, "PAST_DUE"):
+        there.opine("FINANCE", actor="finance-deputy")
+
+
 def test_silence_is_consent_where_the_pack_says_so() -> None:
     there = silent_review().pass_to(DEPUTY_DUE + datetime.timedelta(1))
     said = there.opinion("FINANCE")
