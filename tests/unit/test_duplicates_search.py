@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from luoshu.coordination.v1 import findings_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
@@ -64,19 +65,26 @@ def test_the_order_of_arrival_changes_no_candidate(tmp_path: Path) -> None:
     assert len(seen) == 1
 
 
+def frequencies(tx: sa.Connection) -> set[tuple[int, int]]:
+    """Return how many documents have which key, of those that any has."""
+    sql = "SELECT key, documents FROM compared_frequency WHERE documents > 0"
+    return {(key, documents) for key, documents in tx.exec_driver_sql(sql)}
+
+
 def test_what_came_and_went_leaves_no_trace(tmp_path: Path) -> None:
     gone = application("gone", "Elsewhere", f"{WHEAT}{RADAR}")
     checked = application("copy", "Adaptive services", PADDED, **SECOND)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with indexed(tmp_path / "a", CORPUS) as tx:
-        clean = candidates(tx, checked)
+        clean, counted = candidates(tx, checked), frequencies(tx)
     with indexed(tmp_path / "b", CORPUS) as tx:
         INDEX.put(tx, Document(gone, 5), b"")
         assert candidates(tx, checked) != clean
         gone.state = A.STATE_WITHDRAWN
         INDEX.put(tx, Document(gone, 6), b"")
         assert candidates(tx, checked) == clean
+        assert frequencies(tx) == counted
 
 
 def test_a_draft_is_not_compared_with(tmp_path: Path) -> None:
