@@ -16,7 +16,7 @@ from luoshu.client import Client, LuoshuError, connect
 from luoshu.client.contract import Kind, caller, kinds, request_of
 
 REVIEWS = {"OPEN": "征求意见", "CONCLUDED": "会签结束"}
-PATIENCE = 60.0  # seconds that an event may take from one service to another
+PATIENCE = 300.0  # seconds that an event may take from one service to another; coordination compares every application first
 
 
 @dataclass(frozen=True, slots=True)
