@@ -169,7 +169,7 @@ def bootstrap(nodes: Sequence[Broker]) -> str:
     return ",".join(node.address for node in nodes)
 
 
-def start(nodes: Sequence[Broker], seconds: float = 60) -> None:
+def start(nodes: Sequence[Broker], seconds: float = 180) -> None:
     """Start all at once; return when each takes part. Raises Broken."""
     for node, process in [(node, node.spawn()) for node in nodes]:
         wait_until(node.serves, process, node.log, seconds=seconds)

@@ -61,7 +61,7 @@ def wait_until(
     process: "subprocess.Popen[bytes]",
     log: Path,
     *,
-    seconds: float = 60,
+    seconds: float = 180,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
     """Return as soon as something holds of a process. Raises Broken: it ended, or the time is over."""
