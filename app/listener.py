@@ -12,6 +12,7 @@ from kernel import metrics
 
 log = structlog.get_logger(__name__)
 
+LOOK = 0.5  # seconds between two looks whether the server goes on
 TRIES, PAUSE = 50, 0.1  # for an address that was in use a moment ago; seconds between two
 
 
@@ -45,11 +46,13 @@ class Listener:
                 return
 
     async def _failed(self) -> bool:
-        """Wait for the server's end; tell whether it was its own."""
+        """Wait for the server's end; tell whether it was its own. Then its calls are ended: it would wait for them."""
         try:
-            await self._server.wait_for_termination()
+            while await self._server.wait_for_termination(LOOK):
+                pass
         except Exception as error:  # noqa: BLE001 - whatever ended it, another takes its place
             log.error("server_failed", error=type(error).__name__)
+            await self._server.stop(None)
             return True
         return False
 

@@ -30,10 +30,14 @@ def test_a_path_that_is_no_text_does_not_end_the_service(victim: Running) -> Non
     """It ends the server of grpc.aio 1.85; another takes its place, as often as it has to."""
     before = metrics.SERVERS_FAILED._value.get()
     address = f"127.0.0.1:{victim.process.port}"
+    watching = victim.watch(
+        "WatchPlatforms", AUDITOR, timeout=300
+    )  # does not keep the next one waiting
     for _ in range(3):
         _serves(victim)
         asyncio.run(frames.exchanged(address, frames.PATH_WITHOUT_TEXT))
     _serves(victim)
+    watching.cancel()
     replaced = 3 if victim.process.settings["FRONT"] == "grpcio" else 0
     assert metrics.SERVERS_FAILED._value.get() == before + replaced
 
