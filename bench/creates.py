@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from app import migrate
@@ -40,6 +41,7 @@ def on_postgres() -> Iterator[Line]:
         for callers in (32, 128):
             found = contest(creators, callers)
             yield from _against_go(found)
+        yield from _of_the_database(server, creators)
         alone = contest([c for c in creators if c.name in (DEFAULT, FAST, PER_REQUEST)], 1)
         yield at_least(
             "creates of one caller, PostgreSQL, against Go a commit a request",
@@ -51,6 +53,17 @@ def on_postgres() -> Iterator[Line]:
             "records a second by BatchCreate of 100, against Go a commit a request, 8 callers",
             batched.ratio(BATCHES, PER_REQUEST), 3, _all(batched),
         )  # fmt: skip
+
+
+def _of_the_database(server: Postgres, creators: list[Contestant]) -> Iterator[Line]:
+    """What PostgreSQL itself uses a create, at 32 callers."""
+    assert server.process is not None
+    pid = server.process.pid
+    for creator in creators:
+        found = contest([replace(creator, pids=lambda: children(pid))], 32, rounds=2)
+        yield Line(
+            f"CPU of PostgreSQL a create, {creator.name}", f"{found.cpu(creator.name):,.0f} µs"
+        )
 
 
 def _against_go(found: Rounds) -> Iterator[Line]:
