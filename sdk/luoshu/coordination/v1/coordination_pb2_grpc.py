@@ -313,7 +313,7 @@ class CoordinationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DisposeFinding(self, request, context):
-        """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned.
+        """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of the leading department.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

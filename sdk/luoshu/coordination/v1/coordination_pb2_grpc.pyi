@@ -81,7 +81,7 @@ class CoordinationServiceStub:
     ListFindingRevisions: _grpc.UnaryUnaryMultiCallable[_findings_pb2.ListFindingRevisionsRequest, _coordination_pb2.ListFindingRevisionsResponse]
     """Lists the revisions of one finding, newest first."""
     DisposeFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.DisposeFindingRequest, _findings_pb2.Finding]
-    """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned."""
+    """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of the leading department."""
     RaiseAgainFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.RaiseAgainFindingRequest, _findings_pb2.Finding]
     """Opens a finding again, since a text of the pair has changed. Role: system."""
     LapseFinding: _grpc.UnaryUnaryMultiCallable[_findings_pb2.LapseFindingRequest, _findings_pb2.Finding]
@@ -139,7 +139,7 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
     ListFindingRevisions: _aio.UnaryUnaryMultiCallable[_findings_pb2.ListFindingRevisionsRequest, _coordination_pb2.ListFindingRevisionsResponse]  # type: ignore[assignment]
     """Lists the revisions of one finding, newest first."""
     DisposeFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.DisposeFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
-    """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned."""
+    """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of the leading department."""
     RaiseAgainFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.RaiseAgainFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
     """Opens a finding again, since a text of the pair has changed. Role: system."""
     LapseFinding: _aio.UnaryUnaryMultiCallable[_findings_pb2.LapseFindingRequest, _findings_pb2.Finding]  # type: ignore[assignment]
@@ -326,7 +326,7 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _findings_pb2.DisposeFindingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_findings_pb2.Finding, _abc.Awaitable[_findings_pb2.Finding]]:
-        """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of a department concerned."""
+        """Says what a finding is: duplicate, continuation or distinct. Role: case officer or approver of the leading department."""
 
     @_abc_1.abstractmethod
     def RaiseAgainFinding(
