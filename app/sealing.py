@@ -1,4 +1,8 @@
-"""Keeps signing what the audit stored, for as long as the process runs; damage is said, and said again."""
+"""Keeps signing what the audit stored, for as long as the process runs; damage is said, and said again.
+
+Nothing is signed at the first difference. The alarm comes when a second reading finds it too: a source that stops
+ends its journal early, and that is no damage.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ class Sealing:
 
     sealer: Sealer
     lines: Lines
+    _seen: str = ""
 
     async def run(self) -> None:
         while True:
@@ -30,11 +35,18 @@ class Sealing:
         try:
             more = await seal_next(self.sealer, self.lines)
         except Damaged as damage:
-            metrics.AUDIT_ALARM.labels("damaged").set(1)
-            log.error("audit_damaged", index=damage.index, text=str(damage))
+            self._tell(damage)
             return AFTER_ERROR
         except Exception as error:  # noqa: BLE001 - a source or the database is away; it is tried again
             log.warning("audit_not_signed", error=type(error).__name__)
             return AFTER_ERROR
+        self._seen = ""
         metrics.AUDIT_ALARM.labels("damaged").set(0)
         return 0.0 if more else PAUSE
+
+    def _tell(self, damage: Damaged) -> None:
+        if str(damage) != self._seen:
+            self._seen = str(damage)
+            return
+        metrics.AUDIT_ALARM.labels("damaged").set(1)
+        log.error("audit_damaged", index=damage.index, text=str(damage))

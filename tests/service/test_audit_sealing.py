@@ -149,10 +149,29 @@ async def test_damage_raises_the_alarm_and_its_end_ends_it(engine: sa.Engine, lo
     log.tell("platforms", lines(1, 3))
     change(log, 2, b"another")
     assert await look() > 0
+    assert await look() > 0
     assert alarm._value.get() == 1
     change(log, 2, b"event 2")
     assert await look() == 0
     assert alarm._value.get() == 0
+    assert signed(engine) == [3]
+
+
+async def test_a_source_that_ends_early_once_is_no_alarm(engine: sa.Engine, log: Log) -> None:
+    """So does one that is being stopped."""
+    ended = list[bool]()
+
+    async def short(source: str, after: int, limit: int) -> list[JournalEntry]:
+        found = await log.lines(source, after, limit)
+        ended.append(True)
+        return found if len(ended) > 1 else found[:1]
+
+    sealing = Sealing(log.sealer, short)
+    log.tell("platforms", lines(1, 3))
+    assert await sealing.look() > 0
+    assert metrics.AUDIT_ALARM.labels("damaged")._value.get() == 0
+    assert signed(engine) == []
+    assert await sealing.look() == 0
     assert signed(engine) == [3]
 
 
