@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from app.catalogue import JOURNALS
 from app.cluster import kafka as brokers
 from kernel import kafka
 from services.platforms.store import PLATFORMS
@@ -88,7 +89,7 @@ def test_while_the_brokers_disk_is_full_every_write_is_accepted_and_afterwards_a
     try:
         with engines.demanded():
             node.start()
-        kafka.make_topics(node.address, ["platforms"])
+        kafka.make_topics(node.address, list(JOURNALS))
         settings = {**addresses(["platforms"]), "LUOSHU_KAFKA": node.address}
         with Separate(("platforms",), tmp_path, settings) as service:
             caller = Caller(service, ClientJournal(tmp_path / "client.jsonl"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.catalogue import NAMES
+from app.catalogue import JOURNALS, NAMES
 from app.cluster.kafka import Broker
 from kernel import kafka
 from tests.flow.separate import until
@@ -23,7 +23,7 @@ PROMPT = 3.0  # seconds that a call may take on a busy machine; a relay holds it
 @pytest.fixture
 def node() -> Iterator[Broker]:
     with engines.some_brokers() as (node,):
-        kafka.make_topics(node.address, list(SERVICES))
+        kafka.make_topics(node.address, list(JOURNALS))
         yield node
 
 

@@ -14,6 +14,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import OffsetOutOfRangeError
 
+from app.catalogue import JOURNALS
 from app.cluster.kafka import Broker
 from kernel import kafka
 from kernel.cloudevents import topic_of
@@ -42,7 +43,7 @@ COUNT = 10
 def relaying(folder: Path, main: str) -> Iterator[tuple[Caller, Broker]]:
     """A service whose relay was killed while the broker was away, and both are back."""
     with engines.some_brokers() as (node,):
-        kafka.make_topics(node.address, ["platforms"])
+        kafka.make_topics(node.address, list(JOURNALS))
         settings = {**addresses(["platforms"]), "LUOSHU_KAFKA": node.address}
         with Separate(("platforms",), folder, settings, main) as service:
             caller = Caller(service, ClientJournal(folder / "client.jsonl"))

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from app import migrate
-from app.catalogue import NAMES, READERS, REGISTRIES
+from app.catalogue import JOURNALS, NAMES, READERS, REGISTRIES
 from app.cluster.kafka import Broker, bootstrap
 from app.cluster.ports import Broken, tail
 from app.cluster.postgres import Postgres
@@ -55,7 +55,7 @@ class Spread(Province):
         for name in NAMES:
             migrate.upgrade(name, self.server.url(name))
         brokers = len(self.nodes)
-        kafka.make_topics(bootstrap(self.nodes), list(SERVICES), brokers=brokers)
+        kafka.make_topics(bootstrap(self.nodes), list(JOURNALS), brokers=brokers)
         return self
 
     @contextmanager
