@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+TOGETHER = 25
+"""Entries that are looked at in one transaction, a few milliseconds each: so long its service decides nothing else."""
 SHARD = 0
 """The only shard that a source has so far; cursors are keyed by it from the start."""
 PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds after a failure; doubles until something is applied
@@ -286,8 +288,60 @@ class RoomSink:
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
         at, _ = self.room.read_here(self._standing, source)
-        for part in self._parts(source, fresh(source, at, entries)):
-            self._apply(source, part)
+        ahead = fresh(source, at, entries)
+        while ahead:
+            done = self._quiet(source, ahead[:TOGETHER])
+            if not done:
+                part = next(self._parts(source, ahead))
+                self._apply(source, part)
+                done = len(part)
+            ahead = ahead[done:]
+
+    def _quiet(self, source: str, entries: Sequence[JournalEntry]) -> int:
+        """Apply the first entries that lead to no command in one transaction, each seeing what those before it left.
+
+        Return how many; an import's thousand rows would else be as many transactions.
+        """
+        look, done = self.looks.get(source), 0
+        if look is None or len(entries) == 1:
+            return 0
+
+        def effects(tx: sa.Connection) -> None:
+            nonlocal done
+            done = 0  # the transaction may be done again
+            if self._standing(tx, source) != (entries[0].position - 1, frozenset()):
+                return
+            for entry in entries:
+                reactions = self._without_commands(tx, source, look, entry)
+                if reactions is None:
+                    break
+                self._leave(tx, reactions)
+                done += 1
+            if done:
+                self.room.store.put_cursor(tx, source, SHARD, entries[done - 1].position)
+
+        self._write(Work(effects=effects))
+        return done
+
+    def _without_commands(
+        self, tx: sa.Connection, source: str, look: Looking, entry: JournalEntry
+    ) -> list[Reaction] | None:
+        """Return what an entry means. None: it leads to commands, or fails, and is taken by itself."""
+        try:
+            reactions = [self.reactions[source](entry)]
+            if look.concerns(entry):
+                reactions.append(look.look(tx, entry))
+        except sa.exc.DBAPIError:
+            raise
+        except Exception:  # noqa: BLE001 - by itself it is tried again, and parked
+            return None
+        return None if any(reaction.commands for reaction in reactions) else reactions
+
+    def _leave(self, tx: sa.Connection, reactions: Sequence[Reaction]) -> None:
+        self.room.store.put_known(tx, [row for reaction in reactions for row in reaction.known])
+        for reaction in reactions:
+            if reaction.effects:
+                reaction.effects(tx)
 
     def _parts(self, source: str, entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
         """Yield the entries by transaction: one that is looked at closes its own, so that the next one sees its effects."""
@@ -325,14 +379,10 @@ class RoomSink:
         """Do what entries mean, with `effects` in the same transaction."""
         reactions = [reaction for entry in entries for reaction in self._reactions(source, entry)]
         commands = tuple(command for reaction in reactions for command in reaction.commands)
-        known = [row for reaction in reactions for row in reaction.known]
 
         def all_effects(tx: sa.Connection) -> None:
             effects(tx)
-            self.room.store.put_known(tx, known)
-            for reaction in reactions:
-                if reaction.effects:
-                    reaction.effects(tx)
+            self._leave(tx, reactions)
 
         self._write(Work(commands, effects=all_effects))
 

@@ -114,9 +114,8 @@ async def _behind(process: Process) -> int:
     """Return how many journal entries consumers have not read."""
     behind = 0
     for follower in process.followers:
-        room = process.rooms[follower.source]
         cursors = await asyncio.to_thread(follower.sink.cursors)
-        head = await room.read(room.store.head)
+        head = await process.journals[follower.source].head()
         behind += max(head - cursors.get((follower.source, SHARD), 0), 0)
     return behind
 
