@@ -16,8 +16,8 @@ from app.catalogue import NAMES
 from app.migrate import config_of, versions_of
 from kernel import database
 
-HEAD = "INSERT INTO journal_head (id, position, commit_time) VALUES (1, 0, 0)"
-"""The head's one row, without which nobody can take the lock."""
+HEADS = ("journal_head", "access_head")
+"""Tables of one row, without which nobody can take a journal's lock."""
 TYPES = (
     (database.TEXT, "TEXT", 'sa.Text().with_variant(sa.Text(collation="C"), "postgresql")'),
     (database.WHOLE, "WHOLE", 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'),
@@ -62,8 +62,11 @@ def _rendered(kind: str, item: Any, context: AutogenContext) -> str | Literal[Fa
 
 def _with_head(context: Any, revision: Any, directives: list[Any]) -> None:
     upgrade = directives[0].upgrade_ops
-    if any(getattr(step, "table_name", "") == "journal_head" for step in upgrade.ops):
-        upgrade.ops.append(ops.ExecuteSQLOp(HEAD))
+    made = {getattr(step, "table_name", "") for step in upgrade.ops}
+    for head in HEADS:
+        if head in made:
+            row = f"INSERT INTO {head} (id, position, commit_time) VALUES (1, 0, 0)"  # noqa: S608 - our own name
+            upgrade.ops.append(ops.ExecuteSQLOp(row))
 
 
 def _tidied(path: Path) -> Path:

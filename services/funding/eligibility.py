@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kernel.case import Case
 from kernel.dates import from_date
-from kernel.errors import Denied, NotFound, Refused
+from kernel.errors import Denied, Invalid, NotFound, Refused
 from kernel.pack import EligibilityRule
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.checks import CHECKS, Facts, Matter, Stage, Verdict
@@ -145,8 +145,10 @@ def request_override(
 ) -> None:
     """Ask that a rule be set aside for the facts that break it now. Raises NotFound, Refused."""
     room(application.overrides, MOST_OVERRIDES, "overrides", "例外")
-    stage = next(stage for stage, wire in STAGES.items() if wire == command.stage)
-    found = next((f for f in explain(application, stage, case) if f.rule.id == command.rule), None)
+    found = next(
+        (f for f in explain(application, _stage(command.stage), case) if f.rule.id == command.rule),
+        None,
+    )
     if found is None:
         raise case.pack.eligibility.unknown(command.rule, "rule")
     if not (found.fails and found.rule.overridable):
@@ -160,6 +162,19 @@ def request_override(
         request_date=effective_day(case),
     )
     override.facts.extend(pb.Fact(key=key, value=value) for key, value in found.verdict.facts)
+
+
+def _stage(wire: "pb.EligibilityStage.ValueType") -> Stage:
+    """Raises Invalid: no stage is said."""
+    for stage, said in STAGES.items():
+        if said == wire:
+            return stage
+    stages = ", ".join(pb.EligibilityStage.Name(said) for said in STAGES.values())
+    raise Invalid(
+        f"stage: say at which stage; there are: {stages}",
+        f"stage：请注明环节；可选：{stages}",
+        field="stage",
+    )
 
 
 def _refuse_override(found: Found) -> None:

@@ -261,7 +261,7 @@ class ApplicationLife(Life):
     @initialize(data=st.data())
     def start(self, data: st.DataObject) -> None:
         known = {n: Reference(n, "STATE_OPERATING", "名") for n in (funding_world.PLATFORM,)}
-        self.batch.loader = Memory(references=known)
+        self.batch.loader = Memory(references=known, service=self.service)
         for record in (funding_world.programme(), funding_world.call()):
             self.batch.records[record.name] = Held(record, 0, 0, "activate")
         self.begin(data)

@@ -26,6 +26,7 @@ from services.funding import money
 from services.reports import consumer as reports
 from tests.sim.campaign import Run, play, seeds, singles, twins
 from tests.sim.disk import disk
+from tests.sim.points import Crash
 
 Plant = Callable[[], AbstractContextManager[Any]]
 _batch = Writer._batch
@@ -49,6 +50,10 @@ class Fault:
                     play(run)
                 except AssertionError as failure:
                     return str(failure)
+                except (
+                    Crash
+                ):  # of the planted reader, which nobody starts again: this run finds nothing
+                    continue
         return ""
 
 
@@ -138,10 +143,10 @@ class _Together:
             one.stop()
 
 
-def _float_commit(programme: Any, year: int, fen: int) -> None:
-    entry = money.commitment(programme, year)
-    if entry.committed_fen + fen > money.ceiling(programme, year):
-        _commit(programme, year, fen)  # refuses
+def _float_commit(programme: Any, year: int, fen: int, source: str = "") -> None:
+    entry = money.commitment(programme, year, source)
+    if entry.committed_fen + fen > money.ceiling(programme, year, source):
+        _commit(programme, year, fen, source)  # refuses
     entry.committed_fen = math.floor((entry.committed_fen / 100 + fen / 100) * 100)
 
 
@@ -190,7 +195,7 @@ FAULTS: tuple[Fault, ...] = (
         "relay's progress before the acknowledgement",
         lambda: patch.object(RelaySink, "apply", _progress_first),
         lambda: singles("relay"),
-        "I4",
+        "I3",
     ),
     Fault(
         "dual write: the event outside of its record's transaction",

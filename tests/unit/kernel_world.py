@@ -107,16 +107,18 @@ class Memory:
     numbers: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, bytes] = field(default_factory=dict)
     references: Mapping[str, Reference] = field(default_factory=dict)
+    service: Service = TOY
 
     def record(self, name: str) -> Held | None:
         return self.records.get(name)
 
     def names(self, collection: str, where: Mapping[str, str | int]) -> list[str]:
-        fields = {f.path: f for f in fields_of(TOY.by_collection[collection])}
+        fields = {f.path: f for f in fields_of(self.service.by_collection[collection])}
         return [
             name
             for name, held in self.records.items()
-            if all(fields[path].value(held.message) == value for path, value in where.items())
+            if name.startswith(f"{collection}/")
+            and all(fields[path].value(held.message) == value for path, value in where.items())
         ]
 
     def last_number(self, series: str) -> int:
