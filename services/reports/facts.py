@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from kernel.consumer import SHARD
 from kernel.dates import iso
 from luoshu.coordination.v1.coordination_pb2 import CoordinationEvent, Review
+from luoshu.coordination.v1.findings_pb2 import Finding
 from luoshu.funding.v1.funding_pb2 import Application, Call, FundingEvent, Programme, Sanction
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1.platforms_pb2 import Level, Platform, PlatformsEvent
@@ -117,6 +118,7 @@ READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "calls": _plain,
     "sanctions": _plain,
     "reviews": _plain,
+    "findings": _plain,
 }
 """What is read of a record besides its head, by collection; a collection that is not here makes no
 fact.
@@ -130,6 +132,7 @@ RECORDS: Mapping[str, Any] = {
     "calls": Call,
     "sanctions": Sanction,
     "reviews": Review,
+    "findings": Finding,
 }
 """The message of each collection's records."""
 
