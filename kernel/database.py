@@ -25,6 +25,14 @@ AWAY = ("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
 READER = 20_736_005
 """Number of PostgreSQL's advisory lock by which those who write a reader's database take turns."""
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
+POSTGRES_LINK = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds that what was sent may stay without an acknowledgement
+}
+"""libpq's settings for a link that is cut without a word: a connection that waits on it ends in about half a minute."""
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A whole number; on SQLite it may then be the row's own number."""
@@ -39,14 +47,14 @@ def writing(url: str) -> sa.Engine:
     """Return an engine whose transactions hold SQLite's write lock from their first statement."""
     if is_sqlite(url):
         return _sqlite(url, "BEGIN IMMEDIATE")
-    return _postgres(url, connect_args={"options": POSTGRES_OPTIONS})
+    return _postgres(url, connect_args={**POSTGRES_LINK, "options": POSTGRES_OPTIONS})
 
 
 def reading(url: str) -> sa.Engine:
     """Return an engine for reads; on SQLite a transaction of it sees one state throughout."""
     if is_sqlite(url):
         return _sqlite(url, "BEGIN")
-    return _postgres(url, isolation_level="AUTOCOMMIT")
+    return _postgres(url, connect_args=POSTGRES_LINK, isolation_level="AUTOCOMMIT")
 
 
 def is_sqlite(url: str) -> bool:

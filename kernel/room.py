@@ -26,7 +26,7 @@ from kernel.personal import Vault, commitments, reveal, unseal
 from kernel.registry import Service
 from kernel.store import Found, Store, Told
 from kernel.tide import Tide
-from kernel.writer import Work, Writer
+from kernel.writer import Work, Writer, crashed
 
 T = TypeVar("T")
 Ask = Callable[[str], Awaitable[Reference | None]]
@@ -76,13 +76,21 @@ class Room:
     async def write(self, work: Work) -> list[Outcome]:
         """Return the outcome of each command. References that no event told of are asked for, outside of the transaction."""
         outcomes = await self._writes.ask(work)
+        if not any(isinstance(outcome, UnknownReference) for outcome in outcomes):
+            return outcomes
+        outcomes = await self._asking(work, outcomes)
+        if work.effects and not any(map(crashed, outcomes)):  # they waited for the answers
+            await self._writes.ask(Work(effects=work.effects))
+        return outcomes
+
+    async def _asking(self, work: Work, outcomes: list[Outcome]) -> list[Outcome]:
         for _ in range(REFERENCES):
             unknown = {o.name for o in outcomes if isinstance(o, UnknownReference)}
-            asked = [r for r in [await self._ask(name) for name in sorted(unknown)] if r]
+            asked = tuple(r for r in [await self._ask(name) for name in sorted(unknown)] if r)
             if not asked:
-                return outcomes
-            outcomes = await self._again(work, outcomes, tuple(asked))
-            work = _knowing(work, tuple(asked))
+                break
+            outcomes = await self._again(work, outcomes, asked)
+            work = _knowing(work, asked)
         return outcomes
 
     async def _again(

@@ -12,7 +12,7 @@ from kernel import metrics
 from kernel.access import Access, Kind
 from kernel.columns import microseconds
 from kernel.decide import Batch, decide_all, decide_together, names_of
-from kernel.errors import Denied, DomainError, Hidden, Unsettled
+from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
 from kernel.ledger import Overdrawn
 from kernel.outcome import Clock, Command, Outcome
 from kernel.pack import Pack
@@ -32,7 +32,7 @@ class Displaced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless a rule crashed.
+    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless something is open.
 
     `tick`: tell the day, if the journal has no event of it yet. `access`: for the access journal. `sweep`: end its minutes that
     are over.
@@ -96,7 +96,7 @@ class Writer:
             if batch.journal or told:
                 self.store.notify(tx)
             for work, decided in zip(works, outcomes, strict=True):
-                if work.effects and not any(map(_crashed, decided)):
+                if work.effects and not any(map(is_open, decided)):
                     work.effects(tx)
             tx.commit()
         self.position, self.access_position = batch.position, told or self.access_position
@@ -173,8 +173,12 @@ def denial_code(refusal: DomainError) -> str:
     return "OUT_OF_SCOPE" if isinstance(refusal, Hidden) else refusal.code
 
 
-def _crashed(outcome: Outcome) -> bool:
-    """A rule failed, rather than refused: what came with it is not done, so that it is tried again."""
+def is_open(outcome: Outcome) -> bool:
+    """A rule failed, rather than refused, or an owner has to be asked: what came with it waits until that is settled."""
+    return isinstance(outcome, UnknownReference) or crashed(outcome)
+
+
+def crashed(outcome: Outcome) -> bool:
     return isinstance(outcome, Exception) and not isinstance(outcome, DomainError)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from prometheus_client import generate_latest
 
 from kernel import consumer, metrics
-from kernel.case import Role
+from kernel.case import Reference, Role
 from kernel.consumer import SHARD, Follower, Reaction, RoomSink, Stuck, is_poison
 from kernel.errors import Denied, NotFound, OwnerSilent, Unsettled
 from kernel.events import EventServicer, measure
@@ -25,7 +26,7 @@ from services.reports.consumer import ReportsSink
 from services.reports.facts import told
 from services.reports.store import FACT
 from tests.service import reports_story as story
-from tests.unit.kernel_world import NO_PACK, SECRET, TOY, Clock, command, schema
+from tests.unit.kernel_world import NO_PACK, SECRET, TOY, Clock, command, creation, schema
 
 OPERATOR = consumer.Caller("liu", "DST", frozenset({Role.OPERATOR}))
 POISON = b"\xff no event"
@@ -198,6 +199,39 @@ async def test_a_command_whose_rule_crashes_is_parked_and_its_cursor_moves(room:
             await reached(sink, 1)
     (parked,) = await asyncio.to_thread(sink.parked)
     assert parked.error == "ZeroDivisionError"
+
+
+class Owner:
+    """Of the records that others refer to: silent at first, then it tells of one."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def __call__(self, name: str) -> Reference | None:
+        self.asked += 1
+        if self.asked < 3:
+            raise OwnerSilent("no answer", "未响应")
+        return Reference(name, "ACTIVE", "甲") if name.endswith("/there") else None
+
+
+@pytest.mark.parametrize(("name", "made"), [("others/there", 1), ("others/nowhere", 0)])
+async def test_while_an_owner_is_silent_an_entrys_command_waits_and_the_cursor_with_it(
+    tmp_path: Path, name: str, made: int
+) -> None:
+    def react(entry: JournalEntry) -> Reaction:
+        create = creation(f"refers to {name}", name="platforms/p")
+        return Reaction((replace(create, request_id="r"),))
+
+    owner = Owner()
+    room = Room(
+        TOY, Circumstances(schema(tmp_path / "toy.sqlite3"), SECRET, NO_PACK, Clock(), owner)
+    )
+    sink = RoomSink(room, "toy", {"toys": react}, asyncio.get_running_loop())
+    async with following(sink, JOURNAL[:1]):
+        await reached(sink, 1)
+    found = await room.find("platforms/p")
+    assert (owner.asked >= 3, int(found is not None)) == (True, made)
+    await asyncio.to_thread(room.close)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def check(record: pb.Platform, case: Case) -> None:
         case.change(name).predecessors.append(record.name)
     if record.title == "refused":
         raise Invalid("the title is refused; take another", "名称不可用；请更换", field="title")
+    if record.title.startswith("refers to "):
+        case.reference(record.title.removeprefix("refers to "))
     if record.title == "crash":
         raise ZeroDivisionError
 
