@@ -32,7 +32,7 @@ class Displaced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless something is open.
+    """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless one is open.
 
     `tick`: tell the day, if the journal has no event of it yet. `access`: for the access journal. `sweep`: end its minutes that
     are over.

@@ -56,6 +56,15 @@ def hostile(scale: float) -> Sequence[str]:
     return ("-W", "ignore", "-m", "tests.hostile", "--size", "soak" if scale >= 1 else "ci")
 
 
+def suite(*files: str) -> Callable[[float], Sequence[str]]:
+    """Files of the suite that `make test` runs, at sizes of their own."""
+    return lambda _: ("-m", "pytest", "-q", "-m", "not live", *files)
+
+
+def money(scale: float) -> Sizes:
+    return {"LUOSHU_APPROVERS": of(128, scale, 32), "LUOSHU_APPROVALS_EACH": of(2_000, scale, 50)}
+
+
 def simulation(scale: float) -> Sequence[str]:
     return ("-m", "tests.sim", "--campaign", "soak", "--scale", str(scale))
 
@@ -70,6 +79,8 @@ STEPS = (
     Step("twice at once", live("spread/test_twice.py"), lambda s: {"LUOSHU_LIVE_WRITES": of(60_000, s, 1_000)}),
     Step("drain on SIGTERM", live("spread/test_drain.py"), lambda s: {"LUOSHU_LIVE_STOPS": of(50, s, 3)}),
     Step("backup and restore, migration under load", live("test_backup.py", "test_migration.py")),
+    Step("money", suite("tests/service/test_registries_money.py"), money),
+    Step("permissions", suite("tests/unit/test_rights.py"), lambda s: {"LUOSHU_CALLERS": of(100_000, s, 5_000)}),
     Step("hostile input and overload", hostile),
     Step("simulation", simulation),
 )  # fmt: skip
