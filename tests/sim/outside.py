@@ -14,6 +14,7 @@ from app.catalogue import homes, registry
 from app.others import Others
 from app.settings import ROOT
 from kernel.access import service_of
+from kernel.columns import microseconds
 from kernel.consumer import SHARD, TRANSIENT, Follower, Gap
 from kernel.dates import business_date
 from kernel.errors import OwnerSilent, Silent
@@ -169,6 +170,8 @@ class Outside:
                 yield f"{name}, which has not signed all"
             if process.room is not None and self._due(process.room):
                 yield f"{name}, where something is due"
+            if process.room is not None and self._uncounted(process.room):
+                yield f"{name}, where denials are counted whose minute is over"
             for follower in process.followers:
                 cursor, head = _cursor(follower), self.head(follower.source)
                 if cursor != head:
@@ -176,6 +179,9 @@ class Outside:
 
     def _due(self, room: Any) -> int:
         return int(room.read_here(room.store.pending, self.today.isoformat())[1])
+
+    def _uncounted(self, room: Any) -> bool:
+        return bool(room.read_here(room.store.access.over, microseconds(self.clock())))
 
     def head(self, source: str) -> int:
         room = self.processes[service_of(source)].room

@@ -19,6 +19,7 @@ def caller(actor: str, department: str, *roles: Role) -> Caller:
 
 
 APPLICANT = caller("zhang", UNIT, Role.APPLICANT)
+STRANGER = caller("chen", "91410100770000000X", Role.APPLICANT)
 IMPORTER = caller("sun", "DST", Role.IMPORTER)
 OFFICER = caller("li", "DST", Role.CASE_OFFICER)
 APPROVER = caller("zhao", "DST", Role.APPROVER)

@@ -155,4 +155,5 @@ class Process:
     @cached_property
     def upkeep(self) -> Upkeep:
         assert self.room is not None
-        return Upkeep({self.name: self.room}, self.followers, {}, self.around.clock, None)  # type: ignore[arg-type]
+        rooms = {self.name: self.room}
+        return Upkeep(rooms, self.followers, {}, self.around.clock, None, recorders=rooms)  # type: ignore[arg-type]

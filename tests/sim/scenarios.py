@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from kernel.case import Caller
 from kernel.dates import iso
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as funding
+from luoshu.journal.v1.journal_pb2 import AccessEvent
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from services.coordination.consumer import review_of
+from tests.invariants import accessed
 from tests.sim.furnished import in_notice, reviewed
-from tests.sim.kept import editions
+from tests.sim.kept import editions, reading
 from tests.sim.people import (
     APPLICANT,
     APPROVER,
@@ -20,6 +23,7 @@ from tests.sim.people import (
     DIIT,
     IMPORTER,
     OFFICER,
+    STRANGER,
     A,
     P,
     breakthrough,
@@ -88,6 +92,25 @@ def _batch(name: str, *keys: str, **more: Any) -> Call:
         for k in keys
     ]
     return call("BatchCreatePlatforms", APPLICANT, name, requests=items, **more)
+
+
+# Denials.
+
+
+def _denied(key: str, who: Caller, code: str) -> Call:
+    return call("SubmitPlatform", who, key, name="platforms/a", expected=(code,))
+
+
+def _each_denial_told(world: World) -> None:
+    """I5: what was denied is in the access journal, a flood as one event that counts it; a repeat is counted again."""
+    told = Counter[tuple[str, str]]()
+    with reading("platforms").connect() as tx:
+        for line in accessed(tx):
+            event = AccessEvent.FromString(line.event)
+            told[event.change.actor, event.access.code] += event.access.count
+    assert told[APPROVER.actor, "ROLE_MISSING"] >= 3, f"I5: {told}"
+    assert told[STRANGER.actor, "OUT_OF_SCOPE"] >= 1, f"I5: {told}"
+    assert world.record("platforms/a").state == P.STATE_DRAFT
 
 
 # Money.
@@ -213,6 +236,18 @@ SCENARIOS: tuple[Scenario, ...] = (
             (call("MergePlatform", APPROVER, "merge", name="platforms/lab-1", into="platforms/lab-2", document_number="1号"),),
         ),
         demand=_merged,
+    ),
+    Scenario(
+        "denied",
+        ("platforms", "audit"),
+        (
+            (_create("a"),),
+            (_denied("d1", APPROVER, "ROLE_MISSING"), _denied("d2", STRANGER, "NOT_FOUND")),
+            (_denied("d3", APPROVER, "ROLE_MISSING"), _denied("d4", APPROVER, "ROLE_MISSING")),
+            Pass(1),
+        ),
+        bus=True,
+        demand=_each_denial_told,
     ),
     Scenario(
         "ceiling",
