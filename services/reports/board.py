@@ -10,7 +10,8 @@ from kernel.dates import ONE_DAY, from_date
 from kernel.pack import Counting, Pack, Plan, Target
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.counting import DAYS, Candidate, countable, counted
-from services.reports.views import View, true_on
+from services.reports.store import FACT
+from services.reports.views import View, said, true_on
 
 OPERATORS = {
     ">": pb.OPERATOR_MORE_THAN,
@@ -63,9 +64,12 @@ def counting_ones(tx: sa.Connection, counting: Counting, view: View, pack: Pack)
 
 def _candidates(tx: sa.Connection, counting: Counting, view: View) -> Iterable[Candidate]:
     """Yield what may count, and what ties records to one another."""
-    rows = true_on(view.last, view.known)
-    day = rows.c[DAYS[counting.registry, counting.date_field]]
+    name = DAYS[counting.registry, counting.date_field]
     since = (counting.since or datetime.date.min).isoformat()
+    counting_once = sa.select(FACT.c.record).where(said(name), FACT.c[name] >= since)
+    tied_once = sa.select(FACT.c.record).where(said("successors"))
+    rows = true_on(view.last, view.known, sa.union(counting_once, tied_once))
+    day = rows.c[name]
     columns = (rows.c[name] for name in ("record", "title", "to_state", "kind", "level"))
     statement = sa.select(
         *columns, rows.c.successors, rows.c.reached, day, rows.c.source, rows.c.position

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from kernel.dates import ONE_DAY, iso, month_end
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
+from services.reports import standing
 from services.reports.differences import concerned, differences
 from services.reports.document import build, canonical, digest_of, parsed
 from services.reports.periods import Period, month_of, months
 from services.reports.store import EDITION, FACT, PARKED, SETTLED, WATERMARK
-from services.reports.views import View
+from services.reports.views import View, last_of
 
 SCOPE = "months"
 
@@ -58,8 +59,8 @@ def _held(tx: sa.Connection) -> Iterator[str | None]:
     """
     first = sa.select(PARKED.c.source, sa.func.min(PARKED.c.position).label("position"))
     for row in tx.execute(first.group_by(PARKED.c.source)).all():
-        before = FACT.c.source == row.source, FACT.c.position < row.position
-        yield tx.scalar(sa.select(sa.func.max(FACT.c.business_date)).where(*before))
+        last = last_of(tx, row.source, FACT.c.position < row.position)
+        yield None if last is None else last.business_date
 
 
 def _day(text: str) -> datetime.date:
@@ -99,6 +100,7 @@ class Closing:
         report = build(tx, view, self.sources, self.pack)
         report.edition, report.status = 1, pb.STATUS_CLOSED
         _keep(tx, report)
+        standing.keep(tx, view)
 
     def _late(self, tx: sa.Connection, first: Period, day: datetime.date) -> None:
         """Make a further edition of each closed month that the day's late events changed."""

@@ -12,10 +12,12 @@ from kernel.dates import from_date
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.board import boards
-from services.reports.figures import Cell, Views, cells
+from services.reports.figures import Cell, cells
 from services.reports.labels import Labels
 from services.reports.layouts import DIMENSIONS, LAYOUTS, Figure, Layout, Words
-from services.reports.views import View, cuts, groups, happened, true_on
+from services.reports.standing import readings
+from services.reports.store import FACT
+from services.reports.views import View, cuts, true_on
 
 BOARD = "board"
 COUNTED = "counted"
@@ -23,12 +25,7 @@ COUNTED = "counted"
 
 def build(tx: sa.Connection, view: View, sources: Iterable[str], pack: Pack) -> pb.Report:
     """Return the month's report as it was known: provisional, without edition and differences."""
-    last = true_on(view.last, view.known)
-    before = true_on(view.before, view.known)
-    views = Views(
-        groups(tx, last, view), groups(tx, before, view), groups(tx, happened(view), view)
-    )
-    labels = Labels(pack, view.as_of, _titles(tx, last))
+    labels = Labels(pack, view.as_of, _titles(tx, view))
     at = cuts(tx, view.known)
     month = view.month
     return pb.Report(
@@ -42,15 +39,17 @@ def build(tx: sa.Connection, view: View, sources: Iterable[str], pack: Pack) -> 
         as_of=from_date(view.as_of),
         cuts=[pb.Cut(source=s, position=at.get(s, 0)) for s in sorted(sources)],
         pack=pack.version,
-        tables=_tables(cells(views, pack), labels),
+        tables=_tables(cells(readings(tx, view), pack), labels),
         boards=boards(tx, view, pack),
     )
 
 
-def _titles(tx: sa.Connection, rows: sa.Subquery) -> dict[str, str]:
+def _titles(tx: sa.Connection, view: View) -> dict[str, str]:
     """Return the titles of programmes, whose names head rows."""
-    statement = sa.select(rows.c.record, rows.c.title).where(rows.c.collection == "programmes")
-    return {row.record: row.title for row in tx.execute(statement)}
+    named = FACT.c.record > "programmes/", FACT.c.record < "programmes0"  # 0 comes after the slash
+    programmes = sa.select(FACT.c.record).where(*named)
+    rows = true_on(view.last, view.known, programmes)
+    return {row.record: row.title for row in tx.execute(sa.select(rows.c.record, rows.c.title))}
 
 
 def _tables(sums: Counter[Cell], labels: Labels) -> list[pb.Table]:

@@ -24,6 +24,12 @@ def _whole(name: str, **more: Any) -> sa.Column[int]:
     return sa.Column(name, WHOLE, nullable=False, **more)
 
 
+def _filled(name: str) -> sa.Index:
+    """An index of the few facts that say something there."""
+    said = sa.text(f"{name} <> ''")
+    return sa.Index(f"fact_{name}", name, sqlite_where=said, postgresql_where=said)
+
+
 FACT = sa.Table(
     "fact",
     METADATA,
@@ -62,6 +68,8 @@ FACT = sa.Table(
     sa.Index("fact_record", "record", "effective_date", "revision"),
     sa.Index("fact_collection", "collection", "effective_date"),
     sa.Index("fact_business_date", "business_date", "effective_date"),
+    sa.Index("fact_effective_date", "effective_date", "business_date"),
+    *(_filled(name) for name in ("recognized_date", "assessed_date", "reached_date", "successors")),
 )
 """One row an event.
 
@@ -95,6 +103,33 @@ PARKED = parked_table(METADATA)
 
 SETTLED = sa.Table("settled", METADATA, _text("scope", primary_key=True), _text("day"))
 """One row, `months`: the last business day after which closed months were looked at."""
+
+STANDING = sa.Table(
+    "standing",
+    METADATA,
+    _text("period"),
+    _text("collection", primary_key=True),
+    _text("state", primary_key=True),
+    _text("action", primary_key=True),
+    _text("kind", primary_key=True),
+    _text("level", primary_key=True),
+    _text("department", primary_key=True),
+    _text("division", primary_key=True),
+    _text("direction", primary_key=True),
+    _text("programme", primary_key=True),
+    _text("currency", primary_key=True),
+    _text("reached", primary_key=True),
+    _whole("completed", primary_key=True, autoincrement=False),
+    _whole("number"),
+    _whole("requested"),
+    _whole("approved"),
+    _whole("paid"),
+    _whole("recovered"),
+)
+"""How many records stood alike, with their amounts, at the end of the last month that closed.
+
+`period`: that month, the same in all rows. The columns after it are those of `views.Line`.
+"""
 
 EDITION = sa.Table(
     "edition",

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from kernel.consumer import SHARD
 from services.reports.periods import Period
-from services.reports.store import FACT
+from services.reports.store import FACT, WATERMARK
 
 
 class View(NamedTuple):
@@ -83,7 +84,7 @@ class Line(NamedTuple):
 NOBODY = ("", "", "", 0, "")
 """What a group of lines has instead of a record."""
 
-Records = sa.Select[tuple[str]] | Iterable[str] | None
+Records = sa.Select[tuple[str]] | sa.CompoundSelect[tuple[str]] | Iterable[str] | None
 """Which records a reader means; None: all."""
 
 
@@ -121,7 +122,7 @@ def happened(view: View, records: Records = None) -> sa.Subquery:
 def _only(records: Records) -> list[sa.ColumnElement[bool]]:
     if records is None:
         return []
-    return [FACT.c.record.in_(records if isinstance(records, sa.Select) else list(records))]
+    return [FACT.c.record.in_(records if isinstance(records, sa.SelectBase) else list(records))]
 
 
 def groups(tx: sa.Connection, rows: sa.Subquery, view: View) -> Iterator[Line]:
@@ -177,6 +178,26 @@ def told_of(tx: sa.Connection, rows: sa.Subquery) -> dict[str, tuple[Any, ...]]:
     return {row[0]: tuple(row[1:]) for row in tx.execute(sa.select(rows.c.record, *columns))}
 
 
+def moved_since(day: str, view: View) -> sa.CompoundSelect[tuple[str]]:
+    """Return every record that may stand otherwise, at a month's end or before it, than it stood on
+    a day as known on it, and those that have a day in the month.
+    """
+    known, days = sorted((day, view.known)), sorted((day, view.before, view.last))
+    c = FACT.c
+    heard = c.business_date > known[0], c.business_date <= known[1], c.effective_date <= days[-1]
+    became = c.effective_date > days[0], c.effective_date <= days[-1], c.business_date <= known[1]
+    within = (
+        (said(name), c[name] >= view.first, c[name] <= view.last)
+        for name in ("recognized_date", "assessed_date", "reached_date")
+    )
+    return sa.union(*(sa.select(c.record).where(*which) for which in (heard, became, *within)))
+
+
+def said(name: str) -> Any:
+    """Tell that a fact says something there, in the words of the column's index."""
+    return FACT.c[name] != _written("")
+
+
 def late(view: View, after: str, until: str) -> sa.Select[tuple[str]]:
     """Return the records of events committed after one day, until another, and true in the month or
     before it.
@@ -199,11 +220,16 @@ def late_events(
 
 def cuts(tx: sa.Connection, known: str) -> dict[str, int]:
     """Return the position of each source's last fact committed until the end of the day."""
-    last = sa.func.max(FACT.c.position)
-    statement = (
-        sa.select(FACT.c.source, last)
-        .where(FACT.c.business_date <= known)
-        .group_by(FACT.c.source)
-        .order_by(FACT.c.source)
-    )
-    return {row.source: row[1] for row in tx.execute(statement)}
+    sources = tx.scalars(sa.select(WATERMARK.c.source).order_by(WATERMARK.c.source)).all()
+    lasts = {source: last_of(tx, source, FACT.c.business_date <= known) for source in sources}
+    return {source: last.position for source, last in lasts.items() if last is not None}
+
+
+def last_of(tx: sa.Connection, source: str, which: sa.ColumnElement[bool]) -> Any:
+    """Return position and business date of a source's last such fact; None where there is none.
+
+    It is looked for from the journal's end: days never go back in a journal.
+    """
+    journal = FACT.c.source == source, FACT.c.shard == SHARD
+    facts = sa.select(FACT.c.position, FACT.c.business_date).where(*journal, which)
+    return tx.execute(facts.order_by(FACT.c.position.desc()).limit(1)).one_or_none()

@@ -62,7 +62,7 @@ def test_the_live_reports_are_byte_for_byte_what_the_events_say(
     assert (done.exception, done.return_value) == (None, 0), done.output
     rows = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 3]
     assert {table for table, count, *_ in rows if count not in ("rows", "0")} == {
-        "consumer_cursor", "edition", "fact", "settled", "watermark",
+        "consumer_cursor", "edition", "fact", "settled", "standing", "watermark",
     }  # fmt: skip
     assert all(live == anew for _, _, live, anew in rows[1:])
     assert len(rows[1][2]) == 64

@@ -9,17 +9,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app import migrate
 from kernel.consumer import Gap, Stuck
+from kernel.database import writing
 from kernel.dates import from_date
 from luoshu.platforms.v1.platforms_pb2 import Platform
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.consumer import ReportsSink
-from services.reports.document import figures_of, parsed
+from services.reports.document import build, canonical, figures_of, parsed
 from services.reports.figures import Cell
-from services.reports.store import EDITION, FACT
+from services.reports.periods import parse
+from services.reports.store import EDITION, FACT, STANDING
+from services.reports.views import View
 from tests.service.reports_story import (
     SOURCES,
     Journals,
@@ -431,3 +436,44 @@ def test_no_edition_is_kept_twice(november: Journals, tmp_path: Path) -> None:
     applied(engine, november)
     with engine.begin() as tx:
         assert tx.scalar(sa.select(sa.func.count()).select_from(EDITION)) == 1
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(stories())
+def test_a_month_is_told_from_what_stood_as_it_is_told_from_all_events(journals: Journals) -> None:
+    with TemporaryDirectory() as folder:
+        engine = applied(database(Path(folder)), journals)
+        for key in ("2026-10", "2026-11", "2026-12", "2027-01", "2027-02"):
+            for known in ("2026-11-20", "2026-12-31", "2027-02-10"):
+                view = View(parse(key), known)
+                assert _told(engine, view, forget=False) == _told(engine, view, forget=True)
+
+
+def _told(engine: sa.Engine, view: View, *, forget: bool) -> bytes:
+    with engine.connect() as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(STANDING))
+        if forget:
+            tx.execute(sa.delete(STANDING))
+        return canonical(build(tx, view, SOURCES, pack()))
+
+
+def test_what_stood_is_filled_in_where_months_closed_before_it_was_kept(
+    november: Journals, tmp_path: Path
+) -> None:
+    november.tell(application("x", requested_fen=900), "submit", "2026-11-30", state="SUBMITTED")
+    november.tell(platform("a"), "revoke", "2026-12-02", state="REVOKED", effective="2026-11-30")
+    november.tick("2026-12-03")
+    url = f"sqlite:///{tmp_path}/reports.db"
+    migrate.upgrade("reports", url)
+    engine = applied(writing(url), november)
+    kept = _standing(engine)
+    with engine.begin() as tx:
+        command.downgrade(migrate.config_of("reports", tx), "reports_0003")
+    migrate.upgrade("reports", url)
+    assert _standing(engine) == kept
+    assert len(kept) == 2
+
+
+def _standing(engine: sa.Engine) -> list[tuple[object, ...]]:
+    with engine.begin() as tx:
+        return sorted(tuple(row) for row in tx.execute(sa.select(STANDING)))
