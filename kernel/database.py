@@ -137,12 +137,12 @@ def one_of(column: sa.ColumnElement[Any], *, postgres: bool) -> sa.ColumnElement
     if postgres:
         from kernel.arrays import Array
 
-        return column == sa.func.any(sa.bindparam("many", type_=Array(sa.Text())))
+        return column == sa.func.any(sa.bindparam("many", type_=Array(column.type)))
     values = sa.func.json_each(sa.bindparam("many", type_=sa.Text)).table_valued("value")
     return column.in_(sa.select(values.c.value))
 
 
-def many(values: Iterable[str], *, postgres: bool) -> dict[str, Any]:
+def many(values: Iterable[str] | Iterable[int], *, postgres: bool) -> dict[str, Any]:
     """Return the parameter of `one_of`."""
     return {"many": list(values) if postgres else json.dumps(list(values))}
 

@@ -6,12 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.coordination.duplicates.comparing import compare
-from services.coordination.duplicates.text import is_chinese, stem, take_apart, terms_of
+from services.coordination.duplicates.comparing import Comparison, Weighed, compare
+from services.coordination.duplicates.text import Text, is_chinese, stem, take_apart, terms_of
 from services.coordination.duplicates.weighing import PRIOR, Weights, weight
 from tests.unit.duplicates_world import BATTERY, GAME, RADAR, WHEAT
 
 ALIKE = Weights(0, {})
+
+
+def compared(left: Text, right: Text) -> Comparison:
+    return compare(Weighed.of(left, ALIKE), Weighed.of(right, ALIKE), ALIKE)
 
 
 def quotes(said: str) -> list[str]:
@@ -76,9 +80,9 @@ def test_a_rarer_term_weighs_more_and_the_weight_is_exact() -> None:
 
 def test_a_text_is_wholly_contained_in_itself_and_hardly_in_another() -> None:
     own, other = take_apart(BATTERY), take_apart(WHEAT)
-    same = compare(own, own, ALIKE)
+    same = compared(own, own)
     assert (same.contained, same.aligned, same.copied) == (1000, 1000, 1000)
-    assert compare(own, other, ALIKE).score < 100
+    assert compared(own, other).score < 100
 
 
 @pytest.mark.parametrize("copied", [BATTERY, RADAR])
@@ -86,13 +90,13 @@ def test_a_copy_is_found_through_padding_and_shuffling(copied: str) -> None:
     filling = WHEAT if is_chinese(copied) else GAME
     sentences = quotes(copied) + quotes(filling)
     random.Random(1).shuffle(sentences)
-    assert compare(take_apart(copied), take_apart(" ".join(sentences)), ALIKE).score > 900
+    assert compared(take_apart(copied), take_apart(" ".join(sentences))).score > 900
 
 
 def test_exchanging_the_sides_mirrors_the_comparison() -> None:
     mixed = take_apart(quotes(RADAR)[0] + " " + GAME)
-    there = compare(take_apart(RADAR), mixed, ALIKE)
-    back = compare(mixed, take_apart(RADAR), ALIKE)
+    there = compared(take_apart(RADAR), mixed)
+    back = compared(mixed, take_apart(RADAR))
     assert (there.contained, there.aligned, there.copied) == (
         back.contained,
         back.aligned,
@@ -103,5 +107,5 @@ def test_exchanging_the_sides_mirrors_the_comparison() -> None:
 
 def test_only_the_copied_sentences_are_evidence() -> None:
     mixed = take_apart(quotes(RADAR)[1] + " " + GAME)
-    found = compare(take_apart(RADAR), mixed, ALIKE)
+    found = compared(take_apart(RADAR), mixed)
     assert [(m.left, m.right, m.copied) for m in found.matches] == [(1, 0, True)]

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from services.coordination.duplicates.text import Text
 from services.coordination.duplicates.weighing import Weights
@@ -33,8 +32,8 @@ class Match:
 class Comparison:
     """What two texts share, permille.
 
-    `contained`: of the weight of the shorter one's terms. `aligned`: of the shorter one's sentences. `copied`: of its
-    fingerprints.
+    `contained`: of the weight of the shorter one's terms. `aligned`: of the shorter one's sentences, a like title counting
+    for nothing. `copied`: of its fingerprints.
     """
 
     contained: int
@@ -47,16 +46,38 @@ class Comparison:
         return (self.contained + self.aligned) // 2
 
 
-def compare(left: Text, right: Text, weights: Weights) -> Comparison:
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A text as the corpus weighs it, made once for all that it is compared with.
+
+    `sentences`: their terms; `heavy`: their weights; `prints`: fingerprint → the sentences that it lies in; `titles`: how
+    many sentences the title has. A title names the work and says nothing of what is done; a call's name is many a title.
+    """
+
+    text: Text
+    total: int
+    sentences: tuple[frozenset[int], ...]
+    heavy: tuple[int, ...]
+    prints: dict[int, set[int]]
+    titles: int = 0
+
+    @classmethod
+    def of(cls, text: Text, weights: Weights, title: str = "") -> "Weighed":
+        """`title`: what the text begins with."""
+        sentences = tuple(frozenset(sentence.terms) for sentence in text.sentences)
+        heavy = tuple(map(weights.total, sentences))
+        titles = sum(sentence.start < len(title) for sentence in text.sentences)
+        return cls(text, weights.total(text.terms), sentences, heavy, _fingerprints(text), titles)
+
+
+def compare(left: Weighed, right: Weighed, weights: Weights) -> Comparison:
     """Return what two texts share; the same, mirrored, with the sides exchanged."""
-    own, other = weights.total(left.terms), weights.total(right.terms)
-    shared = weights.total(left.terms & right.terms)
-    prints = _fingerprints(left), _fingerprints(right)
-    matches = tuple(_aligned(left, right, weights, _copied(*prints)))
+    shared = left.text.terms & right.text.terms
+    matches = tuple(_aligned(left, right, _shares(left, right, shared, weights)))
     return Comparison(
-        _share(shared, min(own, other)),
-        _share_aligned(left, right, matches, weights, own <= other),
-        _share(len(prints[0].keys() & prints[1].keys()), min(map(len, prints))),
+        _share(weights.total(shared), min(left.total, right.total)),
+        _share_aligned(left, right, matches),
+        _share(len(left.prints.keys() & right.prints), min(len(left.prints), len(right.prints))),
         matches,
     )
 
@@ -65,50 +86,40 @@ def _share(part: int, whole: int) -> int:
     return part * PERMILLE // whole if whole else 0
 
 
-def _share_aligned(
-    left: Text, right: Text, matches: tuple[Match, ...], weights: Weights, of_left: bool
-) -> int:
-    """Return how much of the shorter text's sentences has a match, by weight."""
-    text = left if of_left else right
-    found = {m.left if of_left else m.right for m in matches}
-    heavy = [weights.total(set(sentence.terms)) for sentence in text.sentences]
-    return _share(sum(heavy[index] for index in found), sum(heavy))
+def _share_aligned(left: Weighed, right: Weighed, matches: tuple[Match, ...]) -> int:
+    """Return how much of the shorter text's sentences has a match, by weight; one with a title counts for nothing."""
+    of_left = left.total <= right.total
+    shorter = left if of_left else right
+    bodies = (m for m in matches if m.left >= left.titles and m.right >= right.titles)
+    found = {m.left if of_left else m.right for m in bodies}
+    return _share(sum(shorter.heavy[at] for at in found), sum(shorter.heavy))
 
 
-def _aligned(
-    left: Text, right: Text, weights: Weights, copied: set[tuple[int, int]]
-) -> Iterator[Match]:
-    """Yield for each sentence of either text its best match in the other, each pair once. `copied`: share a fingerprint."""
-    rights = [frozenset(s.terms) for s in right.sentences]
-    lefts = [frozenset(s.terms) for s in left.sentences]
-    heavy = [weights.total(terms) for terms in lefts], [weights.total(terms) for terms in rights]
-    shares = _shares(lefts, rights, heavy, weights)
-    best_left = _best(shares, 0)
-    best_right = _best(shares, 1)
-    for i, j in sorted(set(best_left.items()) | {(i, j) for j, i in best_right.items()}):
-        share = shares[i, j]
-        if share >= (LIKE_COPIED if (i, j) in copied else LIKE):
-            yield Match(i, j, share, (i, j) in copied)
+def _aligned(left: Weighed, right: Weighed, shares: dict[tuple[int, int], int]) -> Iterator[Match]:
+    """Yield for each sentence of either text its best match in the other, each pair once."""
+    copied = _copied(left.prints, right.prints)
+    pairs = {*_best(shares, 0).items(), *((i, j) for j, i in _best(shares, 1).items())}
+    for pair in sorted(pairs):
+        if shares[pair] >= (LIKE_COPIED if pair in copied else LIKE):
+            yield Match(*pair, shares[pair], pair in copied)
 
 
 def _shares(
-    lefts: list[frozenset[int]],
-    rights: list[frozenset[int]],
-    heavy: tuple[list[int], list[int]],
-    weights: Weights,
+    left: Weighed, right: Weighed, common: frozenset[int], weights: Weights
 ) -> dict[tuple[int, int], int]:
     """Return (left, right) → what two sentences share of their weight (Dice), permille, where it is of substance."""
     where = defaultdict[int, list[int]](list)
-    for j, terms in enumerate(rights):
-        for term in terms:
+    for j, terms in enumerate(right.sentences):
+        for term in terms & common:
             where[term].append(j)
     shared = defaultdict[tuple[int, int], int](int)
-    for i, terms in enumerate(lefts):
-        for term in terms:
-            for j in where.get(term, ()):
-                shared[i, j] += weights.of(term)
+    for i, terms in enumerate(left.sentences):
+        for term in terms & common:
+            weight = weights.of(term)
+            for j in where[term]:
+                shared[i, j] += weight
     return {
-        (i, j): _share(2 * both, heavy[0][i] + heavy[1][j])
+        (i, j): _share(2 * both, left.heavy[i] + right.heavy[j])
         for (i, j), both in shared.items()
         if both >= SUBSTANCE
     }
@@ -135,14 +146,13 @@ def _fingerprints(text: Text) -> dict[int, set[int]]:
     """Return fingerprint → the sentences that it lies in: of every WINDOW neighbouring grams the least."""
     found = defaultdict[int, set[int]](set)
     for index, sentence in enumerate(text.sentences):
-        terms = sentence.terms
-        grams = [_gram(terms[at : at + GRAM]) for at in range(len(terms) - GRAM + 1)]
-        for at in range(max(1, len(grams) - WINDOW + 1)):
-            if grams:
-                found[min(grams[at : at + WINDOW])].add(index)
+        grams = _grams(sentence.terms)
+        for at in range(max(1, len(grams) - WINDOW + 1) if grams else 0):
+            found[min(grams[at : at + WINDOW])].add(index)
     return found
 
 
-def _gram(terms: tuple[int, ...]) -> int:
-    joined = b"".join(term.to_bytes(8) for term in terms)
-    return int.from_bytes(blake2b(joined, digest_size=8).digest()) >> 1
+def _grams(terms: tuple[int, ...]) -> list[int]:
+    """Return a number for every GRAM neighbouring terms; these are hashes already, so that a sum mixes enough."""
+    runs = zip(*(terms[at:] for at in range(GRAM)), strict=False)
+    return [a + 3 * b + 5 * c + 7 * d + 11 * e for a, b, c, d, e in runs]

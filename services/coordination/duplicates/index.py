@@ -10,19 +10,21 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kernel.database import TEXT, WHOLE
+from kernel.database import TEXT, WHOLE, many, one_of
 from luoshu.funding.v1 import funding_pb2 as funding
 from services.coordination.duplicates.document import Document
+from services.coordination.duplicates.sought import Sought
 from services.coordination.duplicates.text import key_of
 from services.coordination.duplicates.weighing import Weights
 
 EVERY = 0
 """A key that every document has: how many have it is how many there are."""
 READ = 6_000
-"""Rows of the index that a search reads about: rare keys first, and the first few however common."""
-FIRST = 12
-FOUND, COMPARED = 60, 10
-"""How many documents the keys find, and how many of these are then compared word by word."""
+"""Rows of the index that a search reads about: rare keys first."""
+FIRST, AT_MOST = 12, 24_000
+"""Keys that are read however common they are, as long as all rows together are no more than that."""
+COMPARED = 10
+"""How many of the documents that the keys find are compared word by word."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,15 @@ class Index:
     def __init__(self, *, postgres: bool) -> None:
         self.tables = tables_of(sa.MetaData())
         self._insert = postgresql.insert if postgres else sqlite.insert
+        self._postgres = postgres
+        document, frequency = self.tables.document, self.tables.frequency
+        by_number = one_of(document.c.number, postgres=postgres)
+        self._some = sa.select(document.c.record, document.c.position).where(by_number)
+        self._keys_of = sa.select(document.c.number, document.c["keys"]).where(by_number)
+        self._counted = sa.select(frequency.c.key, frequency.c.documents).where(
+            one_of(frequency.c.key, postgres=postgres)
+        )
+        self._sought = Sought(self.tables.key, postgres=postgres)
 
     # Writing.
 
@@ -160,32 +171,22 @@ class Index:
         return bytes(found or b"")
 
     def some(self, tx: sa.Connection, numbers: Sequence[int]) -> list[Document]:
-        table = self.tables.document
-        rows = tx.execute(
-            sa.select(table.c.record, table.c.position).where(table.c.number.in_(numbers))
-        )
+        rows = tx.execute(self._some, self._many(numbers)).all()
         return [
             Document(funding.Application.FromString(record), position) for record, position in rows
         ]
 
     def weights(self, tx: sa.Connection, keys: Iterable[int]) -> Weights:
         """Return what the keys weigh in the corpus of this moment."""
-        table = self.tables.frequency
-        wanted = [*set(keys), EVERY]
-        rows = tx.execute(sa.select(table.c.key, table.c.documents).where(table.c.key.in_(wanted)))
-        found = {row.key: int(row.documents) for row in rows}
+        rows: Any = tx.execute(self._counted, self._many({*keys, EVERY})).all()
+        found = dict[int, int](map(tuple, rows))
         return Weights(found.pop(EVERY, 0), found)
 
     def candidates(self, tx: sa.Connection, document: Document) -> list[Document]:
         """Return the documents that are most like this one by their keys, best first; of equals the lesser number."""
         weights = self.weights(tx, document.keys)
-        hits = self._hits(tx, _rare(document.keys, weights))
-        hits.pop(document.number, None)
-        table = self.tables.document
-        best = sorted(hits, key=lambda number: (-hits[number], number))[:FOUND]
-        rows = tx.execute(
-            sa.select(table.c.number, table.c["keys"]).where(table.c.number.in_(best))
-        )
+        best = self._sought.best(tx, _rare(document.keys, weights), document.number)
+        rows = tx.execute(self._keys_of, self._many(best)).all()
         ranked = sorted(
             (-_likeness(document.keys, _unpacked(keys), weights), number) for number, keys in rows
         )
@@ -193,25 +194,17 @@ class Index:
         found = self.some(tx, list(order))
         return sorted(found, key=lambda other: order[other.number])
 
-    def _hits(self, tx: sa.Connection, keys: dict[int, int]) -> dict[int, int]:
-        """Return document → the weight of the keys that it has."""
-        table = self.tables.key
-        rows: Any = tx.execute(
-            sa.select(table.c.document, table.c.key).where(table.c.key.in_(list(keys)))
-        )
-        hits = dict[int, int]()
-        for number, key in rows:
-            hits[number] = hits.get(number, 0) + keys[key]
-        return hits
+    def _many(self, numbers: Iterable[int]) -> dict[str, Any]:
+        return many(numbers, postgres=self._postgres)
 
 
 def _rare(keys: Iterable[int], weights: Weights) -> dict[int, int]:
-    """Return the keys to search by, with their weights: the rarest, as many as READ rows hold."""
+    """Return the keys to search by, with their weights: the rarest, as many as READ rows hold, or a few more."""
     known = sorted((weights.frequencies[k], k) for k in keys if weights.frequencies.get(k))
     chosen, read = dict[int, int](), 0
     for documents, key in known:
         read += documents
-        if read > READ and len(chosen) >= FIRST:
+        if read > (READ if len(chosen) >= FIRST else AT_MOST):
             break
         chosen[key] = weights.of(key)
     return chosen

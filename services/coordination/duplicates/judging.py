@@ -1,14 +1,14 @@
 """From two documents to a candidate with everything that speaks for it. It says what is alike; a person decides what it is."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kernel.pack import Pack
 from luoshu.coordination.v1 import findings_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from services.coordination.duplicates import facts
-from services.coordination.duplicates.comparing import Comparison, Match, compare
+from services.coordination.duplicates.comparing import Comparison, Match, Weighed, compare
 from services.coordination.duplicates.continuation import Earlier, checked
 from services.coordination.duplicates.document import BETWEEN, Document
 from services.coordination.duplicates.weighing import Weights
@@ -54,9 +54,17 @@ class Judge:
     limits: Thresholds
     earlier: Earlier
 
-    def candidate(self, left: Document, right: Document, meaning: int | None) -> pb.Candidate:
-        """Return the right document as a candidate. `meaning`: permille, for a pair of two languages."""
-        found = compare(left.text, right.text, self.weights)
+    def candidates(
+        self, document: Document, others: Iterable[Document], meaning: Mapping[int, int]
+    ) -> list[pb.Candidate]:
+        """Return the others as candidates. `meaning`: number → permille, for those of another language."""
+        own = self._weighed(document)
+        return [self._candidate(document, own, o, meaning.get(o.number)) for o in others]
+
+    def _candidate(
+        self, left: Document, own: Weighed, right: Document, meaning: int | None
+    ) -> pb.Candidate:
+        found = compare(own, self._weighed(right), self.weights)
         said = pb.Candidate(
             application=right.name,
             title=right.application.title,
@@ -73,6 +81,9 @@ class Judge:
             said.continuation.CopyFrom(declared)
         said.raised = said.score >= said.threshold and not said.continuation.holds
         return said
+
+    def _weighed(self, document: Document) -> Weighed:
+        return Weighed.of(document.text, self.weights, document.application.title)
 
     def _measure(
         self, left: Document, right: Document, found: Comparison, meaning: int | None

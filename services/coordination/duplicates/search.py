@@ -47,7 +47,7 @@ class Search:
             thresholds(self.pack, day),
             partial(self.index.get, tx),
         )
-        judged = [judge.candidate(document, o, meaning.get(o.number)) for o in others]
+        judged = judge.candidates(document, others, meaning)
         return sorted(judged, key=lambda c: (not c.raised, -c.score, c.application))
 
     def vector(self, document: Document) -> bytes:

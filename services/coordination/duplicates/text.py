@@ -68,11 +68,12 @@ def take_apart(said: str) -> Text:
 
 def terms_of(said: str) -> Iterator[int]:
     """Yield the terms of a text in their order: stems of words, pairs of neighbouring Chinese characters."""
-    folded = unicodedata.normalize("NFKC", said).casefold()
-    for match in WORD.finditer(folded):
-        word = match.group()
-        for term in _pairs(word) if word[0] >= HAN else _stem(word):
-            yield key_of(term)
+    folded = said if said.isascii() else unicodedata.normalize("NFKC", said)
+    for word in WORD.findall(folded.casefold()):
+        if word[0] >= HAN:
+            yield from map(key_of, _pairs(word))
+        elif term := _word(word):
+            yield term
 
 
 @lru_cache(maxsize=1 << 17)
@@ -116,7 +117,8 @@ def _trimmed(said: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _length(stretch: str) -> int:
-    return len(stretch) + sum(character >= HAN for character in stretch)
+    wide = 0 if stretch.isascii() else sum(character >= HAN for character in stretch)
+    return len(stretch) + wide
 
 
 def _pairs(run: str) -> Iterator[str]:
@@ -127,9 +129,11 @@ def _pairs(run: str) -> Iterator[str]:
             yield first + second
 
 
-def _stem(word: str) -> Iterator[str]:
-    if MIN_WORD <= len(word) <= MAX_WORD and word not in STOP:
-        yield stem(word)
+@lru_cache(maxsize=1 << 17)
+def _word(word: str) -> int:
+    """Return the number of a word's stem; 0: it is no term."""
+    said = MIN_WORD <= len(word) <= MAX_WORD and word not in STOP
+    return key_of(stem(word)) if said else 0
 
 
 @lru_cache(maxsize=1 << 16)
