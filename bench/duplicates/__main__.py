@@ -1,7 +1,8 @@
-"""`python -m bench.duplicates [tuning]`: measure on the hold-out (or look at the tuning part), and write results.md."""
+"""`python -m bench.duplicates [tuning]`: measure on both hold-outs (or look at the tuning part), and write results.md."""
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,31 +27,34 @@ SEED, SAMPLE = "2026-11", 150
 
 
 def main() -> None:
-    on_hold_out = "tuning" not in sys.argv[1:]
-    works = corpus.hold_out() if on_hold_out else corpus.tuning()
+    if "tuning" in sys.argv[1:]:
+        print(page([measured("tuning", corpus.tuning())], None, ""))
+        return
+    parts = [measured("of the file", corpus.hold_out()), measured("fresh", corpus.fresh())]
+    text = page(parts, _languages(corpus.earlier_hold_out()), _speed())
+    print(text)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def measured(name: str, works: Sequence[corpus.Work]) -> Figures:
+    """Return the figures of one part: its English works, and by themselves those of them that are translated."""
     chinese = list(corpus.translations(works).values())
-    search = searching()
-    checks = list[Check]()
-    for part in (works, chinese):
+    search, checks = searching(), list[Check]()
+    for part in (works, chinese) if chinese else (works,):
         with indexed(part, search) as tx:
             checks += honest(tx, search, part)
             checks += disguised(tx, search, part, SEED, SAMPLE)
-    figures = judged(checks, {work.id: work for work in (*works, *chinese)})
-    figures.languages = _languages(works, chinese)
-    figures.speed = _speed()
-    name = "the hold-out" if on_hold_out else "the tuning part"
-    text = page(figures, name, len(works), len(chinese))
-    print(text)
-    if on_hold_out:
-        PAGE.write_text(text, encoding="utf-8")
+    figures = Figures(name, len(works), len(chinese))
+    _judge(checks, {work.id: work for work in (*works, *chinese)}, figures)
+    return figures
 
 
-def _languages(works: list[corpus.Work], chinese: list[corpus.Work]) -> "Languages | None":
+def _languages(works: list[corpus.Work]) -> "Languages | None":
     try:
         from bench.duplicates.languages import across
     except ImportError:
         return None
-    return across(works, chinese)
+    return across(works, list(corpus.translations(works).values()))
 
 
 def _speed() -> str:
@@ -59,14 +63,12 @@ def _speed() -> str:
     return speed.PAGE.read_text(encoding="utf-8").strip() if speed.PAGE.exists() else ""
 
 
-def judged(checks: list[Check], works: dict[str, corpus.Work]) -> Figures:
-    figures = Figures()
+def _judge(checks: list[Check], works: dict[str, corpus.Work], figures: Figures) -> None:
     for check in checks:
         if check.rewrite is None:
             _judge_honest(check, works, figures)
         else:
-            _judge_disguised(check, works, figures)
-    return figures
+            _judge_disguised(check, figures)
 
 
 def _judge_honest(check: Check, works: dict[str, corpus.Work], figures: Figures) -> None:
@@ -90,7 +92,7 @@ def _judge_honest(check: Check, works: dict[str, corpus.Work], figures: Figures)
             )
 
 
-def _judge_disguised(check: Check, works: dict[str, corpus.Work], figures: Figures) -> None:
+def _judge_disguised(check: Check, figures: Figures) -> None:
     rewrite = check.rewrite
     assert rewrite is not None
     figures.disguised[check.kind] += 1

@@ -108,7 +108,8 @@ def _names_changed(work: Work, sentences: list[str], dice: random.Random) -> lis
     def other(match: re.Match[str]) -> str:
         return names.setdefault(match.group(), "".join(dice.choices(SYLLABLES, k=3)).upper())
 
-    shouting = work.abstract.upper() == work.abstract and not is_chinese(work.abstract)
+    letters = [character.isupper() for character in work.abstract if character.isalpha()]
+    shouting = 2 * sum(letters) > len(letters)
     words = "|".join(re.escape(word) for word in work.applicant.split()[:2])
     applicant = re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
     new = sentences if shouting else [NAME.sub(other, s) for s in sentences]
