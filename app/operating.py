@@ -5,7 +5,7 @@ import getpass
 import os
 from collections.abc import Mapping
 
-from app.secrets import audit_key
+from app.secrets import audit_key, sm_key
 from app.settings import Settings, shown
 from kernel.access import Access, Kind
 from kernel.access_room import AccessRoom
@@ -62,8 +62,9 @@ def _details(event: bytes) -> Mapping[str, str]:
 
 
 def _mark(settings: Settings, service: str, recorder: Room | AccessRoom) -> str:
-    """Return a mark of the service's secret, and of the log's signing key where it is the audit."""
+    """Return a mark of the service's secret, and of the logs' signing keys where it is the audit."""
     text = b"luoshu key"
     if service == "audit":
         text += audit_key(settings).read_bytes()
+        text += sm_key(settings).read_bytes() if settings["AUDIT_SM_ORIGIN"] else b""
     return recorder.mark(text).hex()

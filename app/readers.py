@@ -1,6 +1,6 @@
 """The services that only read journals: their database, their sink, their servicer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from google.protobuf.descriptor import ServiceDescriptor
 
 from app.catalogue import APPROVALS, EVENTS, JOURNALS, homes
-from app.secrets import audit_key, kept, secret_of
+from app.secrets import audit_key, kept, secret_of, sm_key
 from app.settings import PREFIX, Settings, SettingsError
 from kernel import database
 from kernel.access_room import AccessRoom
@@ -21,8 +21,8 @@ from kernel.pack import Pack
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A service without a journal, ready to serve and to follow. The rest is the audit's: what signs, what collects
-    cosignatures, what answers for files.
+    """A service without a journal, ready to serve and to follow. The rest is the audit's: what signs and what collects
+    cosignatures, one a log; what answers for files.
     """
 
     contract: ServiceDescriptor
@@ -30,8 +30,8 @@ class Reader:
     sink: Sink
     access: AccessRoom
     close: Callable[[], None]
-    sealer: Any = None
-    collector: Any = None
+    sealers: Sequence[Any] = ()
+    collectors: Sequence[Any] = ()
     files: Any = None
 
 
@@ -76,12 +76,46 @@ def policy_file(setting: str, path: Path) -> Any:
         ) from None
 
 
+def audit_signers(settings: Settings) -> list[Any]:
+    """Return the signing key of each log, made at the first start. Raises SettingsError."""
+    from services.audit.suites import SHA_ED25519, SM3_SM2
+
+    signers = [_signer(audit_key(settings), settings["AUDIT_ORIGIN"], SHA_ED25519)]
+    if origin := settings["AUDIT_SM_ORIGIN"]:
+        if origin == signers[0].name:
+            raise SettingsError(
+                f"{PREFIX}AUDIT_SM_ORIGIN={origin} is the first log's origin; give the second log one of its own / "
+                f"{PREFIX}AUDIT_SM_ORIGIN={origin} 与第一日志的来源名相同；请为第二日志另取来源名"
+            )
+        signers.append(_signer(sm_key(settings), origin, SM3_SM2))
+    return signers
+
+
+def _signer(path: Path, origin: str, suite: Any) -> Any:
+    """Raises SettingsError: the file holds no key, one of another suite, or the suite's library is missing."""
+    from services.audit.note import generate
+    from services.audit.suites import Missing
+
+    try:
+        suite.digest(b"")
+    except Missing as error:
+        raise SettingsError(
+            f"{error}, or leave {PREFIX}AUDIT_SM_ORIGIN empty / 国密日志需要安装附加组件 sm，或将 {PREFIX}AUDIT_SM_ORIGIN 留空"
+        ) from None
+    signer = signer_of(path, kept(path, lambda: generate(origin, suite.kind).encoded()))
+    if signer.kind != suite.kind:
+        raise SettingsError(
+            f"{path} is a key of {signer.suite.name}, and this log is of {suite.name}; restore its own key from the backup / "
+            f"{path} 是 {signer.suite.name} 的密钥，而该日志使用 {suite.name}；请从备份恢复其密钥"
+        )
+    return signer
+
+
 def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
     from luoshu.audit.v1 import audit_pb2
     from services.audit import store
     from services.audit.consumer import AuditSink
     from services.audit.cosigning import Collector
-    from services.audit.note import generate
     from services.audit.questions import Asking
     from services.audit.sealing import Sealer
     from services.audit.servicer import AuditServicer
@@ -90,19 +124,18 @@ def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
 
     url = settings.database("audit")
     writing, reading = database.writing(url), database.reading(url)
-    text = kept(audit_key(settings), lambda: generate(settings["AUDIT_ORIGIN"]).encoded())
-    signer = signer_of(audit_key(settings), text)
-    policy = audit_policy(settings, pack, signer)
+    signers = audit_signers(settings)
+    policies = [audit_policy(settings, pack, signer) for signer in signers]
     registries = Registries(EVENTS, {name: home.service.name for name, home in homes().items()})
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
-        AuditServicer(reading, signer, policy, Asking(pack, APPROVALS), registries),
+        AuditServicer(reading, policies, Asking(pack, APPROVALS), registries),
         AuditSink(writing, JOURNALS),
         AccessRoom("audit", store.ACCESS, url, secret_of(settings, "audit"), clock),
         partial(_leave, writing, reading),
-        Sealer(writing, reading, signer),
-        Collector(writing, reading, policy),
-        TileServer(reading, policy),
+        [Sealer(writing, reading, signer) for signer in signers],
+        [Collector(writing, reading, policy) for policy in policies],
+        TileServer(reading, *policies),
     )
 
 

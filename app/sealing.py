@@ -1,11 +1,10 @@
 """Keeps signing what the audit stored, for as long as the process runs; damage is said, and said again.
 
-Nothing is signed at the first difference. The alarm comes when a second reading finds it too: a source that stops
+Nothing is signed at the first difference, in no log. The alarm comes when a second reading finds it too: a source that stops
 ends its journal early, and that is no damage.
 """
 
 import asyncio
-from dataclasses import dataclass
 
 import structlog
 
@@ -17,13 +16,11 @@ log = structlog.get_logger(__name__)
 PAUSE, AFTER_ERROR = 0.1, 3.0  # seconds
 
 
-@dataclass(slots=True)
 class Sealing:
-    """`lines`: tells a source's journal, wherever it is."""
+    """`lines`: tells a source's journal, wherever it is; `sealers`: one a log."""
 
-    sealer: Sealer
-    lines: Lines
-    _seen: str = ""
+    def __init__(self, lines: Lines, *sealers: Sealer) -> None:
+        self._lines, self._sealers, self._seen = lines, sealers, ""
 
     async def run(self) -> None:
         while True:
@@ -33,7 +30,7 @@ class Sealing:
     async def look(self) -> float:
         """Sign what can be signed; return the seconds to wait before the next look."""
         try:
-            more = await seal_next(self.sealer, self.lines)
+            more = [await seal_next(sealer, self._lines) for sealer in self._sealers]
         except Damaged as damage:
             self._tell(damage)
             return AFTER_ERROR
@@ -42,7 +39,7 @@ class Sealing:
             return AFTER_ERROR
         self._seen = ""
         metrics.AUDIT_ALARM.labels("damaged").set(0)
-        return 0.0 if more else PAUSE
+        return 0.0 if any(more) else PAUSE
 
     def _tell(self, damage: Damaged) -> None:
         if str(damage) != self._seen:

@@ -48,6 +48,12 @@ def audit_key(settings: Settings) -> Path:
     return Path(settings["AUDIT_KEY_FILE"] or settings.data_dir / "audit.key")
 
 
+def sm_key(settings: Settings) -> Path:
+    """Return the file of the second log's key: beside the first's, with `-sm` behind its name."""
+    first = audit_key(settings)
+    return first.with_name(f"{first.stem}-sm{first.suffix}")
+
+
 def kept(path: Path, make: Callable[[], str]) -> str:
     """Return a file's text; where there is none, make it and keep it, synced, before it is used."""
     if not path.exists():

@@ -217,8 +217,8 @@ class Process:
         from app.sealing import Sealing
 
         self._runs += [
-            Sealing(reader.sealer, self._others.lines).run,
-            Cosigning(reader.collector).run,
+            Sealing(self._others.lines, *reader.sealers).run,
+            Cosigning(*reader.collectors).run,
         ]
         address = self.settings["AUDIT_HTTP_LISTEN"]
         if address != "off":

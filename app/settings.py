@@ -55,6 +55,7 @@ _GENERAL = (
     Setting("SECRET_FILE", "", "file of the 32-byte secret; empty: <DATA_DIR>/secret", "主密钥文件；留空为数据目录下 secret"),
     Setting("AUDIT_KEY_FILE", "", "signing key of the log; empty: in DATA_DIR", "审计日志签名密钥；留空在数据目录下"),
     Setting("AUDIT_ORIGIN", "luoshu.henan/log", "origin line of the log's checkpoints", "审计日志检查点的来源名"),
+    Setting("AUDIT_SM_ORIGIN", "", "origin of a second log, SM3 and SM2; empty: none", "国密第二日志的来源名；留空不启用"),
     Setting("AUDIT_HTTP_LISTEN", "127.0.0.1:8464", "HTTP address of the log's files, or off", "审计日志文件的 HTTP 地址，或 off"),
     Setting("AUDIT_WITNESSES", "", "file of the witnesses (C2SP tlog-policy)", "见证方文件（C2SP tlog-policy）"),
     Setting("WITNESS_LISTEN", "127.0.0.1:8465", "HTTP address of `luoshu witness`", "见证进程的 HTTP 地址"),

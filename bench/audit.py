@@ -141,7 +141,7 @@ def _proof_seconds(size: int) -> float:
     store.metadata.create_all(engine)
     _, added = merkle.extend(merkle.Tree(), (sha256(b"%d" % n).digest() for n in range(size)))
     with engine.begin() as tx:
-        Put(store.node, postgres=False)(tx, added)
+        Put(store.FIRST.node, postgres=False)(tx, added)
     taken = []
     with engine.connect() as connection:
         for number in range(PROOFS):

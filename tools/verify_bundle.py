@@ -22,7 +22,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-LOG_KEY, WITNESS_KEY = 1, 4  # type bytes of keys
+LOG_KEY, WITNESS_KEY, OTHER_SUITE = 1, 4, 0xFF  # first bytes of keys: their types
 LEAF = re.compile(rb"luoshu-entry-v1\n([a-z][a-z0-9_]*)/(0|[1-9][0-9]*)/([1-9][0-9]*)\n")
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError, RuntimeError, ValueError)
 Key = tuple[str, bytes, bytes]  # name, key id, type byte and public key
@@ -97,6 +97,10 @@ def is_signed(note: str, key: Key) -> bool:
 def read_checkpoint(note: str, logs: list[Key]) -> tuple[int, bytes]:
     """Return size and root of a checkpoint that a trusted log signed."""
     origin, size, root = note.split("\n")[:3]
+    if any(key[0] == origin and key[2][0] == OTHER_SUITE for key in logs):
+        raise Wrong(
+            "the log is of another suite (SM3 and SM2), of which `luoshu audit verify` knows"
+        )
     if not any(key[0] == origin and key[2][0] == LOG_KEY and is_signed(note, key) for key in logs):
         raise Wrong("the checkpoint is not signed by a log that the policy names")
     return int(size), base64.b64decode(root, validate=True)

@@ -33,6 +33,17 @@ def audit() -> None:
     """Search and verify the audit log. Role: auditor."""
 
 
+SUITE = click.option(
+    "--suite",
+    type=click.Choice(["sha256-ed25519", "sm3-sm2"]),
+    help="Which log; sha256-ed25519, or the second one where it is kept.",
+)
+
+
+def suite_on_wire(suite: str | None) -> Any:
+    return audit_pb2.SUITE_SM3_SM2 if suite == "sm3-sm2" else audit_pb2.SUITE_UNSPECIFIED
+
+
 CONDITIONS = (
     click.option("--record", default="", help="Of one record, such as platforms/x."),
     click.option("--actor", default="", help="By one account."),
@@ -98,12 +109,14 @@ def _cells(entry: Any) -> list[str]:
     "--size", default=0, type=click.IntRange(min=0), help="Of that tree size; the newest."
 )
 @click.option("--key", is_flag=True, help="Print the log's verifier key instead.")
+@SUITE
 @click.pass_context
-def checkpoint(ctx: click.Context, size: int, key: bool) -> None:
+def checkpoint(ctx: click.Context, size: int, key: bool, suite: str | None) -> None:
     """Print a signed checkpoint (C2SP): keep it, and `audit verify --kept FILE` holds the log to
     it.
     """
-    found = session(ctx).client.audit.GetCheckpoint(audit_pb2.GetCheckpointRequest(size=size))
+    request = audit_pb2.GetCheckpointRequest(size=size, suite=suite_on_wire(suite))
+    found = session(ctx).client.audit.GetCheckpoint(request)
     if session(ctx).output == "json":
         click.echo(as_json(found))
     else:
@@ -115,9 +128,16 @@ def checkpoint(ctx: click.Context, size: int, key: bool) -> None:
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file."
 )
+@SUITE
 @click.pass_context
 def export(
-    ctx: click.Context, /, out: Path, since: str | None, until: str | None, **conditions: Any
+    ctx: click.Context,
+    /,
+    out: Path,
+    suite: str | None,
+    since: str | None,
+    until: str | None,
+    **conditions: Any,
 ) -> None:
     """Write a bundle: entries, proofs, checkpoint, cosignatures and keys, to be checked offline.
 
@@ -130,7 +150,8 @@ def export(
     request = _request(
         since, until, page_size=1000, include_event=True, oldest_first=True, **conditions
     )
-    count = bundles.write(session(ctx).client.audit, out, request if some else None)
+    source = bundles.Source(session(ctx).client.audit, suite_on_wire(suite))
+    count = bundles.write(source, out, request if some else None)
     click.echo(f"{out}: {count} entries\n{out}：{count} 条")
 
 
@@ -144,6 +165,7 @@ def export(
     "--kept", multiple=True, type=click.Path(exists=True, path_type=Path), help="A checkpoint."
 )
 @click.option("--journal", "sources", multiple=True, help="Compare with a service's journal too.")
+@SUITE
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -152,27 +174,29 @@ def verify(
     key: str,
     kept: tuple[Path, ...],
     sources: tuple[str, ...],
+    suite: str | None,
 ) -> int:
     """Recompute the log from its entries and hold it to what was signed, and to the journals.
 
-    FILE: a bundle that `audit export` wrote; it is checked offline.
+    FILE: a bundle that `audit export` wrote; it is checked offline. The log's key, which it names, tells its suite.
     """
     if file is not None:
         from app.cli import bundles
 
         trusted = policy.read_text("utf-8") if policy else ""
         return bundles.verify(file, trusted, [path.read_text("utf-8") for path in kept])
-    from services.audit.note import Malformed
     from services.audit.verify import verify_log
 
-    stub = session(ctx).client.audit
-    newest = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest())
+    chosen = _suite(_key(key), suite)
+    newest = session(ctx).client.audit.GetCheckpoint(
+        audit_pb2.GetCheckpointRequest(suite=suite_on_wire(chosen))
+    )
     trusted = _key(key) or newest.verifier_key
+    _suite(trusted, chosen)
     earlier = [path.read_text("utf-8") for path in kept]
-    try:
-        outcome = verify_log(_entries(ctx, newest.size), newest.note, trusted, earlier=earlier)
-    except Malformed as error:
-        raise Failure(f"the verifier key is none: {error}", f"核验公钥无效：{error}") from None
+    outcome = verify_log(
+        _entries(ctx, newest.size, suite=chosen), newest.note, trusted, earlier=earlier
+    )
     findings = list(outcome.findings)
     for source in sources:
         findings += _compared(ctx, source, newest.size)
@@ -181,6 +205,24 @@ def verify(
         for path, note in zip(kept, earlier, strict=True):
             _tell_kept(path, note)
     return BROKEN if findings else 0
+
+
+def _suite(key: str, suite: str | None) -> str | None:
+    """Return which log is meant: the key's type tells it. Raises Failure: it is no key, or not of the suite asked for."""
+    from services.audit.note import Malformed, parse_verifier
+
+    if not key:
+        return suite
+    try:
+        own = parse_verifier(key).suite.name
+    except Malformed as error:
+        raise Failure(f"the verifier key is none: {error}", f"核验公钥无效：{error}") from None
+    if suite not in (own, None):
+        raise Failure(
+            f"the key is of a log of {own}, and --suite says {suite}: give that log's own key",
+            f"公钥属于 {own} 日志，而 --suite 为 {suite}：请给出该日志自己的公钥",
+        )
+    return own
 
 
 def _tell_kept(path: Path, note: str) -> None:
@@ -198,15 +240,18 @@ def _key(word: str) -> str:
     return path.read_text("utf-8").strip() if word and len(word) < 256 and path.is_file() else word
 
 
-def _entries(ctx: click.Context, size: int) -> Iterator[Any]:
-    """Yield the entries that the checkpoint covers; younger ones no signature speaks for yet."""
-    from services.audit.domain import from_wire
+def _entries(ctx: click.Context, size: int, *, suite: str | None = None) -> Iterator[Any]:
+    """Yield the entries that the checkpoint covers; younger ones no signature speaks for yet.
+
+    The hash beside an entry is the first log's.
+    """
+    from services.audit.domain import from_wire, without_hash
 
     request = audit_pb2.ListEntriesRequest(page_size=1000, include_event=True, oldest_first=True)
     for entry in iterate(session(ctx).client.audit.ListEntries, request):
         if entry.index >= size:
             return
-        yield from_wire(entry)
+        yield without_hash(from_wire(entry)) if suite == "sm3-sm2" else from_wire(entry)
 
 
 def _compared(ctx: click.Context, source: str, size: int) -> Sequence[Any]:

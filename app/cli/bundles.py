@@ -3,8 +3,9 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -24,51 +25,61 @@ def shown(length: int) -> Iterator[Progress]:
         yield lambda done: bar.update(done - bar.pos)
 
 
-def write(stub: Any, path: Path, conditions: audit_pb2.ListEntriesRequest | None) -> int:
+class Source(NamedTuple):
+    """Where a bundle comes from. `suite`: of the log, as the contract has it."""
+
+    stub: Any
+    suite: Any
+
+
+def write(source: Source, path: Path, conditions: audit_pb2.ListEntriesRequest | None) -> int:
     """Write a bundle of the whole log, or of the entries that fit the conditions; return their number."""
     from services.audit.bundle import Writer
 
-    newest = _newest(stub)
+    newest = _newest(source)
     with Writer(path, newest.policy, newest.note) as bundle:
         if conditions is None:
-            return _whole(stub, bundle, newest.size)
-        return _some(stub, bundle, newest.size, conditions)
+            return _whole(source, bundle, newest.size)
+        return _some(source, bundle, newest.size, conditions)
 
 
-def _newest(stub: Any) -> audit_pb2.Checkpoint:
+def _newest(source: Source) -> audit_pb2.Checkpoint:
     """Return the newest settled checkpoint, where none is the newest."""
     from luoshu.client.errors import NotFound
 
-    request = audit_pb2.GetCheckpointRequest
+    request = partial(audit_pb2.GetCheckpointRequest, export=True, suite=source.suite)
     try:
-        settled: audit_pb2.Checkpoint = stub.GetCheckpoint(request(settled=True, export=True))
+        settled: audit_pb2.Checkpoint = source.stub.GetCheckpoint(request(settled=True))
         return settled
     except NotFound:
-        newest: audit_pb2.Checkpoint = stub.GetCheckpoint(request(export=True))
+        newest: audit_pb2.Checkpoint = source.stub.GetCheckpoint(request())
         return newest
 
 
-def _whole(stub: Any, bundle: Any, size: int) -> int:
+def _whole(source: Source, bundle: Any, size: int) -> int:
     from services.audit.tiles import Tile, of_level
 
     with shown(size) as progress:
         for entries in of_level(-1, size):
             for tile in (Tile(0, entries.index, entries.width), entries):
-                request = audit_pb2.ReadTileRequest(path=tile.path)
-                bundle.tile(tile, stub.ReadTile(request).content)
+                request = audit_pb2.ReadTileRequest(path=tile.path, suite=source.suite)
+                bundle.tile(tile, source.stub.ReadTile(request).content)
             progress(entries.start + entries.width)
     return size
 
 
-def _some(stub: Any, bundle: Any, size: int, conditions: audit_pb2.ListEntriesRequest) -> int:
+def _some(source: Source, bundle: Any, size: int, conditions: audit_pb2.ListEntriesRequest) -> int:
     from services.audit.domain import from_wire
 
     count = 0
-    for entry in iterate(stub.ListEntries, conditions):
+    for entry in iterate(source.stub.ListEntries, conditions):
         if entry.index >= size:
             break
-        request = audit_pb2.GetInclusionProofRequest(index=entry.index, tree_size=size)
-        proof = stub.GetInclusionProof(request)
+        proof = source.stub.GetInclusionProof(
+            audit_pb2.GetInclusionProofRequest(
+                index=entry.index, tree_size=size, suite=source.suite
+            )
+        )
         bundle.entry(entry.index, from_wire(entry).leaf, list(proof.hashes))
         count += 1
     return count
@@ -108,8 +119,8 @@ def _size(path: Path) -> int:
 def _tell(found: Any, *, own_keys: bool) -> None:
     names = ", ".join(sorted(found.cosigned))
     click.echo(
-        f"{found.checked} of {found.size} entries are what was signed\n"
-        f"{found.size} 条中的 {found.checked} 条与签署内容一致"
+        f"{found.checked} of {found.size} entries are what was signed ({found.suite})\n"
+        f"{found.size} 条中的 {found.checked} 条与签署内容一致（{found.suite}）"
     )
     if names:
         click.echo(f"cosigned by {names}\n见证方：{names}")

@@ -24,14 +24,16 @@ from services.audit.domain import LogEntry, parse_leaf
 from services.audit.note import (
     Forged,
     Malformed,
+    Verifier,
     cosigners,
     from_base64,
     parse_checkpoint,
     to_base64,
     verify_checkpoint,
 )
-from services.audit.policy import parse_policy
+from services.audit.policy import PolicyError, parse_policy
 from services.audit.report import Finding, Kind, Report
+from services.audit.suites import Digest
 from services.audit.tiles import WIDTH, Tile, of_level
 from services.audit.verify import Progress, verify_log
 
@@ -45,13 +47,15 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, Value
 
 README = """Luoshu audit bundle / 洛书审计包
 
-policy      whom to trust: the log's key, the witnesses' keys, the quorum (c2sp.org/tlog-policy)
+policy      whom to trust: the log's key, the witnesses' keys, the quorum (c2sp.org/tlog-policy).
+            The type of the log's key tells the suite: 01 Ed25519 with SHA-256; ff and "luoshu.sm2-sm3.v1" SM2 with SM3
 checkpoint  the log's signed head with the witnesses' cosignatures (c2sp.org/tlog-checkpoint, tlog-cosignature)
 tile/       all entries and their hashes (c2sp.org/tlog-tiles), or
 entry/      some entries, each with its way to the checkpoint in proof/ (c2sp.org/tlog-proof)
 
 Compare `policy` with keys that you got another way: this file cannot vouch for itself.
-Check: luoshu audit verify FILE, python tools/verify_bundle.py FILE, or any tool for these formats. See docs/audit.md.
+Check: luoshu audit verify FILE; with SHA-256 also python tools/verify_bundle.py FILE, or any tool for these formats.
+See docs/audit.md.
 
 请将 policy 中的公钥与您另行取得的公钥核对：本文件不能为自身作证。
 核验方法见 docs/audit.md。
@@ -63,12 +67,13 @@ class Unreadable(ValueError):
 
 
 class Verified(NamedTuple):
-    """`size`: of the log; `checked`: entries in the bundle; `cosigned`: names of the witnesses' keys."""
+    """`size`: of the log; `checked`: entries in the bundle; `cosigned`: names of the witnesses' keys; `suite`: of the log."""
 
     report: Report
     size: int
     checked: int
     cosigned: frozenset[str]
+    suite: str = ""
 
 
 class Writer:
@@ -135,26 +140,26 @@ class _Bundle:
         self._note = self._text("checkpoint")
 
     def verify(self, kept: Sequence[str], progress: Progress | None) -> Verified:
-        size, root, key = self._head()
-        if key is None:
+        size, root, log = self._head()
+        if log is None:
             finding = Finding(Kind.CHECKPOINT)
             return Verified(Report(0, merkle.EMPTY_ROOT, (finding,)), size, 0, frozenset())
         if any(name.startswith("tile/") for name in self._names) or not size:
             report = verify_log(
-                self._entries(size), self._note, key, earlier=kept, progress=progress
+                self._entries(size), self._note, log.encoded(), earlier=kept, progress=progress
             )
             checked = report.size
         else:
-            findings = list(self._proven(size, root, progress))
+            findings = list(self._proven(size, root, log.suite.digest, progress))
             checked = sum(name.startswith("entry/") for name in self._names)
             report = Report(size, root, tuple(findings))
         witnesses = [w.verifier for w in self._policy.witnesses]
         cosigned = cosigners(self._note, witnesses)
         if not self._policy.is_settled(cosigned):
             report = replace(report, findings=(Finding(Kind.QUORUM), *report.findings))
-        return Verified(report, size, checked, cosigned)
+        return Verified(report, size, checked, cosigned, log.suite.name)
 
-    def _head(self) -> tuple[int, bytes, str | None]:
+    def _head(self) -> tuple[int, bytes, Verifier | None]:
         """Return the checkpoint's size and root, and the key that signed it, if a trusted one did."""
         try:
             stated = parse_checkpoint(self._note.rpartition("\n\n")[0] + "\n")
@@ -165,8 +170,22 @@ class _Bundle:
                 checkpoint = verify_checkpoint(self._note, log)
             except (Malformed, Forged):
                 continue
-            return checkpoint.size, checkpoint.root, log.encoded()
+            return checkpoint.size, checkpoint.root, log
+        self._demand_suite()
         return stated.size, stated.root, None
+
+    def _demand_suite(self) -> None:
+        """Raises Unreadable: by what the bundle says of itself, it is of a suite that no trusted log has."""
+        trusted = {log.suite.name for log in self._policy.logs}
+        try:
+            own = {log.suite.name for log in parse_policy(self._text("policy")).logs}
+        except PolicyError:
+            return
+        if own and not own & trusted:
+            raise Unreadable(
+                f"it is of a log of {', '.join(sorted(own))}, and the policy names only logs of "
+                f"{', '.join(sorted(trusted)) or 'none'}: give a policy with the key of that log"
+            )
 
     def _entries(self, size: int) -> Iterator[LogEntry]:
         """Yield the entries with the leaf hashes that lie beside them; it ends where something is missing."""
@@ -176,17 +195,19 @@ class _Bundle:
                 digest = hashes[32 * at : 32 * at + 32] or bytes(32)  # no entry has that one
                 yield parse_leaf(tile.start + at, leaf, digest)
 
-    def _proven(self, size: int, root: bytes, progress: Progress | None) -> Iterator[Finding]:
+    def _proven(
+        self, size: int, root: bytes, digest: Digest, progress: Progress | None
+    ) -> Iterator[Finding]:
         indexes = sorted(
             int(n[6:]) for n in self._names if n.startswith("entry/") and n[6:].isdecimal()
         )
         for count, index in enumerate(indexes, 1):
-            digest = merkle.leaf_hash(self._member(f"entry/{index}"))
+            leaf = merkle.leaf_hash(self._member(f"entry/{index}"), digest)
             try:
                 proof = self._proof(index)
             except (Malformed, UnicodeDecodeError):
                 proof = None
-            if proof is None or not merkle.inclusion_holds(index, size, digest, proof, root):
+            if proof is None or not merkle.inclusion_holds(index, size, leaf, proof, root, digest):
                 yield Finding(Kind.CONTENT, index, index)
             if progress:
                 progress(count)

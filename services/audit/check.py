@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from services.audit import store
-from services.audit.merkle import EMPTY_ROOT
-from services.audit.note import Malformed, parse, parse_checkpoint
+from services.audit.domain import without_hash
+from services.audit.note import Malformed, parse, parse_checkpoint, parse_verifier
 from services.audit.report import Finding, Kind, Report
 from services.audit.verify import Progress, verify_log
 
@@ -30,21 +30,25 @@ def verify_stored(
     `kept`: checkpoints that somebody else kept; without one a log that was cut back to an older
     state is not told from an old one.
 
+    The key's type tells which of the logs is meant.
+
     Raises:
         Malformed: the verifier key is no key.
     """
-    size, signed = store.sizes(connection)
-    rows = store.checkpoints(connection, until=signed)
+    log = store.LOGS[parse_verifier(verifier_key).kind]
+    size, signed = store.sizes(connection, log)
+    rows = store.checkpoints(connection, until=signed, log=log)
     notes = [*kept, *(note for _, note in rows)]
     if not notes:
         findings = (Finding(Kind.SURPLUS, 0, size - 1),) if size else ()
-        return Report(0, EMPTY_ROOT, findings)
+        return Report(0, log.suite.digest(b""), findings)
+    entries = store.read_entries(connection, until=size)
     report = verify_log(
-        store.read_entries(connection, until=size),
+        entries if log is store.FIRST else map(without_hash, entries),
         notes[-1],
         verifier_key,
         earlier=notes[:-1],
-        nodes=store.NodeReader(connection),
+        nodes=store.NodeReader(connection, log),
         progress=progress,
     )
     return Report(report.size, report.root, (*report.findings, *_misplaced(rows)))

@@ -27,7 +27,7 @@ class AuditSink:
         self._engine = engine
         postgres = is_postgres(engine)
         self._put_entries = Put(store.entry, postgres=postgres)
-        self._put_nodes = Put(store.node, postgres=postgres)
+        self._put_nodes = Put(store.FIRST.node, postgres=postgres)
         self._put_cursor = Put(store.cursor, postgres=postgres, replace=True)
 
     def cursors(self) -> dict[tuple[str, int], int]:

@@ -63,7 +63,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Collector:
-    """`policy`: the witnesses with their addresses, and the quorum."""
+    """`policy`: the log, the witnesses with their addresses, and the quorum."""
 
     writing: sa.Engine
     reading: sa.Engine
@@ -72,18 +72,22 @@ class Collector:
     now: Callable[[], int] = system_time
     _held: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def log(self) -> store.Log:
+        return store.LOGS[self.policy.suite.kind]
+
     def progress(self) -> Progress:
         with self.reading.connect() as connection:
             settled = settled_size(connection, self.policy) or 0
-            return Progress(store.tree_size(connection), settled)
+            return Progress(store.tree_size(connection, self.log), settled)
 
     def round(self) -> dict[str, Outcome]:
         """Ask every witness that has not yet cosigned the newest checkpoint; return name → outcome."""
         with self.reading.connect() as connection:
-            newest = store.latest_checkpoint(connection)
+            newest = store.latest_checkpoint(connection, self.log)
             if newest is None:
                 return {}
-            done = store.witnesses_of(connection, newest.size)
+            done = store.witnesses_of(connection, newest.size, self.log)
         waiting = [w for w in self.policy.witnesses if w.verifier.name not in done and w.url]
         return {witness.name: self._ask(witness, newest) for witness in waiting}
 
@@ -107,7 +111,7 @@ class Collector:
     def _submit(self, witness: Witness, newest: sa.Row[Any]) -> tuple[int, bytes]:
         old = min(self._held.get(witness.name, 0), newest.size)
         with self.reading.connect() as connection:
-            proof = consistency(connection, old, newest.size)
+            proof = consistency(connection, old, newest.size, self.log)
         lines = [f"old {old}", *map(to_base64, proof), "", newest.text]
         return self.send(f"{witness.url.rstrip('/')}/add-checkpoint", "\n".join(lines).encode())
 
@@ -116,7 +120,7 @@ class Collector:
         line = _line(newest.text, body, witness)
         if line is None:
             return False
-        put = Put(store.cosignature, postgres=is_postgres(self.writing), replace=True)
+        put = Put(self.log.cosignature, postgres=is_postgres(self.writing), replace=True)
         with self.writing.begin() as tx:
             put(tx, [(newest.size, witness.verifier.name, line, self.now())])
         return True
@@ -128,14 +132,17 @@ def settled_size(connection: sa.Connection, policy: Policy) -> int | None:
     if group is None:
         return None
     keys = [w.verifier.name for w in policy.witnesses if w.name in group.members]
-    return store.settled_size(connection, keys, group.least)
+    return store.settled_size(connection, keys, group.least, store.LOGS[policy.suite.kind])
 
 
-def consistency(connection: sa.Connection, old: int, size: int) -> list[bytes]:
+def consistency(connection: sa.Connection, old: int, size: int, log: store.Log) -> list[bytes]:
     """Return the proof that a witness wants; none from nothing, and none from the same size."""
     if old in (0, size):
         return []
-    return store.with_nodes(connection, lambda nodes: merkle.consistency_proof(old, size, nodes))
+    digest = log.suite.digest
+    return store.with_nodes(
+        connection, lambda nodes: merkle.consistency_proof(old, size, nodes, digest), log
+    )
 
 
 def _size(body: bytes) -> int:

@@ -9,7 +9,7 @@ bytes, which is what a C2SP tile holds an entry (c2sp.org/tlog-tiles).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -87,6 +87,11 @@ def parse_leaf(index: int, content: bytes, leaf_hash: bytes = b"") -> LogEntry:
     source, shard, position = match.groups()
     event = content[match.end() :]
     return LogEntry(index, source.decode(), int(position), event, int(shard), leaf_hash)
+
+
+def without_hash(entry: LogEntry) -> LogEntry:
+    """Return it without the hash beside it, which is the first log's."""
+    return replace(entry, leaf_hash=b"")
 
 
 def from_wire(entry: Entry) -> LogEntry:

@@ -1,17 +1,20 @@
-"""The Merkle tree of RFC 6962 (SHA-256): append, roots, proofs, and the verifiers of RFC 9162.
+"""The Merkle tree of RFC 6962: append, roots, proofs, and the verifiers of RFC 9162.
 
 A tree is kept as the hashes of its complete subtrees: node (level, index) covers the leaves
 `index << level` up to `(index + 1) << level`. A complete subtree never changes, so hashes are only
 ever added, and any root or proof of any size is O(log n) look-ups `nodes(level, index) -> hash`.
+
+`digest`: the hash, SHA-256 unless said otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import NamedTuple
 
+from services.audit.suites import Digest, sha_256
+
 HASH_BYTES = 32
-EMPTY_ROOT = sha256(b"").digest()
+EMPTY_ROOT = sha_256(b"")
 
 
 class Node(NamedTuple):
@@ -25,14 +28,14 @@ class Node(NamedTuple):
 Nodes = Callable[[int, int], bytes]
 
 
-def leaf_hash(leaf: bytes) -> bytes:
+def leaf_hash(leaf: bytes, digest: Digest = sha_256) -> bytes:
     """Return the hash of a leaf's bytes (RFC 6962, section 2.1)."""
-    return sha256(b"\x00" + leaf).digest()
+    return digest(b"\x00" + leaf)
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
+def node_hash(left: bytes, right: bytes, digest: Digest = sha_256) -> bytes:
     """Return the hash of a node from its children's hashes (RFC 6962, section 2.1)."""
-    return sha256(b"\x01" + left + right).digest()
+    return digest(b"\x01" + left + right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +44,35 @@ class Tree:
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
+    digest: Digest = sha_256
 
     @property
     def root(self) -> bytes:
         """Root hash; of the empty tree, the hash of nothing."""
-        return _fold(self.peaks) if self.peaks else EMPTY_ROOT
+        return _fold(self.peaks, self.digest) if self.peaks else self.digest(b"")
 
 
-def load(size: int, nodes: Nodes) -> Tree:
+def load(size: int, nodes: Nodes, digest: Digest = sha_256) -> Tree:
     """Return the tree of the first `size` leaves."""
-    return Tree(size, tuple(nodes(level, index) for level, index in subtrees(0, size)))
+    return Tree(size, tuple(nodes(level, index) for level, index in subtrees(0, size)), digest)
 
 
 def extend(tree: Tree, leaf_hashes: Iterable[bytes]) -> tuple[Tree, list[Node]]:
     """Append leaves: return the larger tree and the nodes that it has more, leaves included."""
     peaks, size, added = list(tree.peaks), tree.size, list[Node]()
-    for digest in leaf_hashes:
+    for here in leaf_hashes:
         level, index = 0, size
-        added.append(Node(level, index, digest))
+        added.append(Node(level, index, here))
         while index & 1:  # the right half of a pair completes its parent
-            level, index, digest = level + 1, index >> 1, node_hash(peaks.pop(), digest)
-            added.append(Node(level, index, digest))
-        peaks.append(digest)
+            here = node_hash(peaks.pop(), here, tree.digest)
+            level, index = level + 1, index >> 1
+            added.append(Node(level, index, here))
+        peaks.append(here)
         size += 1
-    return Tree(size, tuple(peaks)), added
+    return Tree(size, tuple(peaks), tree.digest), added
 
 
-def inclusion_proof(index: int, size: int, nodes: Nodes) -> list[bytes]:
+def inclusion_proof(index: int, size: int, nodes: Nodes, digest: Digest = sha_256) -> list[bytes]:
     """Return the audit path of a leaf (RFC 6962, section 2.1.1), from the leaf up.
 
     Raises:
@@ -79,15 +84,15 @@ def inclusion_proof(index: int, size: int, nodes: Nodes) -> list[bytes]:
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            path.append(_range(middle, end, nodes))
+            path.append(_range(middle, end, nodes, digest))
             end = middle
         else:
-            path.append(_range(start, middle, nodes))
+            path.append(_range(start, middle, nodes, digest))
             start = middle
     return path[::-1]
 
 
-def consistency_proof(first: int, last: int, nodes: Nodes) -> list[bytes]:
+def consistency_proof(first: int, last: int, nodes: Nodes, digest: Digest = sha_256) -> list[bytes]:
     """Return the proof that `first` leaves begin the `last` (RFC 6962, section 2.1.2).
 
     Raises:
@@ -99,37 +104,47 @@ def consistency_proof(first: int, last: int, nodes: Nodes) -> list[bytes]:
     while first != end:
         middle = start + _split(end - start)
         if first <= middle:
-            path.append(_range(middle, end, nodes))
+            path.append(_range(middle, end, nodes, digest))
             end = middle
         else:
-            path.append(_range(start, middle, nodes))
+            path.append(_range(start, middle, nodes, digest))
             start = middle
     if start:  # otherwise it is the old root itself, which the verifier has
-        path.append(_range(start, end, nodes))
+        path.append(_range(start, end, nodes, digest))
     return path[::-1]
 
 
 def inclusion_holds(
-    index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes
+    index: int,
+    size: int,
+    leaf: bytes,
+    proof: Sequence[bytes],
+    root: bytes,
+    digest: Digest = sha_256,
 ) -> bool:
     """Tell whether the proof leads from a leaf's hash to the root (RFC 9162, section 2.1.3.2)."""
     if not 0 <= index < size or not _are_hashes([leaf, *proof]):
         return False
-    place, last, digest = index, size - 1, leaf
+    place, last, here = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
             return False
         if place & 1 or place == last:
-            digest = node_hash(sibling, digest)
+            here = node_hash(sibling, here, digest)
             place, last = _skip_lone(place, last)
         else:
-            digest = node_hash(digest, sibling)
+            here = node_hash(here, sibling, digest)
         place, last = place >> 1, last >> 1
-    return last == 0 and digest == root
+    return last == 0 and here == root
 
 
 def consistency_holds(
-    first: int, last: int, first_root: bytes, last_root: bytes, proof: Sequence[bytes]
+    first: int,
+    last: int,
+    first_root: bytes,
+    last_root: bytes,
+    proof: Sequence[bytes],
+    digest: Digest = sha_256,
 ) -> bool:
     """Tell whether the proof leads from one root to the other (RFC 9162, section 2.1.4.2).
 
@@ -139,14 +154,16 @@ def consistency_holds(
     if not 0 <= first <= last or not _are_hashes(proof):
         return False
     if first in (0, last):
-        return not proof and first_root == (last_root if first == last else EMPTY_ROOT)
+        return not proof and first_root == (last_root if first == last else digest(b""))
     if not proof:
         return False
     hashes = iter(proof if first & (first - 1) else (first_root, *proof))
-    return _climb(first, last, hashes) == (first_root, last_root)
+    return _climb(first, last, hashes, digest) == (first_root, last_root)
 
 
-def _climb(first: int, last: int, hashes: Iterator[bytes]) -> tuple[bytes, bytes] | None:
+def _climb(
+    first: int, last: int, hashes: Iterator[bytes], digest: Digest
+) -> tuple[bytes, bytes] | None:
     """Return both roots that the proof computes; None when its length is wrong."""
     place, end = first - 1, last - 1
     while place & 1:
@@ -156,17 +173,17 @@ def _climb(first: int, last: int, hashes: Iterator[bytes]) -> tuple[bytes, bytes
         if end == 0:
             return None
         if place & 1 or place == end:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            old, new = node_hash(sibling, old, digest), node_hash(sibling, new, digest)
             place, end = _skip_lone(place, end)
         else:
-            new = node_hash(new, sibling)
+            new = node_hash(new, sibling, digest)
         place, end = place >> 1, end >> 1
     return (old, new) if end == 0 else None
 
 
 def _are_hashes(proof: Sequence[bytes]) -> bool:
     """Refuse other lengths: 31 + 33 bytes would hash like 32 + 32."""
-    return all(len(digest) == HASH_BYTES for digest in proof)
+    return all(len(step) == HASH_BYTES for step in proof)
 
 
 def _skip_lone(place: int, last: int) -> tuple[int, int]:
@@ -181,8 +198,8 @@ def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def _range(start: int, end: int, nodes: Nodes) -> bytes:
-    return _fold([nodes(level, index) for level, index in subtrees(start, end)])
+def _range(start: int, end: int, nodes: Nodes, digest: Digest) -> bytes:
+    return _fold([nodes(level, index) for level, index in subtrees(start, end)], digest)
 
 
 def subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -193,8 +210,8 @@ def subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
         start += 1 << level
 
 
-def _fold(peaks: Sequence[bytes]) -> bytes:
-    digest = peaks[-1]
+def _fold(peaks: Sequence[bytes], digest: Digest) -> bytes:
+    here = peaks[-1]
     for left in reversed(peaks[:-1]):
-        digest = node_hash(left, digest)
-    return digest
+        here = node_hash(left, here, digest)
+    return here

@@ -1,5 +1,5 @@
 """C2SP signed notes (c2sp.org/signed-note), checkpoints (c2sp.org/tlog-checkpoint) and cosignatures
-(c2sp.org/tlog-cosignature), Ed25519.
+(c2sp.org/tlog-cosignature). A key's type tells how it signs: `services.audit.suites`.
 
 A note is a text that ends with a newline, an empty line, and signature lines
 `— name base64(key hash + signature)`. Keys are written as Go's `golang.org/x/mod/sumdb/note`
@@ -9,19 +9,13 @@ writes them: `name+hash+key` to verify, `PRIVATE+KEY+name+hash+key` to sign.
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from services.audit.suites import COSIGNATURE, ED25519, SUITES, Missing, Suite, suite_of
 
-ED25519 = b"\x01"
-"""Type byte of a plain Ed25519 key: it signs a note's text."""
-COSIGNATURE = b"\x04"
-"""Type byte of a witness's Ed25519 key: it signs a checkpoint's text with a time (tlog-cosignature v1)."""
 TIME_BYTES = 8
-KEY_BYTES = 32
 HASH_BYTES = 4
 MAX_SIGNATURES = 100
 PRIVATE = "PRIVATE+KEY+"
@@ -42,11 +36,15 @@ class Forged(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A name with its Ed25519 public key (32 bytes) and the key's type."""
+    """A name with its public key and the key's type."""
 
     name: str
     public: bytes
     kind: bytes = ED25519
+
+    @property
+    def suite(self) -> Suite:
+        return SUITES[self.kind]
 
     @property
     def key_hash(self) -> bytes:
@@ -62,24 +60,24 @@ class Verifier:
         if self.kind == COSIGNATURE:
             time, signature = signature[:TIME_BYTES], signature[TIME_BYTES:]
             message = _cosigned(message, int.from_bytes(time, "big"))
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return self.suite.accepts(self.public, message, signature)
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A name with its Ed25519 secret key (32 bytes of seed), which no text form shows."""
+    """A name with its secret key, as its suite makes it, which no text form shows."""
 
     name: str
     seed: bytes = field(repr=False)
     kind: bytes = ED25519
 
     @property
+    def suite(self) -> Suite:
+        return SUITES[self.kind]
+
+    @property
     def verifier(self) -> Verifier:
-        return Verifier(self.name, self._key().public_key().public_bytes_raw(), self.kind)
+        return Verifier(self.name, self.suite.public_of(self.seed), self.kind)
 
     def encoded(self) -> str:
         """Return the secret key as it is kept in a file."""
@@ -87,14 +85,11 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature (64 bytes)."""
-        return self._key().sign(message)
+        return self.suite.sign(self.seed, message)
 
     def line(self, signature: bytes) -> str:
         """Return the line that stands under a note."""
         return f"— {self.name} {to_base64(self.verifier.key_hash + signature)}\n"
-
-    def _key(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +116,25 @@ class Signature:
 
 def generate(name: str, kind: bytes = ED25519) -> Signer:
     """Make a new key from the system's randomness. Raises Malformed for a name that cannot be."""
-    return Signer(_checked_name(name), Ed25519PrivateKey.generate().private_bytes_raw(), kind)
+    return Signer(_checked_name(name), SUITES[kind].generate(), kind)
 
 
 def parse_signer(text: str) -> Signer:
     """Read `PRIVATE+KEY+name+hash+key`. Raises Malformed, which does not repeat the text."""
     if not text.startswith(PRIVATE):
         raise Malformed("a signer key begins with PRIVATE+KEY+")
-    name, key_hash, key = _decode(text.removeprefix(PRIVATE))
-    signer = Signer(name, key[1:], key[:1])
+    name, key_hash, key, suite = _decode(text.removeprefix(PRIVATE), lambda s: s.secret_bytes)
+    signer = Signer(name, key, suite.kind)
     _check_hash(key_hash, signer.verifier)
+    if not suite.accepts(signer.verifier.public, b"", signer.sign(b"")):
+        raise Malformed("the secret part does not belong to the public one")
     return signer
 
 
 def parse_verifier(text: str) -> Verifier:
     """Read `name+hash+key`. Raises Malformed."""
-    name, key_hash, key = _decode(text)
-    verifier = Verifier(name, key[1:], key[:1])
+    name, key_hash, key, suite = _decode(text, lambda s: s.public_bytes)
+    verifier = Verifier(name, key, suite.kind)
     _check_hash(key_hash, verifier)
     return verifier
 
@@ -261,13 +258,20 @@ def _encode(name: str, key_hash: bytes, key: bytes) -> str:
     return f"{_checked_name(name)}+{key_hash.hex()}+{to_base64(key)}"
 
 
-def _decode(text: str) -> tuple[str, str, bytes]:
+def _decode(text: str, length: Callable[[Suite], int]) -> tuple[str, str, bytes, Suite]:
     name, _, rest = text.partition("+")
     key_hash, _, encoded = rest.partition("+")
-    key = from_base64(encoded, KEY_BYTES + 1)
-    if key[:1] not in (ED25519, COSIGNATURE):
-        raise Malformed("the key is not an Ed25519 key")
-    return _checked_name(name), key_hash, key
+    raw = from_base64(encoded)
+    suite = suite_of(raw)
+    if suite is None:
+        raise Malformed("the key is of no type that is known here: Ed25519, or SM2 with SM3")
+    if len(raw) != len(suite.kind) + length(suite):
+        raise Malformed("not base64 of the right length")
+    try:
+        suite.digest(b"")
+    except Missing as error:
+        raise Malformed(str(error)) from None
+    return _checked_name(name), key_hash, raw.removeprefix(suite.kind), suite
 
 
 def _checked_name(name: str) -> str:

@@ -9,9 +9,11 @@ quorum <name>|none
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from services.audit.note import COSIGNATURE, ED25519, Malformed, Verifier, parse_verifier
+from services.audit.note import Malformed, Verifier, parse_verifier
+from services.audit.suites import COSIGNATURE, LOGS, SHA_ED25519, Suite
 
 NONE = "none"
+LOG_TYPES = tuple(suite.kind for suite in LOGS)
 
 
 class PolicyError(ValueError):
@@ -43,6 +45,11 @@ class Policy:
     witnesses: tuple[Witness, ...] = ()
     groups: Mapping[str, Group] = field(default_factory=dict)
     quorum: str = NONE
+
+    @property
+    def suite(self) -> Suite:
+        """Suite of the first log."""
+        return self.logs[0].suite if self.logs else SHA_ED25519
 
     def is_settled(self, signed: Collection[str]) -> bool:
         """Tell whether the cosignatures of these keys (by the keys' names) are enough."""
@@ -88,7 +95,7 @@ class _Reader:
     def take(self, words: list[str]) -> None:
         match words:
             case ["log", key, *rest] if len(rest) < 2:
-                self.logs.append(self._key(key, ED25519))
+                self.logs.append(self._key(key, *LOG_TYPES))
             case ["witness", name, key, *rest] if len(rest) < 2:
                 self._name(name)
                 verifier = self._key(key, COSIGNATURE)
@@ -101,10 +108,11 @@ class _Reader:
             case _:
                 raise ValueError(f"no line of a policy: {' '.join(words)[:80]}")
 
-    def _key(self, text: str, kind: bytes) -> Verifier:
+    def _key(self, text: str, *kinds: bytes) -> Verifier:
         verifier = parse_verifier(text)
-        if verifier.kind != kind:
-            raise ValueError(f"a key of type {verifier.kind.hex()}; here it is {kind.hex()}")
+        if verifier.kind not in kinds:
+            wanted = " or ".join(kind.hex() for kind in kinds)
+            raise ValueError(f"a key of type {verifier.kind.hex()}; here it is {wanted}")
         if verifier.public in self._publics:
             raise ValueError("a key stands twice; keep one")
         self._publics.add(verifier.public)

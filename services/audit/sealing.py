@@ -2,6 +2,9 @@
 
 Storing and signing are two transactions, with the sources asked between them: no network call is
 made inside of one. What is stored and not yet signed is read back before it is.
+
+The first log's hashes come with the entries. Another log's are made of the stored entries, in a transaction before the one that
+signs: so it can be begun at any time, and is held to the same.
 """
 
 import asyncio
@@ -26,7 +29,6 @@ from services.audit.note import (
 
 MOST = 1000
 """Entries that one checkpoint covers more than the one before it, at most."""
-EMPTY = Checkpoint("", 0, merkle.EMPTY_ROOT)
 
 Told = Mapping[tuple[str, int], bytes]
 """(source, position) → the event, as the source's journal has it."""
@@ -69,7 +71,7 @@ class Unsigned:
 
 
 class Sealer:
-    """Signs what is stored, once it was found to be what the sources hold.
+    """Signs what is stored, once it was found to be what the sources hold. The signer's key tells which log.
 
     Nothing is kept in memory. Of two that sign at once one finds that the other was first.
     """
@@ -82,18 +84,36 @@ class Sealer:
         now: Callable[[], int] = system_time,
     ) -> None:
         self._writing, self._reading, self._signer, self._now = writing, reading, signer, now
-        self._put_checkpoint = Put(store.checkpoint, postgres=is_postgres(writing))
+        self._log = store.LOGS[signer.kind]
+        postgres = is_postgres(writing)
+        self._put_checkpoint = Put(self._log.checkpoint, postgres=postgres)
+        self._put_nodes = Put(self._log.node, postgres=postgres)
 
     def unsigned(self) -> Unsigned | None:
         """Return what is to be signed next; None where all is. Raises Damaged: not even that is there."""
+        self._hash()
         with self._reading.connect() as connection:
-            size, start = store.sizes(connection)
+            size, start = store.sizes(connection, self._log)
             if size < start:
                 raise Damaged("it was signed, and is missing", size)
             if size == start:
                 return None
             end = min(size, start + MOST)
             return Unsigned(start, end, _spans(store.places(connection, start, end)))
+
+    def _hash(self) -> None:
+        """Store the hashes of the next entries that have none, where they do not come with the entries. Raises Damaged."""
+        if self._log is store.FIRST or self._is_hashed():
+            return
+        with self._writing.begin() as tx:
+            _, tree = stored_trees(tx, store.lock_cursors(tx), self._log)
+            entries = store.read_entries(tx, after=tree.size - 1, until=tree.size + MOST)
+            hashes = [_leaf_hash(entry, self._log) for entry in entries]
+            self._put_nodes(tx, merkle.extend(tree, hashes)[1])
+
+    def _is_hashed(self) -> bool:
+        with self._reading.connect() as connection:
+            return store.tree_size(connection, self._log) >= store.tree_size(connection)
 
     def seal(self, unsigned: Unsigned, told: Told) -> None:
         """Read back, hash again, compare with what was told, and sign.
@@ -102,12 +122,12 @@ class Sealer:
             Damaged: something differs; nothing was signed.
         """
         with self._writing.begin() as tx:
-            before, _ = stored_trees(tx, store.lock_cursors(tx))
+            before, _ = stored_trees(tx, store.lock_cursors(tx), self._log)
             if before.size != unsigned.start:
                 return  # another instance was first
             entries = list(store.read_entries(tx, after=unsigned.start - 1, until=unsigned.end))
-            tree, added = merkle.extend(before, _read_back(entries, unsigned, told))
-            _demand_stored(tx, added)
+            tree, added = merkle.extend(before, _read_back(entries, unsigned, told, self._log))
+            _demand_stored(tx, added, self._log)
             note = sign_checkpoint(tree.size, tree.root, self._signer)
             self._put_checkpoint(tx, [(tree.size, note, self._now())])
 
@@ -130,7 +150,7 @@ async def seal_next(sealer: Sealer, lines: Lines) -> bool:
 
 
 def stored_trees(
-    tx: sa.Connection, cursors: Mapping[tuple[str, int], int]
+    tx: sa.Connection, cursors: Mapping[tuple[str, int], int], log: store.Log = store.FIRST
 ) -> tuple[merkle.Tree, merkle.Tree]:
     """Return the tree as it was signed last, and as it is stored now, which may be larger.
 
@@ -139,16 +159,17 @@ def stored_trees(
     Raises:
         Damaged: entries or hashes are missing, or the hashes are not the signed ones.
     """
-    latest, size = store.latest_checkpoint(tx), store.tree_size(tx)
-    signed = EMPTY
+    latest, size = store.latest_checkpoint(tx, log), store.tree_size(tx)
+    signed = Checkpoint("", 0, log.suite.digest(b""))
     try:
-        signed = parse_checkpoint(parse(latest.text)[0]) if latest else EMPTY
+        signed = parse_checkpoint(parse(latest.text)[0]) if latest else signed
         if size < signed.size:
             raise Damaged("it was signed, and is missing", size)
         if size != sum(cursors.values()):
             raise Damaged(f"{size} are stored of {sum(cursors.values())}", size)
+        both = (signed.size, size if log is store.FIRST else store.tree_size(tx, log))
         before, now = store.with_nodes(
-            tx, lambda nodes: (merkle.load(signed.size, nodes), merkle.load(size, nodes))
+            tx, lambda nodes: [merkle.load(at, nodes, log.suite.digest) for at in both], log
         )
     except KeyError as error:
         level, place = error.args[0]
@@ -169,38 +190,45 @@ def _spans(places: Iterable[tuple[str, int]]) -> tuple[Span, ...]:
     return tuple(spans.values())
 
 
-def _read_back(entries: Sequence[LogEntry], unsigned: Unsigned, told: Told) -> list[bytes]:
+def _read_back(
+    entries: Sequence[LogEntry], unsigned: Unsigned, told: Told, log: store.Log
+) -> list[bytes]:
     """Return the leaf hashes of what is stored, computed anew. Raises Damaged."""
     expected = range(unsigned.start, unsigned.end)
     hashes = list[bytes]()
     for index, entry in zip(expected, entries, strict=False):
         if entry.index != index:
             break
-        hashes.append(_read_back_one(entry, told))
+        hashes.append(_read_back_one(entry, told, log))
     if len(hashes) < len(expected):
         raise Damaged("it was stored, and is missing", expected[len(hashes)])
     return hashes
 
 
-def _read_back_one(entry: LogEntry, told: Told) -> bytes:
+def _read_back_one(entry: LogEntry, told: Told, log: store.Log) -> bytes:
     where = f"{entry.source}, position {entry.position}"
     event = told.get((entry.source, entry.position))
     if event is None:
         raise Damaged(f"the journal no longer has it ({where})", entry.index)
     if event != entry.event:
         raise Damaged(f"it is not what the journal holds ({where})", entry.index)
-    try:
-        digest = merkle.leaf_hash(entry.leaf)
-    except ValueError as error:
-        raise Damaged(str(error), entry.index) from None
-    if digest != entry.leaf_hash:
+    digest = _leaf_hash(entry, log)
+    if log is store.FIRST and digest != entry.leaf_hash:
         raise Damaged(f"its stored hash is not that of its bytes ({where})", entry.index)
     return digest
 
 
-def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node]) -> None:
+def _leaf_hash(entry: LogEntry, log: store.Log) -> bytes:
+    """Raises Damaged: no journal holds such an entry."""
+    try:
+        return merkle.leaf_hash(entry.leaf, log.suite.digest)
+    except ValueError as error:
+        raise Damaged(str(error), entry.index) from None
+
+
+def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node], log: store.Log) -> None:
     """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be."""
-    found = store.hashes(tx, [(node.level, node.place) for node in nodes])
+    found = store.hashes(tx, [(node.level, node.place) for node in nodes], log)
     for node in nodes:
         if found.get((node.level, node.place)) != node.hash:
             first = node.place << node.level

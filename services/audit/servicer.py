@@ -2,7 +2,7 @@
 # ruff: noqa: N802 - a method is named as its RPC
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -10,12 +10,11 @@ import sqlalchemy as sa
 from kernel.case import Caller, Role
 from kernel.database import looking
 from kernel.dates import to_date
-from kernel.errors import Denied, Invalid, NotFound
+from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.audit.v1 import audit_pb2 as pb
 from services.audit import merkle, questions, search, store, view
 from services.audit.cosigning import settled_size
 from services.audit.domain import LogEntry
-from services.audit.note import Signer
 from services.audit.policy import Policy
 from services.audit.tiles import parse_path, read_tile
 
@@ -23,19 +22,17 @@ T = TypeVar("T")
 
 
 class AuditServicer:
-    """Answers from the audit's database; it writes nothing."""
+    """Answers from the audit's database; it writes nothing. `policies`: one a log, whose key tells which log it is."""
 
     def __init__(
         self,
         engine: sa.Engine,
-        signer: Signer,
-        policy: Policy,
+        policies: Sequence[Policy],
         asking: questions.Asking,
         registries: view.Registries,
     ) -> None:
-        self._engine, self._policy = engine, policy
-        self._asking, self._registries = asking, registries
-        self._verifier_key = signer.verifier.encoded()
+        self._engine, self._asking, self._registries = engine, asking, registries
+        self._policies = {policy.suite.kind: policy for policy in policies}
 
     async def ListEntries(
         self, request: pb.ListEntriesRequest, caller: Caller
@@ -71,14 +68,16 @@ class AuditServicer:
     ) -> pb.InclusionProof:
         """Raises Denied, NotFound (the entry), Invalid (the size)."""
         _require(caller, Role.AUDITOR)
-        return await self._read(lambda connection: _inclusion(connection, request))
+        log = self._log(request.suite)
+        return await self._read(lambda connection: _inclusion(connection, request, log))
 
     async def GetConsistencyProof(
         self, request: pb.GetConsistencyProofRequest, caller: Caller
     ) -> pb.ConsistencyProof:
         """Raises Denied, Invalid (a size)."""
         _require(caller, Role.AUDITOR)
-        return await self._read(lambda connection: _consistency(connection, request))
+        log = self._log(request.suite)
+        return await self._read(lambda connection: _consistency(connection, request, log))
 
     async def GetCheckpoint(
         self, request: pb.GetCheckpointRequest, caller: Caller
@@ -90,17 +89,18 @@ class AuditServicer:
     def _checkpoint(
         self, connection: sa.Connection, request: pb.GetCheckpointRequest
     ) -> pb.Checkpoint:
-        size = request.size
+        size, log = request.size, self._log(request.suite)
+        policy = self._policies[log.suite.kind]
         if request.settled and not size:
-            size = _settled(connection, self._policy)
-        row = _checkpoint(connection, size)
+            size = _settled(connection, policy)
+        row = _checkpoint(connection, size, log)
         answer = pb.Checkpoint(
             size=row.size,
-            note=store.cosigned(connection, row.size, row.text),
-            verifier_key=self._verifier_key,
-            settled=bool(self._policy.groups)
-            and self._policy.is_settled(store.witnesses_of(connection, row.size)),
-            policy=self._policy.text(),
+            note=store.cosigned(connection, row.size, row.text, log),
+            verifier_key=policy.logs[0].encoded(),
+            settled=bool(policy.groups)
+            and policy.is_settled(store.witnesses_of(connection, row.size, log)),
+            policy=policy.text(),
         )
         answer.sign_time.FromMicroseconds(row.time)
         return answer
@@ -108,8 +108,8 @@ class AuditServicer:
     async def ReadTile(self, request: pb.ReadTileRequest, caller: Caller) -> pb.ReadTileResponse:
         """Raises Denied, NotFound."""
         _require(caller, Role.AUDITOR)
-        tile = parse_path(request.path)
-        content = await self._read(lambda c: read_tile(c, tile)) if tile else None
+        tile, log = parse_path(request.path), self._log(request.suite)
+        content = await self._read(lambda c: read_tile(c, tile, log)) if tile else None
         if content is None:
             raise NotFound(
                 f"no checkpoint covers a file {request.path}",
@@ -117,6 +117,18 @@ class AuditServicer:
                 field="path",
             )
         return pb.ReadTileResponse(content=content)
+
+    def _log(self, suite: "pb.Suite.ValueType") -> store.Log:
+        """Raises Refused: that log is not kept here."""
+        log = store.SECOND if suite == pb.SUITE_SM3_SM2 else store.FIRST
+        if log.suite.kind not in self._policies:
+            raise Refused(
+                f"this audit keeps no log of {log.suite.name}; its operator begins one with LUOSHU_AUDIT_SM_ORIGIN",
+                f"本审计服务未保留 {log.suite.name} 日志；运维人员可用 LUOSHU_AUDIT_SM_ORIGIN 启用",
+                field="suite",
+                reason="NO_SUCH_LOG",
+            )
+        return log
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def run() -> T:
@@ -163,36 +175,52 @@ def _wanted(request: pb.GetInclusionProofRequest) -> tuple[sa.ColumnElement[bool
 
 
 def _inclusion(
-    connection: sa.Connection, request: pb.GetInclusionProofRequest
+    connection: sa.Connection, request: pb.GetInclusionProofRequest, log: store.Log
 ) -> pb.InclusionProof:
-    entry = _entry(connection, *_wanted(request))
-    size = _size(connection, request.tree_size, "tree_size", least=entry.index + 1)
-    signed = store.checkpoint_at(connection, size)
+    entry, digest = _entry(connection, *_wanted(request)), log.suite.digest
+    size = _size(connection, request.tree_size, "tree_size", log, least=entry.index + 1)
+    signed = store.checkpoint_at(connection, size, log)
+    leaf, *hashes = store.with_nodes(
+        connection,
+        lambda nodes: [
+            nodes(0, entry.index),
+            *merkle.inclusion_proof(entry.index, size, nodes, digest),
+        ],
+        log,
+    )
     return pb.InclusionProof(
         index=entry.index,
         tree_size=size,
-        leaf_hash=entry.leaf_hash,
-        hashes=store.with_nodes(
-            connection, lambda nodes: merkle.inclusion_proof(entry.index, size, nodes)
-        ),
+        leaf_hash=leaf,
+        hashes=hashes,
         checkpoint=signed.text if signed else "",
     )
 
 
 def _consistency(
-    connection: sa.Connection, request: pb.GetConsistencyProofRequest
+    connection: sa.Connection, request: pb.GetConsistencyProofRequest, log: store.Log
 ) -> pb.ConsistencyProof:
-    last = _size(connection, request.last, "last", least=1)
-    first = _size(connection, request.first, "first", least=1, most=last)
-    proof = store.with_nodes(connection, lambda nodes: merkle.consistency_proof(first, last, nodes))
+    last = _size(connection, request.last, "last", log, least=1)
+    first = _size(connection, request.first, "first", log, least=1, most=last)
+    proof = store.with_nodes(
+        connection,
+        lambda nodes: merkle.consistency_proof(first, last, nodes, log.suite.digest),
+        log,
+    )
     return pb.ConsistencyProof(first=first, last=last, hashes=proof)
 
 
 def _size(
-    connection: sa.Connection, asked: int, field: str, *, least: int, most: int | None = None
+    connection: sa.Connection,
+    asked: int,
+    field: str,
+    log: store.Log,
+    *,
+    least: int,
+    most: int | None = None,
 ) -> int:
     """Return the tree's size that is meant: the latest checkpoint's for 0."""
-    latest = store.latest_checkpoint(connection)
+    latest = store.latest_checkpoint(connection, log)
     most = most if most is not None else latest.size if latest else 0
     size = asked or most
     if not least <= size <= most:
@@ -204,8 +232,9 @@ def _size(
     return size
 
 
-def _checkpoint(connection: sa.Connection, size: int) -> sa.Row[Any]:
-    row = store.checkpoint_at(connection, size) if size else store.latest_checkpoint(connection)
+def _checkpoint(connection: sa.Connection, size: int, log: store.Log) -> sa.Row[Any]:
+    at, latest = store.checkpoint_at, store.latest_checkpoint
+    row = at(connection, size, log) if size else latest(connection, log)
     if row is None:
         raise NotFound(
             f"no checkpoint of size {size}" if size else "nothing is in the log yet",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from kernel.access_store import access_tables
 from kernel.database import TEXT, WHOLE, is_postgres, take_turn
 from services.audit.domain import Columns, LogEntry
 from services.audit.merkle import Nodes
+from services.audit.suites import SHA_ED25519, SM3_SM2, Suite
 
 T = TypeVar("T")
 
@@ -58,34 +60,63 @@ entry = sa.Table(
 )
 """One row a leaf."""
 
-node = sa.Table(
-    "node",
-    metadata,
-    _whole("level", key=True),
-    _whole("index", key=True),
-    _bytes("hash"),
-    sqlite_with_rowid=False,
-)
-"""Hashes of complete subtrees: see `services.audit.merkle`."""
 
-checkpoint = sa.Table(
-    "checkpoint",
-    metadata,
-    _whole("size", key=True),
-    _text("text"),  # the signed note
-    _whole("time"),  # microseconds since 1970 (UTC)
-)
-"""One row a signed checkpoint."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Log:
+    """Where one log's hashes and signatures lie; the entries are every log's. `path`: what its files' paths begin with."""
 
-cosignature = sa.Table(
-    "cosignature",
-    metadata,
-    _whole("size", key=True),  # of the checkpoint
-    _text("witness", key=True),  # name of its key
-    _text("line"),  # the signature line, to be put under the note
-    _whole("time"),  # microseconds since 1970 (UTC)
-)
-"""One row a witness that cosigned a checkpoint."""
+    suite: Suite
+    path: str
+    node: sa.Table
+    checkpoint: sa.Table
+    cosignature: sa.Table
+
+
+def _node(name: str) -> sa.Table:
+    """Hashes of complete subtrees: see `services.audit.merkle`."""
+    return sa.Table(
+        name,
+        metadata,
+        _whole("level", key=True),
+        _whole("index", key=True),
+        _bytes("hash"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _checkpoint(name: str) -> sa.Table:
+    """One row a signed checkpoint."""
+    return sa.Table(
+        name,
+        metadata,
+        _whole("size", key=True),
+        _text("text"),  # the signed note
+        _whole("time"),  # microseconds since 1970 (UTC)
+    )
+
+
+def _cosignature(name: str) -> sa.Table:
+    """One row a witness that cosigned a checkpoint."""
+    return sa.Table(
+        name,
+        metadata,
+        _whole("size", key=True),  # of the checkpoint
+        _text("witness", key=True),  # name of its key
+        _text("line"),  # the signature line, to be put under the note
+        _whole("time"),  # microseconds since 1970 (UTC)
+    )
+
+
+def _log(suite: Suite, prefix: str, path: str) -> Log:
+    tables = (_node(f"{prefix}node"), _checkpoint(f"{prefix}checkpoint"))
+    return Log(suite, path, *tables, _cosignature(f"{prefix}cosignature"))
+
+
+FIRST = _log(SHA_ED25519, "", "")
+"""The log whose leaf hashes stand beside the entries."""
+SECOND = _log(SM3_SM2, "sm_", "sm/")
+"""The same entries with SM3 and SM2, where it is kept."""
+LOGS = {log.suite.kind: log for log in (FIRST, SECOND)}
 
 cursor = sa.Table(
     "cursor",
@@ -100,60 +131,73 @@ ACCESS = access_tables(metadata)
 """The audit's own access journal: who searched what it may not, and what was exported."""
 
 
-def tree_size(connection: sa.Connection) -> int:
-    """Return the number of entries."""
-    last: int | None = connection.scalar(sa.select(sa.func.max(entry.c.index)))
+def tree_size(connection: sa.Connection, log: Log = FIRST) -> int:
+    """Return the number of entries, of another log than the first: of those that it has hashed."""
+    last: int | None = connection.scalar(_last(log))
     return 0 if last is None else last + 1
 
 
-def latest_checkpoint(connection: sa.Connection) -> sa.Row[Any] | None:
+def _last(log: Log) -> sa.Select[Any]:
+    leaves = sa.select(sa.func.max(log.node.c.index)).where(log.node.c.level == 0)
+    return sa.select(sa.func.max(entry.c.index)) if log is FIRST else leaves
+
+
+def latest_checkpoint(connection: sa.Connection, log: Log = FIRST) -> sa.Row[Any] | None:
     """Return (size, text, time) of the largest; None while the log is empty."""
-    newest = sa.select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
+    newest = sa.select(log.checkpoint).order_by(log.checkpoint.c.size.desc()).limit(1)
     return connection.execute(newest).one_or_none()
 
 
-def checkpoint_at(connection: sa.Connection, size: int) -> sa.Row[Any] | None:
+def checkpoint_at(connection: sa.Connection, size: int, log: Log = FIRST) -> sa.Row[Any] | None:
     """Return (size, text, time) of the checkpoint of exactly that size, if one was signed."""
-    return connection.execute(sa.select(checkpoint).where(checkpoint.c.size == size)).one_or_none()
+    here = sa.select(log.checkpoint).where(log.checkpoint.c.size == size)
+    return connection.execute(here).one_or_none()
 
 
-def checkpoints(connection: sa.Connection, until: int | None = None) -> list[tuple[int, str]]:
+def checkpoints(
+    connection: sa.Connection, until: int | None = None, log: Log = FIRST
+) -> list[tuple[int, str]]:
     """Return (size, note) of every checkpoint, or of those up to a size, the smallest first."""
-    rows = sa.select(checkpoint.c.size, checkpoint.c.text).order_by(checkpoint.c.size)
+    size, text = log.checkpoint.c.size, log.checkpoint.c.text
+    rows = sa.select(size, text).order_by(size)
     if until is not None:
-        rows = rows.where(checkpoint.c.size <= until)
-    return [(size, text) for size, text in connection.execute(rows)]
+        rows = rows.where(size <= until)
+    return [(at, note) for at, note in connection.execute(rows)]
 
 
-def cosigned(connection: sa.Connection, size: int, note: str) -> str:
+def cosigned(connection: sa.Connection, size: int, note: str, log: Log = FIRST) -> str:
     """Return the note of a checkpoint with the lines of its witnesses."""
-    here = sa.select(cosignature.c.line).where(cosignature.c.size == size)
-    return note + "".join(connection.scalars(here.order_by(cosignature.c.witness)))
+    columns = log.cosignature.c
+    here = sa.select(columns.line).where(columns.size == size)
+    return note + "".join(connection.scalars(here.order_by(columns.witness)))
 
 
-def witnesses_of(connection: sa.Connection, size: int) -> frozenset[str]:
+def witnesses_of(connection: sa.Connection, size: int, log: Log = FIRST) -> frozenset[str]:
     """Return the keys' names of those who cosigned the checkpoint of a size."""
-    here = sa.select(cosignature.c.witness).where(cosignature.c.size == size)
-    return frozenset(connection.scalars(here))
+    columns = log.cosignature.c
+    return frozenset(connection.scalars(sa.select(columns.witness).where(columns.size == size)))
 
 
-def settled_size(connection: sa.Connection, keys: Sequence[str], least: int) -> int | None:
+def settled_size(
+    connection: sa.Connection, keys: Sequence[str], least: int, log: Log = FIRST
+) -> int | None:
     """Return the largest size that so many of these keys cosigned; None where none is."""
-    found = sa.select(cosignature.c.size).where(cosignature.c.witness.in_(keys))
-    grouped = found.group_by(cosignature.c.size).having(sa.func.count() >= least)
-    return connection.scalar(grouped.order_by(cosignature.c.size.desc()).limit(1))
+    columns = log.cosignature.c
+    found = sa.select(columns.size).where(columns.witness.in_(keys))
+    grouped = found.group_by(columns.size).having(sa.func.count() >= least)
+    return connection.scalar(grouped.order_by(columns.size.desc()).limit(1))
 
 
-def sizes(connection: sa.Connection) -> tuple[int, int]:
-    """Return the number of entries and the latest checkpoint's size, both of one moment."""
-    last = sa.select(sa.func.max(entry.c.index)).scalar_subquery()
-    signed = sa.select(sa.func.max(checkpoint.c.size)).scalar_subquery()
+def sizes(connection: sa.Connection, log: Log = FIRST) -> tuple[int, int]:
+    """Return `tree_size` and the latest checkpoint's size, both of one moment."""
+    last = _last(log).scalar_subquery()
+    signed = sa.select(sa.func.max(log.checkpoint.c.size)).scalar_subquery()
     both = sa.select(sa.func.coalesce(last, -1), sa.func.coalesce(signed, 0))
     index, size = connection.execute(both).one()
     return index + 1, size
 
 
-def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T]) -> T:
+def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T], log: Log = FIRST) -> T:
     """Run work on the stored nodes with one query for all that it reads.
 
     Which nodes it reads must not depend on their hashes: it runs twice, first to tell its places.
@@ -168,23 +212,23 @@ def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T]) -> T:
         return b""
 
     work(remember)
-    found = hashes(connection, places)
+    found = hashes(connection, places, log)
     return work(lambda level, index: found[level, index])
 
 
 def hashes(
-    connection: sa.Connection, places: Sequence[tuple[int, int]]
+    connection: sa.Connection, places: Sequence[tuple[int, int]], log: Log = FIRST
 ) -> dict[tuple[int, int], bytes]:
     """Return place → hash of the nodes that are stored; a place is (level, index)."""
     if not places:
         return {}
     postgres = is_postgres(connection.engine)
-    rows = connection.execute(_wanted(postgres=postgres), _places(places, postgres=postgres))
+    rows = connection.execute(_wanted(log, postgres=postgres), _places(places, postgres=postgres))
     return {(level, index): digest for level, index, digest in rows}
 
 
-@lru_cache(maxsize=2)
-def _wanted(*, postgres: bool) -> sa.Select[Any]:
+@lru_cache(maxsize=4)
+def _wanted(log: Log, *, postgres: bool) -> sa.Select[Any]:
     """The places drive the join, each a look-up by key: of row values in a list SQLite reads the whole table."""
     if postgres:
         from kernel.arrays import Array
@@ -196,8 +240,10 @@ def _wanted(*, postgres: bool) -> sa.Select[Any]:
     else:
         wanted = sa.func.json_each(sa.bindparam("places", type_=sa.Text)).table_valued("value")
         level, place = (sa.func.json_extract(wanted.c.value, f"$[{at}]") for at in (0, 1))
-    here = sa.and_(node.c.level == level, node.c.index == place)
-    return sa.select(node.c.level, node.c.index, node.c.hash).select_from(wanted.join(node, here))
+    node = log.node.c
+    here = sa.and_(node.level == level, node.index == place)
+    found = sa.select(node.level, node.index, node.hash)
+    return found.select_from(wanted.join(log.node, here))
 
 
 def _places(places: Sequence[tuple[int, int]], *, postgres: bool) -> dict[str, Any]:
@@ -207,10 +253,13 @@ def _places(places: Sequence[tuple[int, int]], *, postgres: bool) -> dict[str, A
     return {"places": json.dumps(places)}
 
 
-def level(connection: sa.Connection, number: int, start: int, end: int) -> list[bytes]:
+def level(
+    connection: sa.Connection, number: int, start: int, end: int, log: Log = FIRST
+) -> list[bytes]:
     """Return the hashes of a level of the tree, places `start` up to `end`, as far as there are."""
-    here = sa.and_(node.c.level == number, node.c.index >= start, node.c.index < end)
-    return list(connection.scalars(sa.select(node.c.hash).where(here).order_by(node.c.index)))
+    columns = log.node.c
+    here = sa.and_(columns.level == number, columns.index >= start, columns.index < end)
+    return list(connection.scalars(sa.select(columns.hash).where(here).order_by(columns.index)))
 
 
 def places(connection: sa.Connection, start: int, end: int) -> list[tuple[str, int]]:
@@ -272,8 +321,8 @@ class NodeReader:
     A node that the table lacks is empty.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sa.Connection, log: Log = FIRST) -> None:
+        self._connection, self._node = connection, log.node.c
         self._held: dict[int, tuple[int, dict[int, bytes]]] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
@@ -284,7 +333,7 @@ class NodeReader:
         return held.get(index, b"")
 
     def _load(self, level: int, start: int) -> dict[int, bytes]:
-        rows = sa.select(node.c.index, node.c.hash).where(
-            node.c.level == level, node.c.index >= start, node.c.index < start + CHUNK
-        )
+        node, end = self._node, start + CHUNK
+        here = sa.and_(node.level == level, node.index >= start, node.index < end)
+        rows = sa.select(node.index, node.hash).where(here)
         return dict(map(tuple, self._connection.execute(rows)))

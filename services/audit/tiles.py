@@ -89,17 +89,17 @@ def of_level(level: int, count: int) -> Iterator[Tile]:
         yield Tile(level, full, rest)
 
 
-def read_tile(connection: sa.Connection, tile: Tile) -> bytes | None:
+def read_tile(connection: sa.Connection, tile: Tile, log: store.Log = store.FIRST) -> bytes | None:
     """Return the content; None where no checkpoint covers all of it, or a row is missing."""
-    _, signed = store.sizes(connection)
+    _, signed = store.sizes(connection, log)
     if not tile.is_covered(signed):
         return None
-    parts = _entries(connection, tile) if tile.level < 0 else _hashes(connection, tile)
+    parts = _entries(connection, tile) if tile.level < 0 else _hashes(connection, tile, log)
     return b"".join(parts) if len(parts) == tile.width else None
 
 
-def _hashes(connection: sa.Connection, tile: Tile) -> list[bytes]:
-    return store.level(connection, tile.level * HEIGHT, tile.start, tile.start + tile.width)
+def _hashes(connection: sa.Connection, tile: Tile, log: store.Log) -> list[bytes]:
+    return store.level(connection, tile.level * HEIGHT, tile.start, tile.start + tile.width, log)
 
 
 def _entries(connection: sa.Connection, tile: Tile) -> list[bytes]:
@@ -114,50 +114,67 @@ def bundled(leaf: bytes) -> bytes:
 
 def published(connection: sa.Connection, policy: Policy) -> tuple[sa.Row[Any], str] | None:
     """Return the newest checkpoint that is settled, else the newest signed one, and its cosigned note."""
-    size = settled_size(connection, policy)
-    latest = store.latest_checkpoint(connection)
-    row = store.checkpoint_at(connection, size) if size else latest
-    return (row, store.cosigned(connection, row.size, row.text)) if row is not None else None
+    log, size = store.LOGS[policy.suite.kind], settled_size(connection, policy)
+    latest = store.latest_checkpoint(connection, log)
+    row = store.checkpoint_at(connection, size, log) if size else latest
+    return (row, store.cosigned(connection, row.size, row.text, log)) if row is not None else None
 
 
 class TileServer:
-    """Answers requests for files; it writes nothing."""
+    """Answers requests for files of logs, each below a path of its own; it writes nothing."""
 
-    def __init__(self, engine: sa.Engine, policy: Policy) -> None:
-        self._engine, self._policy = engine, policy
+    def __init__(self, engine: sa.Engine, *policies: Policy) -> None:
+        self._engine = engine
+        logs = [(store.LOGS[policy.suite.kind], policy) for policy in policies]
+        self._logs = {log.path: (log, policy) for log, policy in logs}
         self._bundles = threading.BoundedSemaphore(BUNDLES)
 
     def answer(self, request: Request) -> Answer:
         try:
-            if request.path == "/checkpoint":
-                return self._checkpoint()
-            tile = parse_path(request.path.removeprefix("/"))
-            if tile is None or not request.path.startswith("/"):
-                return failed(HTTPStatus.NOT_FOUND)
-            return self._entries(tile, request) if tile.level < 0 else self._tile(tile)
+            return self._found(request)
         except Silent:
             return failed(HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def _checkpoint(self) -> Answer:
+    def _found(self, request: Request) -> Answer:
+        below, path = _split(request.path)
+        log, policy = self._logs.get(below, (None, None))
+        if log is None or policy is None:
+            return failed(HTTPStatus.NOT_FOUND)
+        if path == "checkpoint":
+            return self._checkpoint(policy)
+        tile = parse_path(path)
+        if tile is None:
+            return failed(HTTPStatus.NOT_FOUND)
+        return self._entries(tile, log, request) if tile.level < 0 else self._tile(tile, log)
+
+    def _checkpoint(self, policy: Policy) -> Answer:
         with looking(self._engine) as connection:
-            found = published(connection, self._policy)
+            found = published(connection, policy)
         if found is None:
             return failed(HTTPStatus.NOT_FOUND)
         return Answer(HTTPStatus.OK, found[1].encode(), TEXT, MOMENT)
 
-    def _tile(self, tile: Tile) -> Answer:
+    def _tile(self, tile: Tile, log: store.Log) -> Answer:
         with looking(self._engine) as connection:
-            content = read_tile(connection, tile)
+            content = read_tile(connection, tile, log)
         if content is None:
             return failed(HTTPStatus.NOT_FOUND)
         return Answer(HTTPStatus.OK, content, BYTES, FOR_EVER)
 
-    def _entries(self, tile: Tile, request: Request) -> Answer:
+    def _entries(self, tile: Tile, log: store.Log, request: Request) -> Answer:
         with self._bundles:
-            answer = self._tile(tile)
+            answer = self._tile(tile, log)
             if answer.status != HTTPStatus.OK or "gzip" not in request.encodings:
                 return answer
             return Answer(answer.status, gzip.compress(answer.body, 1, mtime=0), BYTES, PACKED)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Return what a log's paths begin with, and the path of its file."""
+    for log in store.LOGS.values():
+        if log.path and path.startswith(f"/{log.path}"):
+            return log.path, path[1 + len(log.path) :]
+    return ("", path[1:]) if path.startswith("/") else (path, "")
 
 
 def _elements(index: int) -> str:

@@ -7,7 +7,7 @@ and only a newer checkpoint from elsewhere shows it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from services.audit import merkle
 from services.audit.domain import LogEntry, columns
 from services.audit.note import Forged, Malformed, Verifier, parse_verifier, verify_checkpoint
 from services.audit.report import Comparison, Finding, Kind, Report
+from services.audit.suites import Digest
 
 T = TypeVar("T")
 Progress = Callable[[int], None]
@@ -45,8 +46,9 @@ def verify_log(
     Raises:
         Malformed: the verifier key is no key.
     """
-    signed, findings = _signed([*earlier, checkpoint], parse_verifier(verifier_key))
-    walk = _Walk(signed, nodes, findings)
+    verifier = parse_verifier(verifier_key)
+    signed, findings = _signed([*earlier, checkpoint], verifier)
+    walk = _Walk(signed, nodes, findings, verifier.suite.digest)
     if signed:
         for entry in _counted(entries, progress):
             if not walk.take(entry):
@@ -109,7 +111,7 @@ def _counted(items: Iterable[T], progress: Progress | None) -> Iterator[T]:
 class _Stored:
     """Leaf hashes as they were stored: their own tree, and where they first leave the entries."""
 
-    tree: merkle.Tree = field(default_factory=merkle.Tree)
+    tree: merkle.Tree
     first: int | None = None
     signed: bool = False
 
@@ -129,15 +131,22 @@ class _Walk:
     """
 
     def __init__(
-        self, signed: dict[int, bytes], nodes: merkle.Nodes | None, findings: list[Finding]
+        self,
+        signed: dict[int, bytes],
+        nodes: merkle.Nodes | None,
+        findings: list[Finding],
+        digest: Digest,
     ) -> None:
-        self.tree = merkle.Tree()
+        self.tree = merkle.Tree(digest=digest)
         self._signed, self._nodes, self._findings = signed, nodes, findings
         self._end, self._whole = max(signed, default=0), True
         self._good, self._bad = 0, 0
         self._positions: Counter[tuple[str, int]] = Counter()
         self._found: Counter[Kind] = Counter()
-        self._stored = (_Stored(), _Stored())  # in the entries' rows, in the nodes' rows
+        self._stored = (
+            _Stored(self.tree),
+            _Stored(self.tree),
+        )  # in the entries' rows, in the nodes' rows
         self._inner: Finding | None = None
 
     def take(self, entry: LogEntry) -> bool:
@@ -185,7 +194,7 @@ class _Walk:
         self._positions[journal] = entry.position
 
     def _append(self, entry: LogEntry) -> None:
-        digest = _leaf_hash(entry)
+        digest = _leaf_hash(entry, self.tree.digest)
         self.tree, (_, *inner) = merkle.extend(self.tree, [digest])
         if entry.leaf_hash:
             self._stored[0].take(entry.leaf_hash, digest)
@@ -214,8 +223,8 @@ class _Walk:
             self._findings.append(Finding(kind, index, index, detail))
 
 
-def _leaf_hash(entry: LogEntry) -> bytes:
+def _leaf_hash(entry: LogEntry, digest: Digest) -> bytes:
     try:
-        return merkle.leaf_hash(entry.leaf)
+        return merkle.leaf_hash(entry.leaf, digest)
     except ValueError:  # no journal holds such an entry: any hash but the signed one will do
         return merkle.EMPTY_ROOT

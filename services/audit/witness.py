@@ -165,13 +165,15 @@ class Witness:
 
     def _refusal(self, tx: sa.Connection, offer: _Offer) -> Answer | None:
         offered, newest = offer.checkpoint, _latest(tx, offer.checkpoint.origin)
-        held, root = (newest.size, newest.root) if newest else (0, merkle.EMPTY_ROOT)
+        digest = self._logs[offered.origin].suite.digest
+        held, root = (newest.size, newest.root) if newest else (0, digest(b""))
         same = _at(tx, offered.origin, offered.size)
         if same is not None and same.root != offered.root:
             self._accuse(tx, Kind.FORK, same.note, offer)
         if offer.old != held:
             return Answer(HTTPStatus.CONFLICT, f"{held}\n".encode(), SIZE_TYPE)
-        if not merkle.consistency_holds(held, offered.size, root, offered.root, offer.proof):
+        proof = (held, offered.size, root, offered.root, offer.proof)
+        if not merkle.consistency_holds(*proof, digest):
             if newest is not None and offered.size > held:
                 self._accuse(tx, Kind.UNPROVEN, newest.note, offer)
             return failed(HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, store
 from services.audit.bundle import Writer
-from services.audit.note import COSIGNATURE, Signer, cosign, parse
+from services.audit.note import Signer, cosign, parse
 from services.audit.policy import Policy, Witness, quorum_of
+from services.audit.suites import COSIGNATURE
 from services.audit.tiles import Tile, of_level, read_tile
 from tests.service.audit_log import Log
 
@@ -45,25 +46,30 @@ def log_at(path: Path) -> Log:
     return log
 
 
-def notes_of(log: Log) -> list[str]:
+def notes_of(log: Log, tables: store.Log = store.FIRST) -> list[str]:
     with log.sink._engine.connect() as connection:
-        return [text for _, text in store.checkpoints(connection)]
+        return [text for _, text in store.checkpoints(connection, log=tables)]
 
 
-def whole(log: Log, path: Path, note: str, size: int = SIZE) -> Path:
-    with log.sink._engine.connect() as connection, Writer(path, POLICY.text(), note) as bundle:
+def whole(log: Log, path: Path, note: str, size: int = SIZE, policy: Policy = POLICY) -> Path:
+    tables = store.LOGS[policy.suite.kind]
+    with log.sink._engine.connect() as connection, Writer(path, policy.text(), note) as bundle:
         for entries in of_level(-1, size):
             for tile in (entries, Tile(0, entries.index, entries.width)):
-                bundle.tile(tile, read_tile(connection, tile) or b"")
+                bundle.tile(tile, read_tile(connection, tile, tables) or b"")
     return path
 
 
-def some(log: Log, path: Path, note: str, indexes: Iterable[int] = SOME) -> Path:
-    with log.sink._engine.connect() as connection, Writer(path, POLICY.text(), note) as bundle:
+def some(
+    log: Log, path: Path, note: str, indexes: Iterable[int] = SOME, policy: Policy = POLICY
+) -> Path:
+    tables = store.LOGS[policy.suite.kind]
+    digest = tables.suite.digest
+    with log.sink._engine.connect() as connection, Writer(path, policy.text(), note) as bundle:
         for index in indexes:
             (entry,) = store.read_entries(connection, after=index - 1, until=index + 1)
             proof = store.with_nodes(
-                connection, lambda n, i=index: merkle.inclusion_proof(i, SIZE, n)
+                connection, lambda n, i=index: merkle.inclusion_proof(i, SIZE, n, digest), tables
             )
             bundle.entry(index, entry.leaf, proof)
     return path

@@ -180,7 +180,7 @@ DAMAGES: list[tuple[str, Callable[[sa.Connection], object]]] = [
     ("entry gone", lambda tx: tx.execute(sa.delete(store.entry).where(store.entry.c.index == 9))),
     (
         "hash altered",
-        lambda tx: tx.execute(sa.update(store.node).values(hash=bytes(32))),
+        lambda tx: tx.execute(sa.update(store.FIRST.node).values(hash=bytes(32))),
     ),
 ]
 

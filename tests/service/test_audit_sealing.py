@@ -144,7 +144,7 @@ async def test_of_two_that_sign_the_second_signs_nothing(engine: sa.Engine, log:
 
 
 async def test_damage_raises_the_alarm_and_its_end_ends_it(engine: sa.Engine, log: Log) -> None:
-    look = Sealing(log.sealer, log.lines).look
+    look = Sealing(log.lines, log.sealer).look
     alarm = metrics.AUDIT_ALARM.labels("damaged")
     log.tell("platforms", lines(1, 3))
     change(log, 2, b"another")
@@ -166,7 +166,7 @@ async def test_a_source_that_ends_early_once_is_no_alarm(engine: sa.Engine, log:
         ended.append(True)
         return found if len(ended) > 1 else found[:1]
 
-    sealing = Sealing(log.sealer, short)
+    sealing = Sealing(short, log.sealer)
     log.tell("platforms", lines(1, 3))
     assert await sealing.look() > 0
     assert metrics.AUDIT_ALARM.labels("damaged")._value.get() == 0
@@ -182,6 +182,6 @@ async def test_a_silent_source_delays_the_signing_and_is_no_alarm(
         raise OSError("away")
 
     log.tell("platforms", lines(1, 3))
-    assert await Sealing(log.sealer, away).look() > 0
+    assert await Sealing(away, log.sealer).look() > 0
     assert metrics.AUDIT_ALARM.labels("damaged")._value.get() == 0
     assert signed(engine) == []

@@ -64,7 +64,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
 
 @pytest.fixture
 def servicer(engine: sa.Engine) -> AuditServicer:
-    return AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)), ASKING, REGISTRIES)
+    return AuditServicer(engine, [Policy((SIGNER.verifier,))], ASKING, REGISTRIES)
 
 
 async def listed(servicer: AuditServicer, **query: Any) -> list[pb.Entry]:
@@ -261,7 +261,7 @@ async def test_the_latest_checkpoint_is_the_default(servicer: AuditServicer) -> 
 async def test_an_empty_log_answers_without_a_fault(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'empty.db'}")
     store.metadata.create_all(engine)
-    servicer = AuditServicer(engine, SIGNER, Policy((SIGNER.verifier,)), ASKING, REGISTRIES)
+    servicer = AuditServicer(engine, [Policy((SIGNER.verifier,))], ASKING, REGISTRIES)
     assert await listed(servicer) == []
     for call in (
         servicer.GetCheckpoint(pb.GetCheckpointRequest(), AUDITOR),

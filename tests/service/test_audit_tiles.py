@@ -143,9 +143,7 @@ def test_the_example_of_the_specification() -> None:
 
 
 async def test_tiles_come_by_grpc_too(log: Log, files: TileServer) -> None:
-    servicer = AuditServicer(
-        log.sink._engine, SIGNER, Policy((SIGNER.verifier,)), ASKING, REGISTRIES
-    )
+    servicer = AuditServicer(log.sink._engine, [Policy((SIGNER.verifier,))], ASKING, REGISTRIES)
     for path in ("tile/0/001", "tile/entries/002.p/188"):
         answer = await servicer.ReadTile(pb.ReadTileRequest(path=path), AUDITOR)
         assert answer.content == get(files, path).body

@@ -56,7 +56,7 @@ class Copy:
         with engine.connect() as connection:
             self.entries = list(store.read_entries(connection))
             notes = [note for _, note in store.checkpoints(connection)]
-            rows = connection.execute(sa.select(store.node))
+            rows = connection.execute(sa.select(store.FIRST.node))
             self.nodes: dict[tuple[int, int], bytes] = {(row[0], row[1]): row[2] for row in rows}
         self.notes = [notes[size - 1] for size in BATCHES[1:]]
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.cosigning import Cosigning
+from app.cosigning import Cosigning, Waiting
 from kernel import database, metrics
 from kernel.web import Answer, Request, WebServer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, store
-from services.audit.cosigning import Collector, Outcome, post
+from services.audit.cosigning import Collector, Outcome, Progress, post
 from services.audit.note import (
-    COSIGNATURE,
     Checkpoint,
     Signer,
     cosigners,
@@ -25,6 +24,7 @@ from services.audit.note import (
 )
 from services.audit.policy import Policy, quorum_of
 from services.audit.policy import Witness as Trusted
+from services.audit.suites import COSIGNATURE
 from services.audit.tiles import published
 from services.audit.witness import MOST_BODY, Kind, Witness
 from tests.service.audit_log import Log
@@ -344,10 +344,10 @@ async def test_a_witness_that_lies_does_not_count(province: Province) -> None:
 
 
 def test_the_age_is_that_of_the_oldest_unsettled_entry() -> None:
-    cosigning = Cosigning(None)  # type: ignore[arg-type]
-    assert cosigning._age(0, 0, 100.0) == 0
-    assert cosigning._age(5, 0, 101.0) == 0
-    assert cosigning._age(9, 0, 103.0) == 2
-    assert cosigning._age(9, 5, 104.0) == 1
-    assert cosigning._age(9, 9, 105.0) == 0
-    assert cosigning._age(9, 9, 190.0) == 0
+    waiting = Waiting()
+    assert waiting.age(Progress(0, 0), 100.0) == 0
+    assert waiting.age(Progress(5, 0), 101.0) == 0
+    assert waiting.age(Progress(9, 0), 103.0) == 2
+    assert waiting.age(Progress(9, 5), 104.0) == 1
+    assert waiting.age(Progress(9, 9), 105.0) == 0
+    assert waiting.age(Progress(9, 9), 190.0) == 0

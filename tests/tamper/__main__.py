@@ -3,7 +3,11 @@
 import argparse
 import sys
 
+from tests.service import sm_keys
+from tests.tamper import edits
 from tests.tamper.campaign import campaign
+
+SIGNERS = {signer.suite.name: signer for signer in (edits.SIGNER, sm_keys.SIGNER)}
 
 
 def main() -> int:
@@ -11,17 +15,18 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--edits", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--suite", choices=sorted(SIGNERS), default="sha256-ed25519")
     said = parser.parse_args()
 
     def progress(done: int) -> None:
         if done % 10_000 == 0:
             print(f"{done} of {said.edits}", file=sys.stderr, flush=True)
 
-    found = campaign(said.rows, said.edits, said.seed, progress)
+    found = campaign(said.rows, said.edits, said.seed, progress, SIGNERS[said.suite])
     for line in found.missed[:20]:
         print(line)
     print(
-        f"{found.edits} edits of {said.rows} entries, seed {said.seed}: {len(found.missed)} missed; "
+        f"{said.suite}: {found.edits} edits of {said.rows} entries, seed {said.seed}: {len(found.missed)} missed; "
         f"{found.checked_sound} checks of the untouched log: {found.false_alarms} false alarms"
     )
     return bool(found.missed or found.false_alarms)

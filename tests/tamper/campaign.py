@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from services.audit.note import Signer
+from services.audit.note import Signer, generate
+from services.audit.suites import ED25519
 from tests.tamper import edits
 from tests.tamper.edits import Edit, Stored
 
@@ -23,10 +24,14 @@ class Found:
 
 
 def campaign(
-    rows: int, edits_: int, seed: int, progress: Callable[[int], None] | None = None
+    rows: int,
+    edits_: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+    signer: Signer = edits.SIGNER,
 ) -> Found:
-    """Make so many random edits, one at a time, and check each."""
-    log, found = edits.stored(rows), Found()
+    """Make so many random edits of a signer's log, one at a time, and check each."""
+    log, found = edits.stored(rows, signer), Found()
     for edit in _random(log, Random(seed), edits_):
         if found.edits % SOUND_EVERY == 0:
             found.checked_sound += 1
@@ -49,7 +54,7 @@ def _random(log: Stored, chance: Random, count: int) -> Iterator[Edit]:
         lambda log, c: edits.truncation(log, c.randrange(len(log.entries))),
         lambda log, c: edits.rollback(log, c.randrange(len(log.notes) - 1)),
         _rewritten,
-        lambda log, c: edits.replaced_key(log, Signer(edits.SIGNER.name, c.randbytes(32))),
+        lambda log, c: edits.replaced_key(log, _forger(log, c)),
     ]
     for _ in range(count):
         yield chance.choice(kinds)(log, chance)
@@ -58,7 +63,7 @@ def _random(log: Stored, chance: Random, count: int) -> Iterator[Edit]:
 def _flipped_field(log: Stored, chance: Random) -> Edit:
     index = chance.randrange(len(log.entries))
     entry = log.entries[index]
-    name = chance.choice(("event", "leaf_hash"))
+    name = chance.choice(("event", "leaf_hash")) if entry.leaf_hash else "event"
     raw = getattr(entry, name)
     edited = edits.edited(entry, name, edits.flip(raw, chance.randrange(8 * len(raw))))
     return Edit(f"{name} of {index}", edits.with_entry(log, index, edited), index)
@@ -86,5 +91,12 @@ def _swapped(log: Stored, chance: Random) -> Edit:
 
 
 def _rewritten(log: Stored, chance: Random) -> Edit:
-    signer = chance.choice((edits.SIGNER, Signer(edits.SIGNER.name, chance.randbytes(32))))
+    signer = chance.choice((log.signer, _forger(log, chance)))
     return edits.rewritten(log, chance.randrange(len(log.entries)), chance.randbytes(20), signer)
+
+
+def _forger(log: Stored, chance: Random) -> Signer:
+    """Return another key under the log's name; one of SM2 is from the system's randomness."""
+    if log.signer.kind == ED25519:
+        return Signer(log.signer.name, chance.randbytes(32))
+    return generate(log.signer.name, log.signer.kind)

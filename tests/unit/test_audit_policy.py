@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.audit.note import COSIGNATURE, Signer
+from services.audit.note import Signer
 from services.audit.policy import NONE, PolicyError, parse_policy, quorum_of
+from services.audit.suites import COSIGNATURE
 
 LOG = Signer("log.example/henan", bytes(32)).verifier.encoded()
 KEYS = {n: Signer(f"w/{n}", bytes([i] * 32), COSIGNATURE).verifier for i, n in enumerate("ABCD", 1)}

@@ -22,6 +22,26 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Suite:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SuiteEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Suite.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUITE_UNSPECIFIED: _Suite.ValueType  # 0
+    """SHA-256 and Ed25519: the log that is always kept."""
+    SUITE_SM3_SM2: _Suite.ValueType  # 1
+    """SM3 (GB/T 32905) and SM2 (GB/T 32918). Its key has the type 0xff and the name `luoshu.sm2-sm3.v1`."""
+
+class Suite(_Suite, metaclass=_SuiteEnumTypeWrapper):
+    """Suite is how a log hashes, and how its key signs. Each log has an origin, a key and checkpoints of its own."""
+
+SUITE_UNSPECIFIED: Suite.ValueType  # 0
+"""SHA-256 and Ed25519: the log that is always kept."""
+SUITE_SM3_SM2: Suite.ValueType  # 1
+"""SM3 (GB/T 32905) and SM2 (GB/T 32918). Its key has the type 0xff and the name `luoshu.sm2-sm3.v1`."""
+Global___Suite: _TypeAlias = Suite  # noqa: Y015
+
 class _Question:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -381,10 +401,13 @@ class GetInclusionProofRequest(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     JOURNAL_POSITION_FIELD_NUMBER: _builtins.int
     TREE_SIZE_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """By its place in the log, from 0."""
     tree_size: _builtins.int
     """Number of entries of the log meant; 0 means the latest checkpoint's."""
+    suite: Global___Suite.ValueType
+    """Which log."""
     @_builtins.property
     def journal_position(self) -> Global___JournalPosition:
         """By its place in its journal."""
@@ -395,10 +418,11 @@ class GetInclusionProofRequest(_message.Message):
         index: _builtins.int = ...,
         journal_position: Global___JournalPosition | None = ...,
         tree_size: _builtins.int = ...,
+        suite: Global___Suite.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "index", b"index", "journal_position", b"journal_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "index", b"index", "journal_position", b"journal_position", "tree_size", b"tree_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "index", b"index", "journal_position", b"journal_position", "suite", b"suite", "tree_size", b"tree_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["index", "journal_position"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
@@ -454,19 +478,23 @@ class GetConsistencyProofRequest(_message.Message):
 
     FIRST_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
     first: _builtins.int
     """Number of entries of the smaller log, from 1."""
     last: _builtins.int
     """Number of entries of the larger log; 0 means the latest checkpoint's."""
+    suite: Global___Suite.ValueType
+    """Which log."""
     def __init__(
         self,
         *,
         first: _builtins.int = ...,
         last: _builtins.int = ...,
+        suite: Global___Suite.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last", "suite", b"suite"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -513,22 +541,26 @@ class GetCheckpointRequest(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
     EXPORT_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Number of entries that the checkpoint covers; 0 means the latest."""
     settled: _builtins.bool
     """With size 0: the latest that is settled, which a quorum of witnesses cosigned. NOT_FOUND where none is."""
     export: _builtins.bool
     """The log is about to be taken away as a file: it leaves an access event."""
+    suite: Global___Suite.ValueType
+    """Which log."""
     def __init__(
         self,
         *,
         size: _builtins.int = ...,
         settled: _builtins.bool = ...,
         export: _builtins.bool = ...,
+        suite: Global___Suite.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["export", b"export", "settled", b"settled", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["export", b"export", "settled", b"settled", "size", b"size", "suite", b"suite"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -587,16 +619,20 @@ class ReadTileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PATH_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Its path in C2SP tlog-tiles: `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`, such as `tile/0/x001/067.p/5`."""
+    suite: Global___Suite.ValueType
+    """Which log; the entries are those of every log."""
     def __init__(
         self,
         *,
         path: _builtins.str = ...,
+        suite: Global___Suite.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "suite", b"suite"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

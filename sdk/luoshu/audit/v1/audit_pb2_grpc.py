@@ -33,7 +33,7 @@ class AuditServiceStub:
     "luoshu-entry-v1\n" + source + "/" + shard + "/" + position + "\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    bytes. A second log of the same entries, with SM3 and SM2, is kept where the operator wants it: see Suite. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
     tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
@@ -93,7 +93,7 @@ class AuditServiceServicer:
     "luoshu-entry-v1\n" + source + "/" + shard + "/" + position + "\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    bytes. A second log of the same entries, with SM3 and SM2, is kept where the operator wants it: see Suite. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
     tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 
@@ -213,7 +213,7 @@ class AuditService:
     "luoshu-entry-v1\n" + source + "/" + shard + "/" + position + "\n" + event
 
     where shard and position are decimal without leading zeros and event is the journal's exact bytes; a leaf has at most 65 535
-    bytes. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
+    bytes. A second log of the same entries, with SM3 and SM2, is kept where the operator wants it: see Suite. A checkpoint is a C2SP tlog-checkpoint in a C2SP signed note (Ed25519), with the witnesses' cosignatures (C2SP
     tlog-cosignature v1) as further lines of it. No personal datum is in any of it.
     """
 

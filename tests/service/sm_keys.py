@@ -1,0 +1,11 @@
+"""The key pair of GB/T 32918.5, Annex A.2, as the signing key of a log."""
+
+from services.audit.note import Signer
+from services.audit.suites import SM2
+
+PRIVATE = bytes.fromhex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8")
+PUBLIC = bytes.fromhex(
+    "09F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020"
+    "CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
+)
+SIGNER = Signer("log.example/henan/sm", PRIVATE + PUBLIC, SM2)
