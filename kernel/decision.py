@@ -179,8 +179,9 @@ class Decision:
         new = _copy(old.message)
         chosen = move.action(new, self._command.request, self)
         new.state = self._resource.lifecycle.target(move, chosen)
-        if move.overrides:
-            self._access.append(_override(self._command))
+        aside = move.overrides(new, self._command.request) if move.overrides else {}
+        if aside:
+            self._access.append(_override(self._command, aside))
         return self._settled(new, old, move.name)
 
     def _to_move(self, action: str) -> tuple[Held, Move]:
@@ -342,7 +343,7 @@ def shown(command: Command, record: Any, standing: Standing) -> list[Access]:
     return reading(command.caller, command.action, [record] if personal.commitments(record) else [])
 
 
-def _override(command: Command) -> Access:
+def _override(command: Command, aside: Mapping[str, str]) -> Access:
     return Access(
         Kind.OVERRIDDEN,
         command.caller,
@@ -351,6 +352,7 @@ def _override(command: Command) -> Access:
         request_id=command.request_id,
         request_hash=command.fingerprint,
         reason=command.reason,
+        details=aside,
     )
 
 

@@ -1,6 +1,6 @@
 """A lifecycle is a table: from, action, to, who may. Nothing else moves a record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -36,14 +36,18 @@ OF_ROLE = {
 """How a role's holder must stand to the record where a move does not say; every other role: the lead department."""
 
 
+Aside = Callable[[Any, Any], Mapping[str, str]]
+"""(changed record, request) → what was set aside, in texts without personal data."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One line of the table.
 
     `source`: one state or several. `target`: one state, or several of which the rule returns one. `by`: the roles that may.
     `of`: how the caller's department stands to the record (by role where empty). `four_eyes`: not by the record's author.
-    `within`: working days that the step may take, for the printed table; 0 where nothing is set. `overrides`: it sets a rule or
-    an earlier decision aside, and an auditor finds it as such.
+    `within`: working days that the step may take, for the printed table; 0 where nothing is set. `overrides`: tells what rule or
+    earlier decision the request set aside, so that an auditor finds it as such; nothing where it set none aside.
     """
 
     source: int | tuple[int, ...]
@@ -53,7 +57,7 @@ class Move:
     of: Of | None = None
     four_eyes: bool = False
     within: int = 0
-    overrides: bool = False
+    overrides: Aside | None = None
 
     @property
     def name(self) -> str:

@@ -193,7 +193,14 @@ REVIEW = (
 OVERRIDES = (
     *(Move(state, eligibility.request_override, state, OFFICER) for state in HELD_TO_RULES),
     *(
-        Move(state, eligibility.decide_override, state, APPROVER, four_eyes=True)
+        Move(
+            state,
+            eligibility.decide_override,
+            state,
+            APPROVER,
+            four_eyes=True,
+            overrides=eligibility.set_aside,
+        )
         for state in HELD_TO_RULES
     ),
 )

@@ -220,3 +220,14 @@ def decide_override(
     override.granted, override.decided_by = command.granted, case.caller.actor
     override.decision_reason = command.reason
     override.decide_date.CopyFrom(effective_day(case))
+
+
+def set_aside(
+    application: pb.Application, command: pb.DecideOverrideApplicationRequest
+) -> dict[str, str]:
+    """Return what a decision set aside, and who had asked for it; nothing where it was declined."""
+    if not command.granted:
+        return {}
+    override = next(o for o in application.overrides if o.number == command.number)
+    stage = pb.EligibilityStage.Name(override.stage)
+    return {"rule": override.rule, "stage": stage, "requested_by": override.requested_by}

@@ -12,6 +12,7 @@ from kernel.access import access_source
 from luoshu.journal.v1.journal_pb2 import AccessEvent
 from tests import invariants
 from tests.running import Running, Who, new_request_id, refusal
+from tests.service.access_events import events
 from tests.service.registry_suite import (
     APPLICANT,
     AUDITOR,
@@ -31,13 +32,6 @@ of_persons = pytest.mark.parametrize("sample", PERSONAL, ids=str)
 def somebody(roles: tuple[str, ...], department: str = "X") -> Who:
     """Return a caller whom no other test knows: floods are counted by account."""
     return Who(f"u{new_request_id()[:12]}", department, roles)
-
-
-def events(running: Running, service: str, after: int = 0) -> list[AccessEvent]:
-    rows = running.rows(
-        service, "SELECT event FROM access_journal WHERE position > ? ORDER BY position", after
-    )
-    return [AccessEvent.FromString(event) for (event,) in rows]
 
 
 def head(running: Running, service: str) -> int:

@@ -1,6 +1,7 @@
 """What only an operator does: start, stop, another setting, another key; and a rule that somebody sets aside."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,11 @@ async def test_another_key_is_told_without_the_key(url: str) -> None:
     assert all(SECRET.hex() not in str(event) for event in found)
 
 
-def overriding() -> Service:
-    """Return the toy service with a recognition that sets a rule aside."""
-    moves = tuple(dataclasses.replace(m, overrides=m.name == "recognize") for m in LIFECYCLE.moves)
+def overriding(aside: Mapping[str, str]) -> Service:
+    """Return the toy service with a recognition that sets this aside."""
+    recognize = (m for m in LIFECYCLE.moves if m.name == "recognize")
+    marked = {move: dataclasses.replace(move, overrides=lambda *_: aside) for move in recognize}
+    moves = tuple(marked.get(move, move) for move in LIFECYCLE.moves)
     resource = Resource(
         PLATFORM.record, dataclasses.replace(LIFECYCLE, moves=moves), PLATFORM.columns
     )
@@ -88,7 +91,7 @@ def overriding() -> Service:
 
 
 def test_a_move_that_sets_a_rule_aside_is_told_with_its_reason(tmp_path: Path) -> None:
-    service = overriding()
+    service = overriding({"rule": "grade"})
     writer = kernel_world.writer(kernel_world.schema(tmp_path / "toy.db", service), None, service)
     created = creation()
     writer.write([Work((created,))])
@@ -101,3 +104,15 @@ def test_a_move_that_sets_a_rule_aside_is_told_with_its_reason(tmp_path: Path) -
     assert (event.change.action, event.access.attempted) == ("overridden", "recognize")
     assert (event.change.record, event.change.reason) == (created.name, "特批")
     assert event.change.request_id == done.request_id
+    assert dict(event.access.details) == {"rule": "grade"}
+
+
+def test_a_move_that_could_and_did_not_set_a_rule_aside_is_not_told(tmp_path: Path) -> None:
+    service = overriding({})
+    writer = kernel_world.writer(kernel_world.schema(tmp_path / "toy.db", service), None, service)
+    created = creation()
+    writer.write([Work((created,))])
+    writer.write([Work((command("submit", created.name),))])
+    writer.write([Work((command("recognize", created.name, OFFICER),))])
+    with writer.engine.connect() as tx:
+        assert writer.store.access.told(tx, 0) == []

@@ -8,6 +8,7 @@ from kernel.dates import ONE_DAY, from_date
 from luoshu.funding.v1 import funding_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Person
 from tests.running import Running, Who, refusal
+from tests.service.access_events import events
 from tests.service.registry_suite import (
     APPLICANT,
     APPROVER,
@@ -118,6 +119,16 @@ def test_an_override_needs_a_second_account_and_lets_the_application_pass(
     wrong = refusal(lambda: registries.call("DecideOverrideApplication", both, **decision))
     assert wrong.reason == "FOUR_EYES"
     registries.call("DecideOverrideApplication", SECOND, **decision)
+    (told,) = [e for e in events(registries, "funding") if e.change.action == "overridden"]
+    change = told.change
+    assert (change.record, change.reason) == (name, "同意")
+    assert (change.actor, change.department, list(change.roles)) == ("sun", "DST", ["approver"])
+    assert len(told.access.request_hash) == 16
+    assert dict(told.access.details) == {
+        "rule": "one-recommending-unit",
+        "stage": "ELIGIBILITY_STAGE_SUBMISSION",
+        "requested_by": OFFICER.actor,
+    }
     submitted = registries.call("SubmitApplication", APPLICANT, name=name)
     assert [override.decided_by for override in submitted.overrides] == [SECOND.actor]
     found = explained(registries, name, stage=pb.ELIGIBILITY_STAGE_SUBMISSION)
