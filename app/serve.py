@@ -26,7 +26,6 @@ from app.settings import PREFIX, Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
 from kernel.access_room import AccessRoom
-from kernel.access_store import Recorder
 from kernel.consumer import Follower, RoomSink
 from kernel.erasure import PrivacyServicer
 from kernel.events import EventServicer
@@ -48,8 +47,8 @@ from luoshu.privacy.v1 import privacy_pb2
 
 log = structlog.get_logger(__name__)
 
-Contract = tuple[Any, dict[str, rpc.Behaviour], Recorder | None]
-"""A contract, the code of its RPCs, and who keeps what they deny; None: they do it themselves."""
+Contract = tuple[Any, dict[str, rpc.Behaviour], rpc.Keeper]
+"""A contract, the code of its RPCs, and who keeps what they deny and hand out."""
 MOST_PORT = 65_535
 THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
 FAREWELL = 0.3  # seconds in which calls that are on their way are told so; gRPC would cancel them without a word
@@ -115,8 +114,8 @@ class Process:
         for name in self.names:
             migrate.ready(name, self.settings.database(name))
         self._gate, edges = rpc.Gate(self._identity()), list[rpc.Edge]()
-        for contract, code, recorder in self._contracts(pack):
-            methods, its_edges = rpc.handlers(self._gate, contract, code, recorder)
+        for contract, code, keeper in self._contracts(pack):
+            methods, its_edges = rpc.handlers(self._gate, contract, code, keeper)
             self._served.append((contract, methods))
             edges += its_edges
         self._health = _health()
@@ -148,11 +147,12 @@ class Process:
         for service in REGISTRIES:
             if service.name in self.names:
                 room = self._open(service, pack)
-                contracts.append((service.contract, behaviours(room, own_behaviours(room)), room))
+                code = behaviours(room, own_behaviours(room))
+                contracts.append((service.contract, code, rpc.always(room)))
         contracts += [self._reader(name, pack) for name in READERS if name in self.names]
         journal = journal_pb2.DESCRIPTOR.services_by_name["JournalService"]
         servicer = JournalServicer(self.journals, self.recorders)
-        contracts.append((journal, own_rpcs(servicer), None))
+        contracts.append((journal, own_rpcs(servicer), rpc.nobody))
         self._relay_all()
         for name, reactions in FOLLOWING.items():
             if name in self.names:
@@ -165,10 +165,10 @@ class Process:
         if self.rooms:
             privacy = privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"]
             code = own_rpcs(PrivacyServicer(self.rooms))
-            contracts.append((privacy, code, next(iter(self.rooms.values()))))
+            contracts.append((privacy, code, rpc.named("service", self.rooms)))
         events = events_pb2.DESCRIPTOR.services_by_name["EventService"]
-        any_ = next(iter(self.recorders.values()))
-        contracts.append((events, own_rpcs(EventServicer(self._parking, self.recorders)), any_))
+        code = own_rpcs(EventServicer(self._parking, self.recorders))
+        contracts.append((events, code, rpc.named("consumer", self.recorders)))
         return contracts
 
     def _open(self, service: Service, pack: Pack) -> Room:
@@ -203,7 +203,7 @@ class Process:
         self._sinks.append(reader.sink)
         if name == "audit":
             self._audit(reader)
-        return reader.contract, own_rpcs(reader.servicer), reader.access
+        return reader.contract, own_rpcs(reader.servicer), rpc.always(reader.access)
 
     @property
     def _parking(self) -> dict[str, Parks]:

@@ -68,7 +68,23 @@ SERVER_OPTIONS = (
 
 Handler = Any  # grpc.RpcMethodHandler, of bytes to bytes
 Behaviour = Callable[[Any, Caller], Any]  # a coroutine, or an async generator when it streams
+Keeper = Callable[[Any], Recorder | None]
+"""A request (None where it is not at hand) → who keeps what is denied and handed out; None: whoever answers does."""
 _validator = protovalidate.Validator()
+
+
+def nobody(_request: Any) -> None:
+    return None
+
+
+def always(recorder: Recorder) -> Keeper:
+    return lambda _request: recorder
+
+
+def named(field: str, recorders: Mapping[str, Recorder]) -> Keeper:
+    """Choose by the service that a request names; where it names none of these, the first."""
+    first = next(iter(recorders.values()))
+    return lambda request: recorders.get(getattr(request, field, ""), first)
 
 
 class Rows(NamedTuple):
@@ -116,9 +132,9 @@ class Edge:
         gate: Gate,
         method: MethodDescriptor,
         behaviour: Behaviour,
-        recorder: Recorder | None = None,
+        keeper: Keeper = nobody,
     ) -> None:
-        self._gate, self._behaviour, self._recorder = gate, behaviour, recorder
+        self._gate, self._behaviour, self._keeper = gate, behaviour, keeper
         self._recording = set[asyncio.Task[None]]()
         self._exports = str(method.GetOptions().Extensions[journal_pb2.exports])
         self._request: Any = GetMessageClass(method.input_type)
@@ -160,39 +176,38 @@ class Edge:
         try:
             answer = await self._behaviour(request, caller)
         except (Denied, Hidden) as refusal:
-            await self._recorded(refusal, caller, raw, getattr(request, "name", ""))
+            await self._recorded(refusal, caller, raw, request)
             raise
-        if self._recorder is not None and self._hands_out(request):
-            access = self._access(Kind.EXPORTED, caller, raw, getattr(request, "name", ""))
-            await self._recorder.record(access)
+        if self._hands_out(request) and (recorder := self._keeper(request)) is not None:
+            about = getattr(request, "name", "") or getattr(request, "path", "")
+            mark = recorder.mark(raw)
+            said = Access(Kind.EXPORTED, caller, self._name, about, request_hash=mark)
+            await recorder.record(said)
         return answer
 
     def _hands_out(self, request: Any) -> bool:
-        """Tell whether the contract calls this an export; of several pages the first is one."""
-        asked = self._exports == "always" or getattr(request, self._exports or "-", False)
-        return bool(self._exports and asked) and not getattr(request, "page_token", "")
-
-    def _access(
-        self, kind: Kind, caller: Caller, raw: bytes, record: str, code: str = ""
-    ) -> Access:
-        mark = self._recorder.mark(raw) if self._recorder else b""
-        return Access(kind, caller, self._name, record, code, request_hash=mark)
+        """Tell whether the contract calls this an export."""
+        field, _, beginning = self._exports.partition("=")
+        asked = getattr(request, field, False) if field else False
+        return field == "always" or (bool(asked) and str(asked).startswith(beginning))
 
     async def _recorded(
-        self, refusal: Denied | Hidden, caller: Caller, raw: bytes, record: str
+        self, refusal: Denied | Hidden, caller: Caller, raw: bytes, request: Any = None
     ) -> None:
         """Keep what was denied, unless the writer has. It is answered after that; not so a hidden record: waiting would
         tell that it exists.
         """
-        if self._recorder is None or refusal.recorded:
+        recorder = self._keeper(request)
+        if recorder is None or refusal.recorded:
             return
         hidden = isinstance(refusal, Hidden)
-        code = "OUT_OF_SCOPE" if hidden else refusal.code
-        access = self._access(Kind.DENIED, caller, raw, record, code)
+        record, code = getattr(request, "name", ""), "OUT_OF_SCOPE" if hidden else refusal.code
+        mark = recorder.mark(raw)
+        access = Access(Kind.DENIED, caller, self._name, record, code, request_hash=mark)
         if not hidden:
-            await self._recorder.record(access)
+            await recorder.record(access)
             return
-        task = asyncio.create_task(self._recorder.record(access))
+        task = asyncio.create_task(recorder.record(access))
         self._recording.add(task)
         task.add_done_callback(self._let_go)
 
@@ -243,7 +258,7 @@ class Edge:
         """Return how a stream ends: as it failed, or for want of a record of its denial."""
         try:
             if isinstance(failure, Denied) and caller is not None:
-                await self._recorded(failure, caller, b"", "")
+                await self._recorded(failure, caller, b"")
         except DomainError as unrecorded:
             return unrecorded
         return failure
@@ -343,13 +358,13 @@ def handlers(
     gate: Gate,
     contract: ServiceDescriptor,
     behaviours: Mapping[str, Behaviour],
-    recorder: Recorder | None = None,
+    keeper: Keeper = nobody,
 ) -> tuple[dict[str, Handler], list[Edge]]:
     """Return the contract's handlers by RPC name, and their edges, to be warmed once the server listens.
 
-    `recorder`: keeps what is denied.
+    `keeper`: tells who keeps what is denied and handed out.
     """
-    edges = {m.name: Edge(gate, m, behaviours[m.name], recorder) for m in contract.methods}
+    edges = {m.name: Edge(gate, m, behaviours[m.name], keeper) for m in contract.methods}
     return {m.name: _handler(m, edges[m.name]) for m in contract.methods}, list(edges.values())
 
 

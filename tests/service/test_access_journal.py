@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from kernel.access import access_source
+from luoshu.events.v1 import events_pb2, events_pb2_grpc
 from luoshu.journal.v1.journal_pb2 import AccessEvent
+from luoshu.privacy.v1 import privacy_pb2, privacy_pb2_grpc
 from tests import invariants
 from tests.running import Running, Who, new_request_id, refusal
 from tests.service.access_events import events
@@ -231,8 +233,51 @@ def test_the_audit_and_the_reports_keep_what_they_deny_and_hand_out(registries: 
         handed = audit_pb2.ListEntriesRequest(include_event=True, page_size=1)
         page = stub.ListEntries(handed, metadata=AUDITOR.metadata)
         handed.page_token = page.next_page_token
-        stub.ListEntries(handed, metadata=AUDITOR.metadata)  # of the same export
-    assert [what(e)[:2] for e in found] == [("denied", "ListEntries"), ("exported", "ListEntries")]
+        stub.ListEntries(handed, metadata=AUDITOR.metadata)
+    handed_out = ("exported", "ListEntries")
+    assert [what(e)[:2] for e in found] == [("denied", "ListEntries"), handed_out, handed_out]
+    assert found[1].access.request_hash != found[2].access.request_hash  # two pages
+
+
+def test_events_cannot_be_taken_behind_a_first_page_without_them(registries: Running) -> None:
+    from luoshu.audit.v1 import audit_pb2, audit_pb2_grpc
+
+    stub = audit_pb2_grpc.AuditServiceStub(registries.channel)
+    with told(registries, "audit") as found:
+        query = audit_pb2.ListEntriesRequest(page_size=1, oldest_first=True)
+        query.page_token = stub.ListEntries(query, metadata=AUDITOR.metadata).next_page_token
+        query.include_event = True
+        assert stub.ListEntries(query, metadata=AUDITOR.metadata).entries[0].event
+    assert [what(e)[:2] for e in found] == [("exported", "ListEntries")]
+
+
+def test_entries_fetched_as_files_are_an_export_and_hashes_are_none(registries: Running) -> None:
+    from luoshu.audit.v1 import audit_pb2, audit_pb2_grpc
+
+    stub = audit_pb2_grpc.AuditServiceStub(registries.channel)
+    with told(registries, "audit") as found:
+        for kind in ("0", "entries"):
+            path = f"tile/{kind}/000.p/1"
+            stub.ReadTile(audit_pb2.ReadTileRequest(path=path), metadata=AUDITOR.metadata)
+    assert [what(e)[:3] for e in found] == [("exported", "ReadTile", "tile/entries/000.p/1")]
+
+
+def test_a_denied_erasure_is_kept_by_the_service_that_was_named(registries: Running) -> None:
+    who, stub = somebody(("case_officer",), "DST"), privacy_pb2_grpc.PrivacyServiceStub
+    asked = privacy_pb2.EraseSubjectRequest(
+        service="funding", subject=f"ps1-{'a' * 22}", reason="x"
+    )
+    with told(registries, "platforms") as first, told(registries, "funding") as found:
+        refusal(lambda: stub(registries.channel).EraseSubject(asked, metadata=who.metadata))
+    assert (first, [what(e)[:2] for e in found]) == ([], [("denied", "EraseSubject")])
+
+
+def test_denied_parked_events_are_kept_by_the_consumer_that_was_named(registries: Running) -> None:
+    who, stub = somebody(("case_officer",), "DST"), events_pb2_grpc.EventServiceStub
+    asked = events_pb2.RedriveParkedEventsRequest(consumer="coordination")
+    with told(registries, "platforms") as first, told(registries, "coordination") as found:
+        refusal(lambda: stub(registries.channel).RedriveParkedEvents(asked, metadata=who.metadata))
+    assert (first, [what(e)[:2] for e in found]) == ([], [("denied", "RedriveParkedEvents")])
 
 
 def test_a_start_tells_what_it_was_started_with(registries: Running) -> None:

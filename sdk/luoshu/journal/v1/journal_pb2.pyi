@@ -539,6 +539,6 @@ HMAC-SHA256 under the subject's own key); its value lies beside the record, encr
 a field has a string field `subject` too, which the service fills.
 """
 exports: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
-"""A call of this method hands something out and leaves an access event `exported`: `always`, or where the request sets the field
-that is named here. Of several pages the first does.
+"""A call of this method hands something out and leaves an access event `exported`: `always`; or where the request sets the field
+that is named here; or, after `=`, where that field begins so. Of several pages each does.
 """
