@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -65,6 +66,10 @@ def money(scale: float) -> Sizes:
     return {"LUOSHU_APPROVERS": of(128, scale, 32), "LUOSHU_APPROVALS_EACH": of(2_000, scale, 50)}
 
 
+def tampering(scale: float) -> Sequence[str]:
+    return ("-m", "tests.tamper", "--edits", of(100_000, scale, 2_000))
+
+
 def simulation(scale: float) -> Sequence[str]:
     return ("-m", "tests.sim", "--campaign", "soak", "--scale", str(scale))
 
@@ -81,13 +86,14 @@ STEPS = (
     Step("backup and restore, migration under load", live("test_backup.py", "test_migration.py")),
     Step("money", suite("tests/service/test_registries_money.py"), money),
     Step("permissions", suite("tests/unit/test_rights.py"), lambda s: {"LUOSHU_CALLERS": of(100_000, s, 5_000)}),
+    Step("tampering", tampering),
     Step("hostile input and overload", hostile),
     Step("simulation", simulation),
 )  # fmt: skip
 
 
 def run(step: Step, scale: float) -> Result:
-    name, began = step.name.replace(" ", "-").replace(",", ""), time.monotonic()
+    name, began = re.sub(r"\W+", "-", step.name), time.monotonic()
     log, figures = FOLDER / f"{name}.log", FOLDER / f"{name}.jsonl"
     figures.unlink(missing_ok=True)
     _tell(f"{step.name} …")
