@@ -58,7 +58,7 @@ def raise_again(finding: pb.Finding, command: pb.RaiseAgainFindingRequest, case:
 
 
 def lapse(finding: pb.Finding, command: pb.LapseFindingRequest, case: Case) -> None:
-    """End it undecided: one of the two is gone."""
+    """End it undecided: one of the two is gone, or continues the other."""
     finding.lapse_reason = command.reason
 
 

@@ -9,18 +9,6 @@ from services.coordination.duplicates.document import Document
 from services.coordination.duplicates.facts import overlap_days
 
 A = funding.Application.State
-AWARDED = frozenset(
-    {
-        A.STATE_APPROVED,
-        A.STATE_CONTRACTED,
-        A.STATE_IN_PROGRESS,
-        A.STATE_IN_ACCEPTANCE,
-        A.STATE_COMPLETED,
-        A.STATE_EVALUATED,
-        A.STATE_CLOSED,
-    }
-)
-"""What can be continued: awarded, and neither failed nor ended early."""
 PHASES = 6
 """Phases that a chain of predecessors may have: a longer one is a circle, or as good as one."""
 Earlier = Callable[[str], Document | None]
@@ -63,7 +51,7 @@ def _declares(later: Document, sooner: Document, earlier: Earlier) -> bool:
 
 
 def _doubt(later: Document, sooner: Document, most: int) -> Doubt | None:
-    if sooner.application.state not in AWARDED:
+    if not sooner.is_award:
         state = A.Name(sooner.application.state)
         return Doubt(
             f"the predecessor is {state}, no award", f"在先项目当前为 {state}，不是有效立项"

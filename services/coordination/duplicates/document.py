@@ -16,6 +16,18 @@ OUT = frozenset(
     {A.STATE_UNSPECIFIED, A.STATE_DRAFT, A.STATE_REFUSED, A.STATE_REJECTED, A.STATE_WITHDRAWN}
 )
 """Not submitted yet, or no longer asking for money that it never got: nothing is compared with these."""
+AWARDED = frozenset(
+    {
+        A.STATE_APPROVED,
+        A.STATE_CONTRACTED,
+        A.STATE_IN_PROGRESS,
+        A.STATE_IN_ACCEPTANCE,
+        A.STATE_COMPLETED,
+        A.STATE_EVALUATED,
+        A.STATE_CLOSED,
+    }
+)
+"""What can be continued: awarded, and neither failed nor ended early."""
 BETWEEN = "\n\n"
 """Between title and abstract, so that no sentence runs over both."""
 Period = tuple[datetime.date, datetime.date]
@@ -45,6 +57,11 @@ class Document:
     def is_in(self) -> bool:
         """It is compared with others."""
         return self.application.state not in OUT
+
+    @property
+    def is_award(self) -> bool:
+        """It can be continued."""
+        return self.application.state in AWARDED
 
     @cached_property
     def said(self) -> str:
@@ -103,7 +120,7 @@ class Document:
             breakthroughs=a.breakthroughs,
             predecessor=a.predecessor,
             lead_department=a.lead_department,
-            keywords=[self.investigator, str(self.is_in)],
+            keywords=[self.investigator, str(self.is_in), str(self.is_award)],
         )
         return kept.SerializeToString(deterministic=True)
 

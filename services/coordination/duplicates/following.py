@@ -58,7 +58,15 @@ class Duplicates:
     ) -> Iterator[Command]:
         found = self.search.candidates(tx, document, said.day, vector)
         raised = {pair_name(document.name, c.application): c for c in found if c.raised}
-        held = self.store.held(tx, raised)
+        excused = {
+            pair_name(document.name, c.application): c for c in found if c.continuation.holds
+        }
+        held = self.store.held(tx, [*raised, *excused])
+        for name, candidate in excused.items():
+            open_one = held[name]
+            if open_one and open_one.message.state == F.STATE_OPEN:
+                reason = f"continuation: {candidate.continuation.predecessor}"
+                yield from _lapsed(said, open_one.message, reason)
         for name, candidate in raised.items():
             known = held[name]
             other = self.search.index.get(tx, candidate.application)
@@ -78,12 +86,7 @@ class Duplicates:
         )
         reason = f"{said.change.action}: {document.name}"
         for body in rows.scalars():
-            finding = findings_pb2.Finding.FromString(body)
-            request = findings_pb2.LapseFindingRequest(name=finding.name, reason=reason)
-            yield said.command("lapse", finding.name, request)
-            if finding.review:
-                cancel = coordination_pb2.CancelReviewRequest(name=finding.review, reason=reason)
-                yield said.command("cancel", finding.review, cancel)
+            yield from _lapsed(said, findings_pb2.Finding.FromString(body), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,14 @@ def _raised(
         yield said.command("create", name, None, new)
     if asks:
         yield said.command("create", new.review, None, asking(name, new))
+
+
+def _lapsed(said: _Said, finding: findings_pb2.Finding, reason: str) -> Iterator[Command]:
+    request = findings_pb2.LapseFindingRequest(name=finding.name, reason=reason)
+    yield said.command("lapse", finding.name, request)
+    if finding.review:
+        cancel = coordination_pb2.CancelReviewRequest(name=finding.review, reason=reason)
+        yield said.command("cancel", finding.review, cancel)
 
 
 def _withdrawn(said: _Said, old: findings_pb2.Finding) -> Iterator[Command]:

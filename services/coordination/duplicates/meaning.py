@@ -19,6 +19,50 @@ WIDTH = 512
 NEAR = 3  # documents of the other language that are compared
 PERMILLE = 1000
 FINE = 127
+FEWEST = 256  # rows that are kept ready
+
+
+@dataclass(slots=True)
+class Vectors:
+    """The unit vectors of one language's documents, in rows without gaps; which row is whose shows in no answer."""
+
+    numpy: Any
+    numbers: Any = None
+    matrix: Any = None
+    row: dict[int, int] = field(default_factory=dict)
+
+    def put(self, number: int, vector: Any) -> None:
+        at = self.row.setdefault(number, len(self.row))
+        if self.matrix is None or at == len(self.matrix):
+            self._grow(max(FEWEST, 2 * at))
+        self.numbers[at], self.matrix[at] = number, vector
+
+    def drop(self, number: int) -> None:
+        """Forget a document: the last row takes its place."""
+        at = self.row.pop(number, None)
+        last = len(self.row)
+        if at is not None and at != last:
+            self.numbers[at], self.matrix[at] = self.numbers[last], self.matrix[last]
+            self.row[int(self.numbers[at])] = at
+
+    def nearest(self, vector: Any) -> dict[int, float]:
+        """Return number → likeness of the NEAR + 1 that are most like it; of equals the lesser numbers."""
+        count = len(self.row)
+        if not count:
+            return {}
+        likeness = self.matrix[:count] @ vector
+        most = min(NEAR + 1, count)
+        least = self.numpy.partition(likeness, count - most)[count - most]
+        near = self.numpy.flatnonzero(likeness >= least)
+        best = sorted((-float(likeness[at]), int(self.numbers[at])) for at in near)[:most]
+        return {number: -far for far, number in best}
+
+    def _grow(self, rows: int) -> None:
+        numbers = self.numpy.zeros(rows, self.numpy.int64)
+        matrix = self.numpy.zeros((rows, WIDTH), self.numpy.float32)
+        if self.matrix is not None:
+            numbers[: len(self.numbers)], matrix[: len(self.matrix)] = self.numbers, self.matrix
+        self.numbers, self.matrix = numbers, matrix
 
 
 @dataclass(slots=True)
@@ -29,8 +73,10 @@ class Meanings:
     numpy: Any
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _seen: int = -1
-    _vectors: dict[int, tuple[bool, Any]] = field(default_factory=dict)
-    _packed: dict[bool, tuple[Any, Any]] = field(default_factory=dict)
+    _of: dict[bool, Vectors] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._of = {chinese: Vectors(self.numpy) for chinese in (False, True)}
 
     @classmethod
     def installed(cls) -> Meanings | None:
@@ -60,17 +106,13 @@ class Meanings:
         self, tx: sa.Connection, table: sa.Table, document: Document, vector: bytes
     ) -> dict[int, int]:
         """Return number → likeness, permille, of the nearest documents of the other language."""
+        own = self.unit(vector)
         with self._turn:  # the index is followed in one thread and asked in others
             self._refresh(tx, table)
-            numbers, matrix = self._packed[not document.is_chinese]
-        if not len(numbers):
-            return {}
-        own = self.unit(vector)
-        likeness = matrix @ own
-        best = sorted(zip((-likeness).tolist(), numbers.tolist(), strict=True))[: NEAR + 1]
+            near = self._of[not document.is_chinese].nearest(own)
         return {
-            number: max(0, math.floor(-far * PERMILLE))
-            for far, number in best
+            number: max(0, math.floor(likeness * PERMILLE))
+            for number, likeness in near.items()
             if number != document.number
         }
 
@@ -87,16 +129,7 @@ class Meanings:
         ).all()
         for number, position, is_in, is_chinese, vector in rows:
             self._seen = max(self._seen, position)
-            self._vectors.pop(number, None)
+            for vectors in self._of.values():
+                vectors.drop(number)
             if is_in and vector:
-                self._vectors[number] = (bool(is_chinese), self.unit(vector))
-        if rows or not self._packed:
-            self._packed = {chinese: self._pack(chinese=chinese) for chinese in (False, True)}
-
-    def _pack(self, *, chinese: bool) -> tuple[Any, Any]:
-        numpy = self.numpy
-        chosen = [(n, v) for n, (is_chinese, v) in self._vectors.items() if is_chinese == chinese]
-        numbers = numpy.array([number for number, _ in chosen], dtype=numpy.int64)
-        rows = [vector for _, vector in chosen]
-        matrix = numpy.stack(rows) if rows else numpy.zeros((0, WIDTH), numpy.float32)
-        return numbers, matrix
+                self._of[bool(is_chinese)].put(number, self.unit(vector))

@@ -123,7 +123,7 @@ class Finding(_message.Message):
         STATE_DISPOSED: Finding._State.ValueType  # 2
         """已认定: decided."""
         STATE_LAPSED: Finding._State.ValueType  # 3
-        """已失效: one of the two applications was withdrawn or not taken before anybody decided."""
+        """已失效: before anybody decided, one of the two was withdrawn or not taken, or a declared predecessor became an award."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State says where a finding stands."""
@@ -135,7 +135,7 @@ class Finding(_message.Message):
     STATE_DISPOSED: Finding.State.ValueType  # 2
     """已认定: decided."""
     STATE_LAPSED: Finding.State.ValueType  # 3
-    """已失效: one of the two applications was withdrawn or not taken before anybody decided."""
+    """已失效: before anybody decided, one of the two was withdrawn or not taken, or a declared predecessor became an award."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
