@@ -37,6 +37,7 @@ SOURCES = (
     ("funding", "applications"),
 )
 ACCOUNTS, PER_RECORD = 2_000, 25
+LISTED = ("entries by action", "entries by source", "entries by department", "entries of a month")
 
 
 def fill(url: str, rows: int) -> None:
@@ -49,6 +50,11 @@ def fill(url: str, rows: int) -> None:
     began = time.perf_counter()
     with engine.begin() as tx:
         tx.exec_driver_sql(_generated(rows))
+        journals = sa.select(store.entry.c.source, 0, sa.func.max(store.entry.c.position))
+        columns = ["source", "shard", "position"]
+        tx.execute(
+            sa.insert(store.cursor).from_select(columns, journals.group_by(store.entry.c.source))
+        )
     print(f"{rows:,} rows in {time.perf_counter() - began:,.0f} s", flush=True)
     for index in indexes:
         began = time.perf_counter()
@@ -111,6 +117,8 @@ def measure(url: str, rows: int) -> list[tuple[str, list[tuple[float, float]]]]:
 
     ask = pb.AskEntriesRequest
     questions: dict[str, Callable[[], Any]] = {
+        "what a department did": lambda: ask(department=chance.choice(DEPARTMENTS)),
+        "what one journal tells": lambda: ask(source=chance.choice(SOURCES)[0]),
         "who did what to a record": lambda: ask(question=pb.QUESTION_RECORD, record=record()),
         "what an account did": lambda: ask(question=pb.QUESTION_ACTOR, actor=actor()),
         "what an account did in a month": lambda: span(
@@ -123,10 +131,7 @@ def measure(url: str, rows: int) -> list[tuple[str, list[tuple[float, float]]]]:
         "approvals without a second pair of eyes": lambda: ask(question=pb.QUESTION_UNSECONDED),
         "the same in a month": lambda: span(ask(question=pb.QUESTION_UNSECONDED)),
     }
-    found = {
-        name: list[tuple[float, float]]()
-        for name in (*questions, "seen on a day", "entries by action")
-    }
+    found = {name: list[tuple[float, float]]() for name in (*questions, "seen on a day", *LISTED)}
     with engine.connect() as connection:
         for _ in range(ROUNDS):
             for name, request in questions.items():
@@ -134,8 +139,14 @@ def measure(url: str, rows: int) -> list[tuple[str, list[tuple[float, float]]]]:
                 found[name].append(_timed(lambda a=asked: answer(connection, a, asking)))
             day = (START + datetime.timedelta(days=chance.randrange(900, YEARS * 365))).date()
             found["seen on a day"].append(_timed(lambda d=day: _view(connection, record(), d, registries)))  # fmt: skip
-            listing = pb.ListEntriesRequest(action=chance.choice(ACTIONS))
-            found["entries by action"].append(_timed(lambda q=listing: search.page(connection, q)))
+            listed = {
+                "action": pb.ListEntriesRequest(action=chance.choice(ACTIONS)),
+                "source": pb.ListEntriesRequest(source=chance.choice(SOURCES)[0]),
+                "department": pb.ListEntriesRequest(department=chance.choice(DEPARTMENTS)),
+                "time": span(pb.ListEntriesRequest()),
+            }
+            for name, listing in zip(LISTED, listed.values(), strict=True):
+                found[name].append(_timed(lambda q=listing: search.page(connection, q)))
     engine.dispose()
     return list(found.items())
 

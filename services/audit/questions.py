@@ -9,10 +9,11 @@ from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from kernel.database import WHOLE
 from kernel.errors import Invalid
 from kernel.pack import Pack
 from luoshu.audit.v1 import audit_pb2 as pb
@@ -90,7 +91,7 @@ def _page(
             return _off_hours(connection, request, asking.pack, after, count)
         case Q.QUESTION_UNSECONDED:
             return _unseconded(connection, request, asking.approvals, after, count)
-    rows = _rows(connection, request, _within(request), after, count + 1)
+    rows = _rows(connection, _query(request), _within(request), after, count + 1)
     return _cut(rows, count)
 
 
@@ -109,29 +110,42 @@ def _within(request: pb.AskEntriesRequest) -> Span:
     return Span(max(start, 1), end)  # 0: the event does not tell its time
 
 
-def _rows(
+def _query(
+    request: pb.AskEntriesRequest, *more: sa.ColumnElement[bool]
+) -> sa.Select[tuple[Any, ...]]:
+    """Return what finds entries of a span, the newest first: made once a page, which may look into many."""
+    return _newest(sa.select(entry).where(*_conditions(request), *more))
+
+
+def _newest(query: sa.Select[tuple[Any, ...]]) -> sa.Select[tuple[Any, ...]]:
+    moment, number = entry.c.commit_time, entry.c.index
+    start, end, before, below, count = (
+        sa.bindparam(name, type_=WHOLE) for name in ("start", "end", "before", "below", "count")
+    )
+    place = sa.tuple_(moment, number) < sa.tuple_(before, below)
+    within = query.where(moment >= start, moment < end, moment <= before, place)
+    return within.order_by(moment.desc(), number.desc()).limit(count)
+
+
+def _found(
     connection: sa.Connection,
-    request: pb.AskEntriesRequest,
+    query: sa.Select[tuple[Any, ...]],
     span: Span,
     after: Place,
     count: int,
-    *more: sa.ColumnElement[bool],
+) -> sa.CursorResult[tuple[Any, ...]]:
+    where = {"start": span.start, "end": span.end, "before": after.commit_time}
+    return connection.execute(query, {**where, "below": after.number, "count": count})
+
+
+def _rows(
+    connection: sa.Connection,
+    query: sa.Select[tuple[Any, ...]],
+    span: Span,
+    after: Place,
+    count: int,
 ) -> list[LogEntry]:
-    """Return entries of a span, the newest first."""
-    columns = entry.c
-    query = (
-        sa.select(entry)
-        .where(*_before(span, after), *_conditions(request), *more)
-        .order_by(columns.commit_time.desc(), columns.index.desc())
-        .limit(count)
-    )
-    return [store.log_entry(row) for row in connection.execute(query)]
-
-
-def _before(span: Span, after: Place) -> tuple[sa.ColumnElement[bool], ...]:
-    moment = entry.c.commit_time
-    below = sa.tuple_(moment, entry.c.index) < tuple(after)
-    return moment >= span.start, moment < span.end, moment <= after.commit_time, below
+    return [store.log_entry(row) for row in _found(connection, query, span, after, count)]
 
 
 def _conditions(request: pb.AskEntriesRequest) -> list[sa.ColumnElement[bool]]:
@@ -166,11 +180,11 @@ def _off_hours(
     """What services do by themselves (the day's tick, deemed consent) is left out; an operator's acts are not."""
     columns, rows = entry.c, list[LogEntry]()
     person = sa.or_(columns.department != SYSTEM, columns.action.in_(ACTS))
-    within = _known(connection, _within(request), after)
+    within, query = _known(connection, _within(request), after), _query(request, person)
     for number, span in enumerate(off_hours(pack, within)):
         if number == SPANS:
             return Page(rows, Place(span.end, 0))
-        rows += _rows(connection, request, span, after, count + 1 - len(rows), person)
+        rows += _rows(connection, query, span, after, count + 1 - len(rows))
         if len(rows) > count:
             return _cut(rows, count)
     return Page(rows, None)
@@ -208,15 +222,11 @@ def _approvals(
     after: Place,
 ) -> list[Place]:
     """Return where the next approvals are, the newest first: a short walk of the index for each action, merged."""
-    places = list[Place]()
+    places, places_of = list[Place](), sa.select(entry.c.commit_time, entry.c.index)
     for action in sorted(frozenset[str]().union(*approvals.values())):
-        query = (
-            sa.select(entry.c.commit_time, entry.c.index)
-            .where(entry.c.action == action, *_before(span, after))
-            .order_by(entry.c.commit_time.desc(), entry.c.index.desc())
-            .limit(APPROVALS)
-        )
-        places += [Place(*row) for row in connection.execute(query)]
+        query = _newest(places_of.where(entry.c.action == action))
+        found = _found(connection, query, span, after, APPROVALS)
+        places += map(Place._make, found)
     return sorted(places, reverse=True)[:APPROVALS]
 
 

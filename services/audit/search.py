@@ -4,6 +4,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -27,7 +28,8 @@ def page(connection: sa.Connection, request: pb.ListEntriesRequest) -> pb.ListEn
     """Return one page. Raises Invalid: a token of another query, a time that is no time."""
     size = store.tree_size(connection)  # first: the page never has more than the size says
     limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-    query = sa.select(entry).where(entry.c.index < size, *_conditions(request))
+    conditions = (*_conditions(request), *_between(connection, request))
+    query = sa.select(entry).where(entry.c.index < size, *conditions)
     rows = connection.execute(query.order_by(_order(request)).limit(limit + 1))
     found = [store.log_entry(row) for row in rows]
     response = pb.ListEntriesResponse(tree_size=size)
@@ -76,6 +78,35 @@ def _conditions(request: pb.ListEntriesRequest) -> list[sa.ColumnElement[bool]]:
         last = _after(request)
         conditions.append(entry.c.index > last if request.oldest_first else entry.c.index < last)
     return conditions
+
+
+def _between(
+    connection: sa.Connection, request: pb.ListEntriesRequest
+) -> list[sa.ColumnElement[bool]]:
+    """Return between which indexes the entries of a time lie: without, a page would walk all that is newer, or older.
+
+    Commit times of a journal never fall, so its first entry of a time has the lowest index.
+    """
+    found, moment, index = list[sa.ColumnElement[bool]](), entry.c.commit_time, entry.c.index
+    if request.HasField("start_time"):
+        start = microseconds_of(request.start_time, "start_time")
+        first = _edges(moment >= start, moment, index)
+        lowest = connection.scalar(sa.select(sa.func.min(first)))
+        found.append(index >= lowest if lowest is not None else sa.false())
+    if request.HasField("end_time"):
+        end = microseconds_of(request.end_time, "end_time")
+        last = _edges(sa.and_(moment > 0, moment < end), moment.desc(), index.desc())
+        highest = connection.scalar(sa.select(sa.func.max(last)))
+        found.append(index <= highest if highest is not None else sa.false())
+    return found
+
+
+def _edges(condition: sa.ColumnElement[bool], *order: sa.ColumnElement[int]) -> Any:
+    """Return each journal's first index by an order of time, as a column."""
+    journals = store.cursor
+    of_one = sa.select(entry.c.index).where(entry.c.source == journals.c.source, condition)
+    first = of_one.order_by(*order).limit(1).correlate(journals).scalar_subquery()
+    return sa.select(first.label("edge")).select_from(journals).subquery().c.edge
 
 
 def microseconds_of(time: Timestamp, field: str) -> int:

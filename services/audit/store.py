@@ -50,11 +50,14 @@ entry = sa.Table(
     _whole("commit_time"),  # microseconds since 1970 (UTC)
     _text("business_date"),  # ISO 8601, Asia/Shanghai
     sa.UniqueConstraint("source", "shard", "position"),
+    sa.Index("entry_source", "source", "index"),
     sa.Index("entry_record", "record", "index"),
     sa.Index("entry_action", "action", "index"),
     sa.Index("entry_actor", "actor", "index"),
     sa.Index("entry_department", "department", "index"),
     sa.Index("entry_commit_time", "commit_time"),
+    sa.Index("entry_source_time", "source", "commit_time"),
+    sa.Index("entry_department_time", "department", "commit_time"),
     sa.Index("entry_actor_time", "actor", "commit_time"),
     sa.Index("entry_action_time", "action", "commit_time"),
 )

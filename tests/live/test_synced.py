@@ -49,7 +49,9 @@ def written_on_postgres(*options: str) -> Iterator[Path]:
     """Yield the trace of a service at work, and of its PostgreSQL."""
     with alone_on_postgres(*options) as (service, server):
         trace = service.folder / "trace"
-        service.call("CreatePlatform", APPLICANT, platform=platform("先"))  # its connections are there, and so traced
+        service.call(
+            "CreatePlatform", APPLICANT, platform=platform("先")
+        )  # its connections are there, and so traced
         with engines.demanded(), traced([service.pid, *children(server)], trace):
             write(service)
             until(lambda: all_answered(trace), "the trace to be written")
