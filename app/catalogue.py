@@ -21,6 +21,7 @@ from services.coordination.duplicates.servicer import DuplicatesServicer
 from services.coordination.servicer import Inbox
 from services.funding import consumer as funding_consumer
 from services.funding.servicer import Answers
+from services.platforms import consumer as platforms_consumer
 from services.technologies import consumer as technologies_consumer
 
 NAMES = (
@@ -65,13 +66,21 @@ APPROVALS = {
 """Registry → the actions that only an approver may do."""
 
 FOLLOWING: dict[str, dict[str, React]] = {
-    "technologies": {"platforms": technologies_consumer.on_platforms},
+    "platforms": {"coordination": platforms_consumer.on_coordination},
+    "technologies": {
+        "platforms": technologies_consumer.on_platforms,
+        "coordination": technologies_consumer.on_coordination,
+    },
     "funding": {
         "platforms": funding_consumer.on_platforms,
         "technologies": funding_consumer.on_technologies,
         "coordination": funding_consumer.on_coordination,
     },
-    "coordination": {"funding": coordination_consumer.on_funding},
+    "coordination": {
+        "funding": coordination_consumer.on_funding,
+        "platforms": coordination_consumer.on_platforms,
+        "technologies": coordination_consumer.on_technologies,
+    },
 }
 """Which services react to whose events, and how."""
 

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("records:history", "Show a record's changes, newest first · 查看变更历史"),
     "watch": ("watching:watch", "Print changes as they happen · 实时跟踪变更"),
     "inbox": ("inbox:inbox", "List what your department owes · 本部门待办"),
+    "bid": ("bidding:bid", "Hand in a sealed bid, reveal it · 密封揭榜与开标"),
     "duplicates": ("duplicates:duplicates", "Check and decide duplicates · 查重"),
     "review": ("reviewing:review", "Show a joint review, answer it · 查看与答复会签"),
     "import": ("importing:import_file", "Enter rows of a file · 导入文件"),

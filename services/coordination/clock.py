@@ -11,7 +11,7 @@ from kernel.pack import Pack, ReviewRule
 from luoshu.coordination.v1 import coordination_pb2 as pb
 
 S = pb.Review.State
-RULES = {pb.Review.KIND_DUPLICATE: "duplicate"}
+RULES = {pb.Review.KIND_DUPLICATE: "duplicate", pb.Review.KIND_PUBLICATION: "open-bid-list"}
 """Id of the pack's rule for a kind of review that names none; the others: `default`."""
 
 

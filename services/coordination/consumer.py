@@ -1,18 +1,21 @@
-"""What funding's events mean to coordination: a review follows its application, from the question to the last change."""
+"""What the registries' events mean to coordination: a review follows its subject, from the question to the last change."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from kernel.consumer import Reaction, command_of
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.journal.v1.journal_pb2 import JournalEntry
+from luoshu.platforms.v1 import platforms_pb2 as platforms
+from luoshu.technologies.v1 import technologies_pb2 as technologies
+from services.coordination.marking import marks
 from services.coordination.naming import review_name
 
 IN_REVIEW = "STATE_IN_JOINT_REVIEW"
 COMPLETING = "STATE_COMPLETING_IN_REVIEW"
 UNDER_REVIEW = (IN_REVIEW, COMPLETING)
+LISTED = "STATE_LISTED"
 DECIDED = frozenset({"sign_contract"})
 CHANGES = DECIDED | {"change_person", "change_unit", "change_end_date", "change_budget"}
 """Acts that change an application after its review; those that carry out what the award decided lapse nothing."""
@@ -34,6 +37,25 @@ FIELDS = (
     "budget",
 )
 """What of an application departments may be asked about."""
+OF_PLATFORM = (
+    "title",
+    "kind",
+    "direction",
+    "sub_field",
+    "division",
+    "supporting_unit_name",
+    "supporting_unit_code",
+    "co_building_units",
+)
+OF_BREAKTHROUGH = (
+    "title",
+    "abstract",
+    "direction",
+    "track",
+    "target_level",
+    "planned_end_date",
+    "budget_fen",
+)
 
 
 def on_funding(entry: JournalEntry) -> Reaction:
@@ -54,7 +76,7 @@ def _meaning(event: funding.FundingEvent) -> tuple[str, Any, pb.Review | None] |
     change, application = event.change, event.application
     was, now = change.from_state, change.to_state
     said = f"{change.action}: {change.record}"
-    basis, revision = list(marks(application)), application.revision
+    basis, revision = list(marks(application, FIELDS)), application.revision
     if was not in UNDER_REVIEW and now == IN_REVIEW:
         return "create", None, asking(application)
     if was == IN_REVIEW and now == COMPLETING:
@@ -76,42 +98,69 @@ def review_of(application: funding.Application) -> str:
 
 
 def asking(application: funding.Application) -> pb.Review:
-    """Return the review to open: one opinion asked of each department."""
-    departments = sorted(application.joint_review.departments)
+    """Return the review to open of an application."""
+    joint = application.joint_review
+    review = _question(application, FIELDS, joint.departments, joint.round)
+    review.kind, review.application = pb.Review.KIND_JOINT_REVIEW, application.name
+    review.rule = joint.rule
+    return review
+
+
+def _question(record: Any, fields: Sequence[str], asked: Sequence[str], round_: int) -> pb.Review:
+    """Return a review to open: one opinion asked of each department but the lead."""
+    departments = sorted(set(asked) - {record.lead_department})
     return pb.Review(
-        kind=pb.Review.KIND_JOINT_REVIEW,
-        subject=application.name,
-        application=application.name,
-        title=application.title,
-        round=application.joint_review.round,
-        rule=application.joint_review.rule,
-        basis_revision=application.revision,
-        basis=marks(application),
-        lead_department=application.lead_department,
+        subject=record.name,
+        title=record.title,
+        round=round_,
+        basis_revision=record.revision,
+        basis=marks(record, fields),
+        lead_department=record.lead_department,
         concerned_departments=departments,
         opinions=[pb.Opinion(department=department) for department in departments],
     )
 
 
-def marks(application: funding.Application) -> Iterator[pb.FieldMark]:
-    """Tell what the fields hold, without telling it."""
-    for field in FIELDS:
-        part = funding.Application()
-        value = getattr(application, field)
-        if field in _PLAIN:
-            setattr(part, field, value)
-        elif field in _REPEATED:
-            getattr(part, field).extend(value)
-        elif application.HasField(field):  # type: ignore[arg-type]
-            getattr(part, field).CopyFrom(value)
-        yield pb.FieldMark(field=field, digest=_digest(part))
+def on_platforms(entry: JournalEntry) -> Reaction:
+    """Open a platform's joint review, or cancel it when the platform left it otherwise."""
+    event = platforms.PlatformsEvent.FromString(entry.event)
+    platform, change = event.platform, event.change
+    joint = platform.joint_review
+    if not joint.round:
+        return Reaction()
+    name = review_name(platform.name, joint.round)
+    if change.from_state != IN_REVIEW == change.to_state:
+        review = _question(platform, OF_PLATFORM, joint.departments, joint.round)
+        review.kind, review.rule = pb.Review.KIND_JOINT_REVIEW, joint.rule
+        return _one(entry, "create", name, None, review)
+    left = change.from_state == IN_REVIEW != change.to_state
+    if left and change.action != "conclude_joint_review":
+        return _one(entry, "cancel", name, pb.CancelReviewRequest(reason=_said(change)))
+    return Reaction()
 
 
-_DESCRIPTORS = funding.Application.DESCRIPTOR.fields_by_name
-_REPEATED = {field for field in FIELDS if _DESCRIPTORS[field].is_repeated}
-_PLAIN = {field for field in FIELDS if not _DESCRIPTORS[field].message_type} - _REPEATED
+def on_technologies(entry: JournalEntry) -> Reaction:
+    """Put a joint publication to the departments, or cancel the question when the technology left the list."""
+    event = technologies.TechnologiesEvent.FromString(entry.event)
+    breakthrough, change = event.breakthrough, event.change
+    publication = breakthrough.publication
+    name = review_name(breakthrough.name, publication.round)
+    if change.action == "circulate":
+        asked = publication.departments
+        review = _question(breakthrough, OF_BREAKTHROUGH, asked, publication.round)
+        review.kind = pb.Review.KIND_PUBLICATION
+        return _one(entry, "create", name, None, review)
+    waiting = publication.round and publication.departments and not publication.outcome
+    if waiting and change.from_state == LISTED != change.to_state:
+        return _one(entry, "cancel", name, pb.CancelReviewRequest(reason=_said(change)))
+    return Reaction()
 
 
-def _digest(part: funding.Application) -> str:
-    said = part.SerializeToString(deterministic=True)
-    return hashlib.sha256(said).hexdigest()[:16] if said else ""
+def _one(
+    entry: JournalEntry, action: str, name: str, request: Any, given: pb.Review | None = None
+) -> Reaction:
+    return Reaction((command_of("coordination", entry, action, name, request, given),))
+
+
+def _said(change: Any) -> str:
+    return f"{change.action}: {change.record}"

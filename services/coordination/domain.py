@@ -22,7 +22,8 @@ def check(review: pb.Review, case: Case) -> None:
     review.rule = rule_of(review, case.pack).id
     for opinion in review.opinions:
         ask(opinion, review, case)
-    if review.round > 1:
+    # Of a platform or a list another round is another question.
+    if review.round > 1 and review.application:
         carry_over(review, case)
     tidy(review)
 

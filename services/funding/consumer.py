@@ -7,7 +7,7 @@ from luoshu.journal.v1.journal_pb2 import JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 
-DUPLICATE = coordination.Review.KIND_DUPLICATE
+JOINT = coordination.Review.KIND_JOINT_REVIEW
 OUTCOMES = {
     coordination.OUTCOME_AGREED: pb.JOINT_REVIEW_OUTCOME_AGREED,
     coordination.OUTCOME_OBJECTED: pb.JOINT_REVIEW_OUTCOME_OBJECTED,
@@ -35,7 +35,7 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     """Move an application on when its joint review has ended."""
     event = coordination.CoordinationEvent.FromString(entry.event)
     review = event.review
-    joint = event.WhichOneof("record") == "review" and review.kind != DUPLICATE
+    joint = review.kind == JOINT and review.application
     was, now = event.change.from_state, event.change.to_state
     if not joint or was == now or now != "STATE_CONCLUDED":
         return Reaction()

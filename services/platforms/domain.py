@@ -183,8 +183,14 @@ MOVES = (
     Move(
         S.STATE_IN_JOINT_REVIEW,
         conclude_joint_review,
-        (S.STATE_JOINTLY_REVIEWED, S.STATE_REJECTED),
-        by=(Role.CASE_OFFICER, Role.SYSTEM),
+        (
+            S.STATE_JOINTLY_REVIEWED,
+            S.STATE_REJECTED,
+            S.STATE_SITE_VISITED,
+            S.STATE_EXPERT_REVIEWED,
+            S.STATE_FORMALLY_CHECKED,
+        ),
+        by=(Role.SYSTEM,),
     ),
     Move(CANDIDATE, publish_notice, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),
     Move(S.STATE_IN_PUBLIC_NOTICE, record_objection, S.STATE_IN_PUBLIC_NOTICE, by=OFFICER),

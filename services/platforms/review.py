@@ -1,11 +1,8 @@
 """Experts, site, other departments, the public."""
 
-import datetime
-
 from kernel.case import Case
 from kernel.dates import ONE_DAY, from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
-from kernel.pack import Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import (
     S,
@@ -61,8 +58,15 @@ def _passed(platform: pb.Platform, passed: bool, state: int, why: str, case: Cas
 def open_joint_review(
     platform: pb.Platform, command: pb.OpenJointReviewPlatformRequest, case: Case
 ) -> None:
-    """Ask the departments that the pack names for the kind. Raises Invalid, Refused."""
+    """Ask the departments that the pack names for the kind; coordination opens the review. Raises Invalid, Refused."""
     kind = kind_of(platform, case)
+    if command.HasField("due_date"):
+        raise Invalid(
+            "due_date: the departments' days follow from the pack's review rule; leave it empty",
+            "due_date：答复期限按会签规则计算；请留空",
+            field="due_date",
+            reason="NOT_SAID_HERE",
+        )
     if skips(kind, "joint_review", case):
         raise Refused(
             f"{kind.en} has no joint review; allowed: publish_notice, or {kind.ending}",
@@ -71,28 +75,20 @@ def open_joint_review(
         )
     demand_steps(platform, "open_joint_review", ("formal_check", "expert_review"), case)
     departments = case.pack.joint_review(kind.id, case.effective)
-    due = _answers_due(kind, command, case)
-    platform.joint_review.CopyFrom(
-        pb.JointReview(departments=departments, start_date=today(case), due_date=from_date(due))
-    )
+    rule = case.pack.review_rule(kind.id, case.effective)
+    due = case.pack.add_working_days(case.effective, rule.due_working_days).date
+    review = pb.JointReview(departments=departments, start_date=today(case), rule=rule.id)
+    review.due_date.CopyFrom(from_date(due))
+    review.round = platform.joint_review.round + 1
+    platform.joint_review.CopyFrom(review)
     missing = [d for d in departments if d not in platform.concerned_departments]
     platform.concerned_departments.extend(missing)
-
-
-def _answers_due(
-    kind: Kind, command: pb.OpenJointReviewPlatformRequest, case: Case
-) -> datetime.date:
-    """Return the day said, else the pack's number of working days after the change."""
-    if command.HasField("due_date"):
-        return day_after(command.due_date, case.effective, "due_date")
-    rule = case.pack.review_rule(kind.id, case.effective)
-    return case.pack.add_working_days(case.effective, rule.due_working_days).date
 
 
 def conclude_joint_review(
     platform: pb.Platform, command: pb.ConcludeJointReviewPlatformRequest, case: Case
 ) -> int:
-    """Keep the departments' answers; a refusal ends the application. Raises Invalid, NotFound."""
+    """Keep the departments' answers; a refusal ends the application, a silent one is asked again. Raises Invalid, NotFound."""
     review = platform.joint_review
     answered = [opinion.department for opinion in command.opinions]
     if sorted(answered) != sorted(review.departments):
@@ -103,14 +99,22 @@ def conclude_joint_review(
             field="opinions",
             reason="OPINIONS_INCOMPLETE",
         )
-    if command.joint_review:
-        review.joint_review = case.reference(command.joint_review).name
+    review.joint_review = command.joint_review
     del review.opinions[:]
     review.opinions.extend(command.opinions)
-    review.conclusion_date.CopyFrom(today(case))
     against = [o for o in command.opinions if o.verdict == Opinion.VERDICT_DISAGREES]
+    if not against and any(o.verdict == Opinion.VERDICT_SILENT for o in command.opinions):
+        return _before_review(platform)
+    review.conclusion_date.CopyFrom(today(case))
     why = "；".join(f"{o.department}：{o.opinion}" for o in against)[:1000]
     return _passed(platform, not against, S.STATE_JOINTLY_REVIEWED, why, case)
+
+
+def _before_review(platform: pb.Platform) -> int:
+    """Return where it stood before the departments were asked."""
+    if platform.site_visits:
+        return S.STATE_SITE_VISITED
+    return S.STATE_EXPERT_REVIEWED if platform.expert_reviews else S.STATE_FORMALLY_CHECKED
 
 
 def reject(platform: pb.Platform, command: pb.RejectPlatformRequest, case: Case) -> None:

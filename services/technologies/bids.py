@@ -6,14 +6,26 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Denied, Invalid, Refused
 from luoshu.technologies.v1 import technologies_pb2 as pb
-from services.technologies.rules import check_score, day, distinct, found, in_order, roomy, words
+from services.technologies.publication import check_publishers, demand_consent
+from services.technologies.rules import (
+    check_score,
+    day,
+    demand_consortium,
+    distinct,
+    found,
+    in_order,
+    roomy,
+    words,
+)
+from services.technologies.sealing import (
+    demand_all_had_their_days,
+    demand_open,
+    demand_seal,
+    reveal,
+    set_last_day,
+)
 
 Assignment = pb.Breakthrough.Assignment
-
-CONSORTIUM, PUBLISHERS = "consortium-units", "open-bid-publishers"
-"""Rules of the pack."""
-CONSORTIUM_UNITS = 3
-"""Where the pack has no such rule."""
 
 
 def enlist(record: pb.Breakthrough, command: pb.EnlistBreakthroughRequest, case: Case) -> None:
@@ -23,7 +35,8 @@ def enlist(record: pb.Breakthrough, command: pb.EnlistBreakthroughRequest, case:
 def publish_for_bids(
     record: pb.Breakthrough, command: pb.PublishForBidsBreakthroughRequest, case: Case
 ) -> None:
-    _publishers(record, command.publishing_departments, case)
+    check_publishers(record, command.publishing_departments, case)
+    demand_consent(record, command.publishing_departments, case)
     opens = to_date(command.bids_open_date, "bids_open_date") or case.effective
     closes = day(command.bids_close_date, "bids_close_date")
     in_order(opens, closes, "bids_close_date")
@@ -35,42 +48,22 @@ def publish_for_bids(
     record.assignment = Assignment.ASSIGNMENT_OPEN_BIDS
 
 
-def _publishers(record: pb.Breakthrough, departments: Sequence[str], case: Case) -> None:
-    """Raise Invalid unless the departments are known, enough, and the lead one is among them."""
-    field = "publishing_departments"
-    for index, department in enumerate(departments):
-        case.pack.department(department, case.effective, f"{field}[{index}]")
-    if record.lead_department and record.lead_department not in departments:
-        raise Invalid(
-            f"the lead department {record.lead_department} is not among the publishers; add it",
-            f"发榜部门中缺少牵头部门 {record.lead_department}；请补充",
-            field=field,
-            reason="LEAD_NOT_AMONG",
-        )
-    least = _number(case, PUBLISHERS, 1)
-    if len(departments) < least:
-        raise Invalid(
-            f"open bids are published jointly by at least {least} departments, not "
-            f"{len(departments)}; add the others",
-            f"揭榜挂帅榜单须由至少 {least} 个部门联合发布，现有 {len(departments)} 个；请补充",
-            field=field,
-            reason="TOO_FEW_PUBLISHERS",
-        )
-
-
 def submit_bid(
     record: pb.Breakthrough, command: pb.SubmitBidBreakthroughRequest, case: Case
 ) -> None:
     _window_open(record, case)
     _first_bid(record, case)
-    distinct(command.units, "units")
-    _consortium(command.units, case)
+    demand_seal(command, case)
+    if not command.seal:
+        distinct(command.units, "units")
+        demand_consortium(command.units, case, "units")
     roomy(record)
     bid = record.bids.add(
         id=f"b{len(record.bids) + 1}",
         round=record.bidding_round,
         units=command.units,
-        plan=words(command.plan, "plan"),
+        plan=command.plan if command.seal else words(command.plan, "plan"),
+        seal=command.seal,
         requested_fen=command.requested_fen,
         submit_date=from_date(case.today),
         bidder=case.caller.department,
@@ -102,17 +95,6 @@ def _first_bid(record: pb.Breakthrough, case: Case) -> None:
             )
 
 
-def _consortium(units: Sequence[pb.Unit], case: Case) -> None:
-    least = _number(case, CONSORTIUM, CONSORTIUM_UNITS)
-    if len(units) < least:
-        raise Invalid(
-            f"a bid takes a consortium of at least {least} units, not {len(units)}; add the others",
-            f"揭榜须由至少 {least} 个单位组成联合体，现有 {len(units)} 个；请补充",
-            field="units",
-            reason="CONSORTIUM_TOO_SMALL",
-        )
-
-
 def withdraw_bid(
     record: pb.Breakthrough, command: pb.WithdrawBidBreakthroughRequest, case: Case
 ) -> None:
@@ -138,10 +120,20 @@ def close_bids(
             f"申报期至 {closes} 当日结束，今天是 {case.today}；请等待，或说明提前截止的理由",
             reason="WINDOW_STILL_OPEN",
         )
+    if any(bid.seal for bid in _live(record)):
+        set_last_day(record, case)
+
+
+def reveal_bid(
+    record: pb.Breakthrough, command: pb.RevealBidBreakthroughRequest, case: Case
+) -> None:
+    roomy(record)
+    reveal(record, _live_bid(record, command.bid), command, case)
 
 
 def score_bid(record: pb.Breakthrough, command: pb.ScoreBidBreakthroughRequest, case: Case) -> None:
     bid = _live_bid(record, command.bid)
+    demand_open(bid)
     if case.caller.department in {bid.bidder, *(unit.code for unit in bid.units)}:
         raise Denied(
             f"{case.caller.department} takes part in {bid.id} and cannot judge it; "
@@ -157,6 +149,8 @@ def select_bidder(
     record: pb.Breakthrough, command: pb.SelectBidderBreakthroughRequest, case: Case
 ) -> None:
     bid = _live_bid(record, command.bid)
+    demand_open(bid)
+    demand_all_had_their_days(record, _live(record), case)
     _selectable(bid, command, case)
     _best_or_explained(record, bid, command)
     bid.selected = True
@@ -205,6 +199,9 @@ def _best_or_explained(
 def relist(record: pb.Breakthrough, command: pb.RelistBreakthroughRequest, case: Case) -> None:
     words(command.reason, "reason")
     record.assignment = Assignment.ASSIGNMENT_UNSPECIFIED
+    record.ClearField("bids_reveal_date")
+    # Another bidding is another publication: the departments are asked again.
+    record.publication.CopyFrom(pb.Publication(round=record.publication.round))
 
 
 def commission(
@@ -242,8 +239,3 @@ def _live(record: pb.Breakthrough) -> list[pb.Bid]:
 def _live_bid(record: pb.Breakthrough, key: str) -> pb.Bid:
     bid: pb.Bid = found(_live(record), key, ("bid in this round", "本轮揭榜申报"), "bid")
     return bid
-
-
-def _number(case: Case, rule: str, otherwise: int) -> int:
-    """Return a rule's number as of the day, the usual one where the pack has no such rule."""
-    return case.pack.rule(rule, case.effective) if rule in case.pack.rules else otherwise

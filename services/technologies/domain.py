@@ -7,18 +7,19 @@ from kernel.lifecycle import Lifecycle, Move, Of, Rule, update
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies import readiness
 from services.technologies.bids import (
-    PUBLISHERS,
     close_bids,
     commission,
     enlist,
     publish_for_bids,
     relist,
+    reveal_bid,
     score_bid,
     select_bidder,
     submit_bid,
     withdraw_bid,
 )
 from services.technologies.milestones import add_milestone, plan_milestones, reach_milestone
+from services.technologies.publication import PUBLISHERS, circulate, conclude_circulation
 from services.technologies.rules import all_at_once, in_order, words
 from services.technologies.work import (
     accept,
@@ -183,10 +184,13 @@ LIFECYCLE = Lifecycle(
         Move(PROPOSED, return_to_proposer, RETURNED, OFFICER),
         Move(PROPOSED, decline, DECLINED, APPROVER, four_eyes=True),
         Move(PROPOSED, enlist, LISTED, APPROVER, four_eyes=True),
+        _stay(LISTED, circulate, OFFICER),
+        _stay(LISTED, conclude_circulation, (Role.SYSTEM,)),
         Move(LISTED, publish_for_bids, BIDDING, OFFICER),
         _stay(BIDDING, submit_bid, (Role.APPLICANT,), Of.ANY),
         _stay(BIDDING, withdraw_bid, (Role.APPLICANT,), Of.ANY),
         Move(BIDDING, close_bids, BIDS_CLOSED, (Role.CASE_OFFICER, Role.SYSTEM)),
+        _stay(BIDS_CLOSED, reveal_bid, (Role.APPLICANT,), Of.ANY),
         _stay(BIDS_CLOSED, score_bid, EXPERT),
         Move(BIDS_CLOSED, select_bidder, UNDERTAKEN, APPROVER, four_eyes=True),
         Move(BIDS_CLOSED, relist, LISTED, OFFICER),

@@ -20,6 +20,8 @@ Assessment = pb.ReadinessAssessment
 Stage = pb.ReadinessAssessment.Stage
 
 DEFAULT_SCALE = "iso16290"
+MIDDLE = "middle"
+"""As a scale of the pack says when it is assessed."""
 COMPLETED = frozenset({State.STATE_BROKEN_THROUGH, State.STATE_NOT_REACHED, State.STATE_COMPLETED})
 
 
@@ -61,6 +63,18 @@ def newest(assessments: Iterable[Assessment]) -> Assessment:
     """Return the assessment of the latest day, of one day the one entered last. Raises ValueError "
     "when there is none."""
     return max(enumerate(assessments), key=lambda each: (_day(each[1]), each[0]))[1]
+
+
+def demand_middle(record: pb.Breakthrough, case: Case) -> None:
+    """Raise Refused before an assessment midway, where the scale is assessed there; an imported work may have none on file."""
+    made = any(each.stage == Stage.STAGE_MIDDLE for each in record.assessments)
+    if made or record.origin.foreign_id or MIDDLE not in scale(record, case).assessed_at:
+        return
+    raise Refused(
+        "no level was assessed midway; assess it first, stage STAGE_MIDDLE",
+        "尚无中期就绪度评定；请先执行 assess（阶段 STAGE_MIDDLE）",
+        reason="NOT_ASSESSED_MIDWAY",
+    )
 
 
 def at_acceptance(record: pb.Breakthrough) -> Assessment:

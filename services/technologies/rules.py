@@ -11,6 +11,10 @@ from luoshu.technologies.v1 import technologies_pb2 as pb
 
 ROOM = 48 * 1024
 """Bytes from which on a record takes no more additions: what ends its life must still fit."""
+CONSORTIUM = "consortium-units"
+"""Id of the pack's rule."""
+CONSORTIUM_UNITS = 3
+"""Where the pack has no such rule."""
 
 
 def words(value: str, field: str) -> str:
@@ -145,3 +149,20 @@ def found(items: Iterable[Any], key: str, noun: tuple[str, str], field: str) -> 
         field=field,
         reason="UNKNOWN_ENTRY",
     )
+
+
+def demand_consortium(units: Sequence[pb.Unit], case: Case, field: str) -> None:
+    """Raise Invalid for fewer units than the pack asks of a consortium."""
+    least = number(case, CONSORTIUM, CONSORTIUM_UNITS)
+    if len(units) < least:
+        raise Invalid(
+            f"a bid takes a consortium of at least {least} units, not {len(units)}; add the others",
+            f"揭榜须由至少 {least} 个单位组成联合体，现有 {len(units)} 个；请补充",
+            field=field,
+            reason="CONSORTIUM_TOO_SMALL",
+        )
+
+
+def number(case: Case, rule: str, otherwise: int) -> int:
+    """Return a rule's number as of the day, the usual one where the pack has no such rule."""
+    return case.pack.rule(rule, case.effective) if rule in case.pack.rules else otherwise

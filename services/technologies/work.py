@@ -141,6 +141,7 @@ def submit_for_acceptance(
             f"以下里程碑尚无结论：{'、'.join(undecided)}；请先执行 reach_milestone",
             reason="MILESTONES_UNDECIDED",
         )
+    readiness.demand_middle(record, case)
     ended = past_day(command.actual_end_date, case, "actual_end_date")
     in_order(to_date(record.actual_start_date), ended, "actual_end_date")
     record.actual_end_date.CopyFrom(from_date(ended))

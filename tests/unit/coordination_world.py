@@ -13,8 +13,9 @@ from kernel.pack import Pack, load
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from services.coordination.clock import deadlines
-from services.coordination.consumer import asking, marks
+from services.coordination.consumer import FIELDS, asking
 from services.coordination.domain import LIFECYCLE
+from services.coordination.marking import marks
 from services.coordination.naming import review_name
 from tests.unit.fake_case import FakeCase, acted, checked
 
@@ -85,7 +86,7 @@ class Reviewing:
         return self.do("opine", officer(department, actor), verdict=value, **said)
 
     def change(self, action: str, said: funding.Application) -> pb.Review:
-        return self.do(action, basis=list(marks(said)), basis_revision=said.revision)
+        return self.do(action, basis=list(marks(said, FIELDS)), basis_revision=said.revision)
 
     def due(self) -> list[Deadline]:
         return [d for d in deadlines(self.review) if d.day <= self.day]

@@ -1,5 +1,6 @@
 """A breakthrough at each point of its life, for the tests of its rules."""
 
+import dataclasses
 import datetime
 import functools
 import re
@@ -11,7 +12,7 @@ import pytest
 from kernel.case import Caller, Role
 from kernel.dates import from_date
 from kernel.errors import DomainError
-from kernel.pack import Pack, load
+from kernel.pack import Pack, Register, Rule, load
 from luoshu.journal.v1.journal_pb2 import Person
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies.domain import LIFECYCLE
@@ -21,6 +22,7 @@ from tests.unit.fake_case import checked as kernel_checked
 State, Target = pb.Breakthrough.State, pb.Breakthrough.Target
 Stage, Verdict = pb.ReadinessAssessment.Stage, pb.Milestone.Verdict
 Assignment = pb.Breakthrough.Assignment
+AGREED = pb.Publication.OUTCOME_AGREED
 
 TODAY = datetime.date(2026, 3, 10)
 BOILER = "91110000710926094P"
@@ -33,9 +35,21 @@ UNITS = [
 ]
 
 
+PUBLISHERS = ["DRC", "DST", "DIIT", "FINANCE"]
+
+
+@functools.cache
+def sealing() -> Pack:
+    """The province's pack: bids are sealed."""
+    return load(Path(__file__).parents[2] / "packs" / "henan")
+
+
 @functools.cache
 def henan() -> Pack:
-    return load(Path(__file__).parents[2] / "packs" / "henan")
+    """The same where bids are open."""
+    pack = sealing()
+    rules = Register(Rule.NOUN, [rule for rule in pack.rules if rule.id != "sealed-bids"])
+    return dataclasses.replace(pack, rules=rules)
 
 
 def a_case(
@@ -47,7 +61,7 @@ def a_case(
 ) -> FakeCase:
     """The case officer of DST on an ordinary day, unless said otherwise."""
     caller = Caller(actor, department, frozenset(roles or (Role.CASE_OFFICER,)))
-    return FakeCase(caller=caller, today=today, pack=henan(), **more)
+    return FakeCase(caller=caller, today=today, pack=more.pop("pack", henan()), **more)
 
 
 def a_proposal(**fields: Any) -> pb.Breakthrough:
@@ -103,10 +117,17 @@ def listed() -> pb.Breakthrough:
     return act(record, "enlist", a_case(Role.APPROVER), list_document_number="豫科〔2026〕8号")
 
 
+def agreed(record: pb.Breakthrough, outcome: int = AGREED) -> pb.Breakthrough:
+    """The four departments were asked, and answered."""
+    asked = act(record, "circulate", a_case(), publishing_departments=PUBLISHERS)
+    told = {"review": "reviews/r1", "outcome": outcome}
+    return act(asked, "conclude_circulation", a_case(Role.SYSTEM), **told)
+
+
 def published(closes: datetime.date = TODAY, **changes: Any) -> pb.Breakthrough:
     return act(
-        listed(), "publish_for_bids", a_case(**changes),
-        publishing_departments=["DRC", "DST", "DIIT", "FINANCE"], bids_close_date=from_date(closes),
+        agreed(listed()), "publish_for_bids", a_case(**changes),
+        publishing_departments=PUBLISHERS, bids_close_date=from_date(closes),
     )  # fmt: skip
 
 
@@ -133,7 +154,12 @@ def in_progress(**fields: Any) -> pb.Breakthrough:
 
 def in_acceptance(record: pb.Breakthrough | None = None) -> pb.Breakthrough:
     case = a_case(Role.APPLICANT, department=BOILER)
-    return act(record or in_progress(), "submit_for_acceptance", case, report="总结报告")
+    return act(record or midway(), "submit_for_acceptance", case, report="总结报告")
+
+
+def midway(record: pb.Breakthrough | None = None) -> pb.Breakthrough:
+    told = {"stage": Stage.STAGE_MIDDLE, "evidence": "中期测试报告 5", "level": 4}
+    return act(record or in_progress(), "assess", a_case(Role.EXPERT_REVIEWER), **told)
 
 
 def assessed(level: int, **fields: Any) -> pb.Breakthrough:

@@ -65,9 +65,10 @@ def test_what_the_award_itself_decided_lapses_nothing_and_is_the_basis_from_then
 
 
 def _marks(said: funding.Application) -> Any:
-    from services.coordination.consumer import marks
+    from services.coordination.consumer import FIELDS
+    from services.coordination.marking import marks
 
-    return marks(said)
+    return marks(said, FIELDS)
 
 
 def test_conditions_that_are_still_open_fall_with_their_opinion() -> None:

@@ -5,6 +5,8 @@ import pytest
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
+from luoshu.platforms.v1 import platforms_pb2 as platforms
+from luoshu.technologies.v1 import technologies_pb2 as technologies
 from tests.unit.coordination_world import Reviewing, S, henan, officer
 from tests.unit.funding_world import refused
 
@@ -46,8 +48,9 @@ def test_an_opinion_that_names_no_fields_is_about_the_whole_remit() -> None:
     assert set(there.opinion("FINANCE").concerns) == {"requested_fen", "budget"}
 
 
-def test_every_field_of_a_remit_is_a_field_of_an_application() -> None:
-    known = funding.Application.DESCRIPTOR.fields_by_name
+def test_every_field_of_a_remit_is_a_field_of_what_is_reviewed() -> None:
+    records = (funding.Application, platforms.Platform, technologies.Breakthrough)
+    known = {field for record in records for field in record.DESCRIPTOR.fields_by_name}
     assert not [f for remit in henan().remits for f in remit.fields if f not in known]
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from kernel.case import Reference
 from kernel.dates import ONE_DAY, from_date, to_date
 from kernel.errors import NotFound
+from luoshu.coordination.v1 import coordination_pb2 as coordination
+from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as pb
+from services.coordination.consumer import on_platforms
+from services.platforms.consumer import on_coordination
 from tests.unit.fake_case import TODAY
 from tests.unit.platforms_story import (
     AFTERWARDS,
@@ -125,14 +128,6 @@ def test_a_joint_review_asks_the_departments_of_the_pack_by_its_clock() -> None:
     assert to_date(asked.joint_review.due_date) == TODAY + ONE_DAY * 4  # tomorrow is a holiday
 
 
-def test_a_joint_review_is_due_on_the_day_said_and_that_is_after_today() -> None:
-    reviewed = lived(*TO_REVIEW)
-    asked = act(reviewed, "open_joint_review", due_date=day(1))
-    assert asked.joint_review.due_date == day(1)
-    error = refusal(lambda: act(reviewed, "open_joint_review", due_date=day(0)))
-    assert error.field == "due_date"
-
-
 def test_a_kind_without_joint_departments_has_no_joint_review() -> None:
     reviewed = lived("submit", "accept", "record_expert_review", kind="base")
     assert refusal(lambda: act(reviewed, "open_joint_review")).code == "STEP_SKIPPED"
@@ -166,13 +161,53 @@ def test_one_department_that_disagrees_ends_the_application(verdict: int, state:
     assert act(asked, "conclude_joint_review", opinions=answers).state == state
 
 
-def test_a_joint_review_that_nobody_heard_of_is_not_referred_to() -> None:
+def test_a_silent_department_is_asked_again_in_another_round() -> None:
     asked = lived(*TO_REVIEW, "open_joint_review")
-    name = "jointreviews/one"
-    with pytest.raises(NotFound):
-        act(asked, "conclude_joint_review", joint_review=name)
-    at = case(references={name: Reference(name, "STATE_CONCLUDED", "会签")})
-    assert act(asked, "conclude_joint_review", at, joint_review=name).joint_review.joint_review
+    answers = opinions(("FIN", pb.DepartmentOpinion.VERDICT_SILENT), ("DRC", AGREES))
+    back = act(asked, "conclude_joint_review", opinions=answers)
+    assert back.state == S.STATE_EXPERT_REVIEWED
+    assert refusal(lambda: act(back, "publish_notice")).code == "STEP_MISSING"
+    assert act(back, "open_joint_review").joint_review.round == 2
+
+
+def test_the_days_of_a_review_are_the_packs() -> None:
+    asked = lived(*TO_REVIEW)
+    error = refusal(lambda: act(asked, "open_joint_review", due_date=day(3)))
+    assert error.code == "NOT_SAID_HERE"
+
+
+def test_coordination_asks_a_platforms_departments_and_tells_what_they_said() -> None:
+    asked = lived(*TO_REVIEW, "open_joint_review")
+    change = Change(action="open_joint_review", to_state="STATE_IN_JOINT_REVIEW")
+    event = pb.PlatformsEvent(change=change, platform=asked)
+    entry = JournalEntry(source="platforms", position=9, event=event.SerializeToString())
+    [opened] = on_platforms(entry).commands
+    review = coordination.Review()
+    review.CopyFrom(opened.given)
+    assert (opened.action, review.subject) == ("create", asked.name)
+    assert [o.department for o in review.opinions] == ["DRC", "FIN"]
+    review.opinions[0].verdict = coordination.VERDICT_RECUSE
+    review.opinions[1].verdict = coordination.VERDICT_OBJECT
+    ended = coordination.CoordinationEvent(
+        change=Change(from_state="STATE_OPEN", to_state="STATE_CONCLUDED"), review=review
+    )
+    entry = JournalEntry(source="coordination", position=4, event=ended.SerializeToString())
+    [concluded] = on_coordination(entry).commands
+    said = {o.department: o.verdict for o in concluded.request.opinions}
+    assert said == {
+        "DRC": pb.DepartmentOpinion.VERDICT_RECUSED,
+        "FIN": pb.DepartmentOpinion.VERDICT_DISAGREES,
+    }
+
+
+def test_a_platform_that_leaves_its_review_cancels_it() -> None:
+    asked = lived(*TO_REVIEW, "open_joint_review")
+    change = Change(
+        action="withdraw", from_state="STATE_IN_JOINT_REVIEW", to_state="STATE_WITHDRAWN"
+    )
+    event = pb.PlatformsEvent(change=change, platform=asked)
+    entry = JournalEntry(source="platforms", position=9, event=event.SerializeToString())
+    assert [command.action for command in on_platforms(entry).commands] == ["cancel"]
 
 
 def test_a_notice_skips_the_joint_review_only_where_the_kind_does() -> None:

@@ -17,6 +17,7 @@ from tests.unit.technologies_story import (
     State,
     a_case,
     act,
+    agreed,
     bid,
     closed,
     listed,
@@ -157,7 +158,7 @@ def test_the_selected_bid_says_who_undertakes_and_who_leads() -> None:
 
 
 def test_a_new_round_does_not_select_a_bid_of_the_round_before() -> None:
-    record = act(closed(), "relist", a_case(), reason="无合适揭榜方")
+    record = agreed(act(closed(), "relist", a_case(), reason="无合适揭榜方"))
     case = a_case(today=TODAY + datetime.timedelta(days=1))
     record = act(
         record, "publish_for_bids", case,

@@ -28,6 +28,7 @@ from tests.unit.technologies_story import (
     in_acceptance,
     in_progress,
     listed,
+    midway,
     published,
     refused,
     undertaken,
@@ -239,7 +240,7 @@ def test_a_plan_counts_by_the_day_of_the_assessment_not_of_the_document() -> Non
     began = act(undertaken(), "start", a_case(), baseline_level=3, evidence="报告",
                 actual_start_date=day(2026, 1, 5))  # fmt: skip
     record = act(
-        in_acceptance(began), "assess", a_case(), level=6, stage=Stage.STAGE_ACCEPTANCE,
+        in_acceptance(midway(began)), "assess", a_case(), level=6, stage=Stage.STAGE_ACCEPTANCE,
         evidence="报告", assess_date=day(2026, 3, 1),
     )  # fmt: skip
     record = act(record, "accept", a_case(Role.APPROVER), document_number="1")

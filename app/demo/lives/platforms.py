@@ -10,6 +10,7 @@ from app.demo.people import (
     DST_APPROVER,
     DST_EXPERTS,
     DST_OFFICER,
+    FINANCE_OFFICER,
     UNITS,
     UNIVERSITY,
     UNIVERSITY_OFFICE,
@@ -102,11 +103,13 @@ def institute(stage: Stage) -> Iterator[datetime.date]:
     yield stage.working_days(1)
     stage.act(DST_OFFICER, INSTITUTE, "open_joint_review", "发起会签 · joint review opened")
     yield stage.working_days(5)
-    opinion = {"department": "FINANCE", "verdict": "VERDICT_AGREES", "opinion": "同意备案。"}
+    condition = f'subject = "{INSTITUTE}"'
+    [review] = stage.until(lambda: stage.listed(FINANCE_OFFICER, "reviews", condition))
     stage.act(
-        DST_OFFICER, INSTITUTE, "conclude_joint_review", "财政厅同意 · Finance agrees",
-        opinions=[opinion],
+        FINANCE_OFFICER, review.name, "opine", "财政厅同意 · Finance agrees",
+        verdict="VERDICT_AGREE", text="同意备案。",
     )  # fmt: skip
+    stage.until(lambda: stage.get(DST_OFFICER, INSTITUTE).joint_review.HasField("conclusion_date"))
     yield stage.working_days(2)
     notice = _notice(stage, INSTITUTE)
     yield stage.working_days(3)

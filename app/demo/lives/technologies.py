@@ -7,9 +7,12 @@ from app.demo.people import (
     BEARINGS,
     BEARINGS_OFFICE,
     CAR_INSTITUTE,
+    DIIT_OFFICER,
+    DRC_OFFICER,
     DST_APPROVER,
     DST_EXPERTS,
     DST_OFFICER,
+    FINANCE_OFFICER,
     MACHINES,
     MACHINES_OFFICE,
     UNIVERSITY,
@@ -17,8 +20,22 @@ from app.demo.people import (
 )
 from app.demo.stage import Stage
 from kernel.dates import ONE_DAY
+from luoshu.client.seals import seal_of
+from luoshu.technologies.v1.technologies_pb2 import BidContent, Unit
 
 BEARING = "breakthroughs/demo-main-bearing"
+OWN_BEARING = BidContent(
+    units=[Unit(**unit(code)) for code in (BEARINGS, UNIVERSITY, MACHINES)],
+    plan="材料、工艺、台架试验三步实现。",
+    requested_fen=1_100_0000_00,
+)
+LICENSED_BEARING = BidContent(
+    units=[Unit(**unit(code)) for code in (MACHINES, CAR_INSTITUTE, UNIVERSITY)],
+    plan="引进消化后自主化。",
+    requested_fen=1_200_0000_00,
+)
+SALTS = (bytes(range(32)).hex(), bytes(range(32, 64)).hex())
+"""Of a sample: a bidder's own come from `new_salt`."""
 PUBLISHERS = ["DST", "DRC", "DIIT", "FINANCE"]
 
 
@@ -45,6 +62,7 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
     stage.act(
         DST_APPROVER, BEARING, "enlist", "列入榜单 · listed", list_document_number="示例〔公文〕3号"
     )
+    yield from _consented(stage)
     closes = stage.working_days(9)
     stage.act(
         DST_OFFICER, BEARING, "publish_for_bids", "四部门联合发榜 · open for bids",
@@ -52,18 +70,24 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
     )  # fmt: skip
     yield stage.working_days(4)
     stage.act(
-        BEARINGS_OFFICE, BEARING, "submit_bid", "联合体揭榜 · a consortium bids",
-        units=[unit(code) for code in (BEARINGS, UNIVERSITY, MACHINES)],
-        plan="材料、工艺、台架试验三步实现。", requested_fen=1_100_0000_00,
+        BEARINGS_OFFICE, BEARING, "submit_bid", "联合体密封揭榜 · a consortium bids, sealed",
+        seal=seal_of(OWN_BEARING, SALTS[0]),
     )  # fmt: skip
     yield closes
     stage.act(
         MACHINES_OFFICE, BEARING, "submit_bid", "另一联合体揭榜 · another one bids",
-        units=[unit(code) for code in (MACHINES, CAR_INSTITUTE, UNIVERSITY)],
-        plan="引进消化后自主化。", requested_fen=1_200_0000_00,
+        seal=seal_of(LICENSED_BEARING, SALTS[1]),
     )  # fmt: skip
     yield stage.working_day_after(closes)
     stage.act(DST_OFFICER, BEARING, "close_bids", "截止 · bids closed")
+    for office, bid, content, salt in (
+        (BEARINGS_OFFICE, "b1", OWN_BEARING, SALTS[0]),
+        (MACHINES_OFFICE, "b2", LICENSED_BEARING, SALTS[1]),
+    ):
+        stage.act(
+            office, BEARING, "reveal_bid", f"{bid} 开标 · revealed",
+            bid=bid, content=content, salt=salt,
+        )  # fmt: skip
     for bid, score in (("b1", 9150), ("b2", 7840)):
         stage.act(
             DST_EXPERTS, BEARING, "score_bid", f"{bid} 评 {score / 100:g} 分 · scored",
@@ -83,7 +107,12 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
         DST_OFFICER, BEARING, "start", "开始攻关，就绪度 4 · started at level 4",
         baseline_level=4, evidence="实验室验证报告", assessor="示例评估机构",
     )  # fmt: skip
-    yield stage.working_days(12)
+    yield stage.working_days(6)
+    stage.act(
+        DST_EXPERTS, BEARING, "assess", "中期评定为 5 级 · assessed midway at level 5",
+        level=5, stage="STAGE_MIDDLE", evidence="台架中期试验记录", assessor="示例评估机构",
+    )  # fmt: skip
+    yield stage.working_days(6)
     stage.act(
         DST_OFFICER, BEARING, "reach_milestone", "里程碑通过 · milestone reached",
         milestone="m1", verdict="VERDICT_GO", evidence="台架试验报告",
@@ -103,3 +132,20 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
         DST_APPROVER, BEARING, "accept", "验收，达到目标 · accepted, target reached",
         document_number="示例〔公文〕5号",
     )  # fmt: skip
+
+
+def _consented(stage: Stage) -> Iterator[datetime.date]:
+    """The other three departments consent; with the last one the list may be published."""
+    stage.act(
+        DST_OFFICER, BEARING, "circulate", "征求联合发榜意见 · asks for a joint publication",
+        publishing_departments=PUBLISHERS,
+    )  # fmt: skip
+    condition = f'subject = "{BEARING}"'
+    [review] = stage.until(lambda: stage.listed(DRC_OFFICER, "reviews", condition))
+    yield stage.working_days(1)
+    for officer in (DRC_OFFICER, DIIT_OFFICER, FINANCE_OFFICER):
+        stage.act(
+            officer, review.name, "opine", "同意联合发榜 · consents",
+            verdict="VERDICT_AGREE", text="同意。",
+        )  # fmt: skip
+    stage.until(lambda: stage.get(DST_OFFICER, BEARING).publication.outcome)

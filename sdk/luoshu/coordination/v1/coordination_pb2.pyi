@@ -129,9 +129,11 @@ class Review(_message.Message):
         KIND_UNSPECIFIED: Review._Kind.ValueType  # 0
         """Not said."""
         KIND_JOINT_REVIEW: Review._Kind.ValueType  # 1
-        """会签: whether an application should be awarded."""
+        """会签: whether an application should be awarded, or a platform recognised."""
         KIND_DUPLICATE: Review._Kind.ValueType  # 2
         """查重: whether a finding is a duplicate."""
+        KIND_PUBLICATION: Review._Kind.ValueType  # 3
+        """联合发榜: whether the departments publish a technology for open bids jointly."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kind says what the departments are asked about."""
@@ -139,9 +141,11 @@ class Review(_message.Message):
     KIND_UNSPECIFIED: Review.Kind.ValueType  # 0
     """Not said."""
     KIND_JOINT_REVIEW: Review.Kind.ValueType  # 1
-    """会签: whether an application should be awarded."""
+    """会签: whether an application should be awarded, or a platform recognised."""
     KIND_DUPLICATE: Review.Kind.ValueType  # 2
     """查重: whether a finding is a duplicate."""
+    KIND_PUBLICATION: Review.Kind.ValueType  # 3
+    """联合发榜: whether the departments publish a technology for open bids jointly."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -204,7 +208,7 @@ class Review(_message.Message):
     kind: Global___Review.Kind.ValueType
     """What the departments are asked about."""
     subject: _builtins.str
-    """What is reviewed, by its resource name: `applications/…`, `findings/…`."""
+    """What is reviewed, by its resource name: `applications/…`, `platforms/…`, `breakthroughs/…`, `findings/…`."""
     rule: _builtins.str
     """Rule of the pack that it goes by, as it was in force on the opening day."""
     basis_revision: _builtins.int

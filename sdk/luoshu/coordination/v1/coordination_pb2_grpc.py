@@ -27,8 +27,8 @@ if _version_not_supported:
 
 
 class CoordinationServiceStub:
-    """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
-    department asked has answered.
+    """CoordinationService keeps joint reviews. It opens one by itself when an application or a platform reaches joint review or an open-bid
+    list is circulated, and ends it when every department asked has answered.
     """
 
     def __init__(self, channel):
@@ -160,8 +160,8 @@ class CoordinationServiceStub:
 
 
 class CoordinationServiceServicer:
-    """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
-    department asked has answered.
+    """CoordinationService keeps joint reviews. It opens one by itself when an application or a platform reaches joint review or an open-bid
+    list is circulated, and ends it when every department asked has answered.
     """
 
     def GetReview(self, request, context):
@@ -465,8 +465,8 @@ def add_CoordinationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CoordinationService:
-    """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
-    department asked has answered.
+    """CoordinationService keeps joint reviews. It opens one by itself when an application or a platform reaches joint review or an open-bid
+    list is circulated, and ends it when every department asked has answered.
     """
 
     @staticmethod

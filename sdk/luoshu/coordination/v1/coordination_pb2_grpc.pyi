@@ -28,8 +28,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CoordinationServiceStub:
-    """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
-    department asked has answered.
+    """CoordinationService keeps joint reviews. It opens one by itself when an application or a platform reaches joint review or an open-bid
+    list is circulated, and ends it when every department asked has answered.
     """
 
     @_typing.overload
@@ -89,8 +89,8 @@ class CoordinationServiceStub:
 
 @_typing.type_check_only
 class CoordinationServiceAsyncStub(CoordinationServiceStub):
-    """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
-    department asked has answered.
+    """CoordinationService keeps joint reviews. It opens one by itself when an application or a platform reaches joint review or an open-bid
+    list is circulated, and ends it when every department asked has answered.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -146,8 +146,8 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
     """Ends an open finding whose applications are no longer two. Role: system."""
 
 class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """CoordinationService keeps joint reviews. It opens one by itself when an application reaches joint review, and ends it when every
-    department asked has answered.
+    """CoordinationService keeps joint reviews. It opens one by itself when an application or a platform reaches joint review or an open-bid
+    list is circulated, and ends it when every department asked has answered.
     """
 
     @_abc_1.abstractmethod

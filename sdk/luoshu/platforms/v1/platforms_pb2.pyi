@@ -21,6 +21,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _Level:
@@ -598,6 +603,10 @@ class DepartmentOpinion(_message.Message):
         """It does not agree."""
         VERDICT_DEEMED: DepartmentOpinion._Verdict.ValueType  # 3
         """It did not answer in time and is deemed to agree."""
+        VERDICT_RECUSED: DepartmentOpinion._Verdict.ValueType  # 4
+        """It has no part in it (回避)."""
+        VERDICT_SILENT: DepartmentOpinion._Verdict.ValueType  # 5
+        """It did not answer in time, and silence is no consent (未答复)."""
 
     class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
         """Verdict is what the department says."""
@@ -610,6 +619,10 @@ class DepartmentOpinion(_message.Message):
     """It does not agree."""
     VERDICT_DEEMED: DepartmentOpinion.Verdict.ValueType  # 3
     """It did not answer in time and is deemed to agree."""
+    VERDICT_RECUSED: DepartmentOpinion.Verdict.ValueType  # 4
+    """It has no part in it (回避)."""
+    VERDICT_SILENT: DepartmentOpinion.Verdict.ValueType  # 5
+    """It did not answer in time, and silence is no consent (未答复)."""
 
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
@@ -647,8 +660,14 @@ class JointReview(_message.Message):
     CONCLUSION_DATE_FIELD_NUMBER: _builtins.int
     OPINIONS_FIELD_NUMBER: _builtins.int
     JOINT_REVIEW_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
     joint_review: _builtins.str
     """Resource name of the joint review in the coordination service, where there is one."""
+    round: _builtins.int
+    """How often departments were asked about this platform, from 1."""
+    rule: _builtins.str
+    """Rule of the pack that the review goes by."""
     @_builtins.property
     def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The departments that were asked."""
@@ -678,10 +697,12 @@ class JointReview(_message.Message):
         conclusion_date: _date_pb2.Date | None = ...,
         opinions: _abc.Iterable[Global___DepartmentOpinion] | None = ...,
         joint_review: _builtins.str = ...,
+        round: _builtins.int = ...,
+        rule: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conclusion_date", b"conclusion_date", "due_date", b"due_date", "start_date", b"start_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusion_date", b"conclusion_date", "departments", b"departments", "due_date", b"due_date", "joint_review", b"joint_review", "opinions", b"opinions", "start_date", b"start_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusion_date", b"conclusion_date", "departments", b"departments", "due_date", b"due_date", "joint_review", b"joint_review", "opinions", b"opinions", "round", b"round", "rule", b"rule", "start_date", b"start_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2062,8 +2083,9 @@ class OpenJointReviewPlatformRequest(_message.Message):
         """From which business date on the change is true; not in the future. Empty: today."""
 
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
     def due_date(self) -> _date_pb2.Date:
-        """Last business date on which the departments can answer. Empty: as many working days as the pack says."""
+        """No longer said: the review's clock counts by the pack. A day is refused."""
 
     def __init__(
         self,

@@ -419,7 +419,7 @@ class PlatformServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConcludeJointReviewPlatform(self, request, context):
-        """Records what the departments answered; a refusal ends the application. Roles: case officer, system.
+        """Takes over what the departments answered; a refusal ends the application, and where one was silent they are asked again. Role: system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,7 +76,7 @@ class PlatformServiceStub:
     OpenJointReviewPlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.OpenJointReviewPlatformRequest, _platforms_pb2.Platform]
     """Asks the departments that the kind names (会签). Role: case officer."""
     ConcludeJointReviewPlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.ConcludeJointReviewPlatformRequest, _platforms_pb2.Platform]
-    """Records what the departments answered; a refusal ends the application. Roles: case officer, system."""
+    """Takes over what the departments answered; a refusal ends the application, and where one was silent they are asked again. Role: system."""
     RejectPlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.RejectPlatformRequest, _platforms_pb2.Platform]
     """Ends an application that the review, or an objection, speaks against (不予立项). Role: approver."""
     PublishNoticePlatform: _grpc.UnaryUnaryMultiCallable[_platforms_pb2.PublishNoticePlatformRequest, _platforms_pb2.Platform]
@@ -174,7 +174,7 @@ class PlatformServiceAsyncStub(PlatformServiceStub):
     OpenJointReviewPlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.OpenJointReviewPlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
     """Asks the departments that the kind names (会签). Role: case officer."""
     ConcludeJointReviewPlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.ConcludeJointReviewPlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
-    """Records what the departments answered; a refusal ends the application. Roles: case officer, system."""
+    """Takes over what the departments answered; a refusal ends the application, and where one was silent they are asked again. Role: system."""
     RejectPlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.RejectPlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
     """Ends an application that the review, or an objection, speaks against (不予立项). Role: approver."""
     PublishNoticePlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.PublishNoticePlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
@@ -401,7 +401,7 @@ class PlatformServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _platforms_pb2.ConcludeJointReviewPlatformRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_platforms_pb2.Platform, _abc.Awaitable[_platforms_pb2.Platform]]:
-        """Records what the departments answered; a refusal ends the application. Roles: case officer, system."""
+        """Takes over what the departments answered; a refusal ends the application, and where one was silent they are asked again. Role: system."""
 
     @_abc_1.abstractmethod
     def RejectPlatform(

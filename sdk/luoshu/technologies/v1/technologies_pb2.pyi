@@ -135,6 +135,9 @@ class Bid(_message.Message):
     BIDDER_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     LEADER_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
+    REVEAL_DATE_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`b1`, `b2`, … within the breakthrough, over all rounds."""
     round: _builtins.int
@@ -155,6 +158,10 @@ class Bid(_message.Message):
     """Department or unit of the account that handed it in."""
     author: _builtins.str
     """Account that handed it in; whoever selects it must be another one."""
+    seal: _builtins.str
+    """SHA-256 over salt and content, 64 hexadecimal digits: until it is revealed nobody but its bidder knows the content. Empty: an open bid."""
+    salt: _builtins.str
+    """The salt, once it is revealed, in hexadecimal: with it anybody checks the seal over the content."""
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
         """The units: the undertaking one first, then the others of its consortium."""
@@ -166,6 +173,10 @@ class Bid(_message.Message):
     @_builtins.property
     def leader(self) -> _journal_pb2.Person:
         """Who would lead the work."""
+
+    @_builtins.property
+    def reveal_date(self) -> _date_pb2.Date:
+        """Day on which it was revealed; empty: not yet, or an open bid."""
 
     def __init__(
         self,
@@ -183,16 +194,130 @@ class Bid(_message.Message):
         bidder: _builtins.str = ...,
         author: _builtins.str = ...,
         leader: _journal_pb2.Person | None = ...,
+        seal: _builtins.str = ...,
+        reveal_date: _date_pb2.Date | None = ...,
+        salt: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "leader", b"leader", "score", b"score", "submit_date", b"submit_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "leader", b"leader", "reveal_date", b"reveal_date", "score", b"score", "submit_date", b"submit_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "author", b"author", "bidder", b"bidder", "id", b"id", "leader", b"leader", "opinion", b"opinion", "plan", b"plan", "requested_fen", b"requested_fen", "round", b"round", "score", b"score", "selected", b"selected", "submit_date", b"submit_date", "units", b"units", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "author", b"author", "bidder", b"bidder", "id", b"id", "leader", b"leader", "opinion", b"opinion", "plan", b"plan", "requested_fen", b"requested_fen", "reveal_date", b"reveal_date", "round", b"round", "salt", b"salt", "score", b"score", "seal", b"seal", "selected", b"selected", "submit_date", b"submit_date", "units", b"units", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___Bid: _TypeAlias = Bid  # noqa: Y015
+
+@_typing.final
+class BidContent(_message.Message):
+    """BidContent is what a seal is made of: SHA-256 over the salt, then over this message's bytes, its fields in the order of their numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNITS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    REQUESTED_FEN_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """How the target is to be reached, in short; the plan itself is kept by the lead department."""
+    requested_fen: _builtins.int
+    """Funds asked for, in fen."""
+    @_builtins.property
+    def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
+        """The units: the undertaking one first, then the others of its consortium."""
+
+    def __init__(
+        self,
+        *,
+        units: _abc.Iterable[Global___Unit] | None = ...,
+        plan: _builtins.str = ...,
+        requested_fen: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "requested_fen", b"requested_fen", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BidContent: _TypeAlias = BidContent  # noqa: Y015
+
+@_typing.final
+class Publication(_message.Message):
+    """Publication is what the departments were asked and answered that publish it for open bids jointly."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Publication._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: Publication._Outcome.ValueType  # 0
+        """Not answered yet."""
+        OUTCOME_AGREED: Publication._Outcome.ValueType  # 1
+        """Every department consents (同意联合发榜)."""
+        OUTCOME_OBJECTED: Publication._Outcome.ValueType  # 2
+        """A department objects (不同意)."""
+        OUTCOME_UNANSWERED: Publication._Outcome.ValueType  # 3
+        """A department did not answer, and silence is no consent (未答复)."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """Outcome is what came of it."""
+
+    OUTCOME_UNSPECIFIED: Publication.Outcome.ValueType  # 0
+    """Not answered yet."""
+    OUTCOME_AGREED: Publication.Outcome.ValueType  # 1
+    """Every department consents (同意联合发榜)."""
+    OUTCOME_OBJECTED: Publication.Outcome.ValueType  # 2
+    """A department objects (不同意)."""
+    OUTCOME_UNANSWERED: Publication.Outcome.ValueType  # 3
+    """A department did not answer, and silence is no consent (未答复)."""
+
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    ASK_DATE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    CONCLUDE_DATE_FIELD_NUMBER: _builtins.int
+    OPINIONS_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    """How often they were asked, from 1."""
+    outcome: Global___Publication.Outcome.ValueType
+    """What came of it."""
+    review: _builtins.str
+    """Resource name of the review: `reviews/…`."""
+    opinions: _builtins.str
+    """What the departments said, a line each."""
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Departments that publish it, the lead department among them."""
+
+    @_builtins.property
+    def ask_date(self) -> _date_pb2.Date:
+        """Day on which they were asked."""
+
+    @_builtins.property
+    def conclude_date(self) -> _date_pb2.Date:
+        """Day on which it ended."""
+
+    def __init__(
+        self,
+        *,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+        round: _builtins.int = ...,
+        ask_date: _date_pb2.Date | None = ...,
+        outcome: Global___Publication.Outcome.ValueType = ...,
+        review: _builtins.str = ...,
+        conclude_date: _date_pb2.Date | None = ...,
+        opinions: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "conclude_date", b"conclude_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "conclude_date", b"conclude_date", "departments", b"departments", "opinions", b"opinions", "outcome", b"outcome", "review", b"review", "round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Publication: _TypeAlias = Publication  # noqa: Y015
 
 @_typing.final
 class MilestonePlan(_message.Message):
@@ -526,6 +651,8 @@ class Breakthrough(_message.Message):
     RETURN_REASON_FIELD_NUMBER: _builtins.int
     END_REASON_FIELD_NUMBER: _builtins.int
     BENEFITS_FIELD_NUMBER: _builtins.int
+    PUBLICATION_FIELD_NUMBER: _builtins.int
+    BIDS_REVEAL_DATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `breakthroughs/…`; never changes, never used again."""
     revision: _builtins.int
@@ -676,6 +803,14 @@ class Breakthrough(_message.Message):
     def target_reached_date(self) -> _date_pb2.Date:
         """Day of the assessment that found the target reached; plans count by it."""
 
+    @_builtins.property
+    def publication(self) -> Global___Publication:
+        """The consent of the departments that publish it jointly. Empty: nobody was asked."""
+
+    @_builtins.property
+    def bids_reveal_date(self) -> _date_pb2.Date:
+        """Last day on which the sealed bids of the round can be revealed; ends with the local day."""
+
     def __init__(
         self,
         *,
@@ -731,10 +866,12 @@ class Breakthrough(_message.Message):
         return_reason: _builtins.str = ...,
         end_reason: _builtins.str = ...,
         benefits: _builtins.str = ...,
+        publication: Global___Publication | None = ...,
+        bids_reveal_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "bids_close_date", b"bids_close_date", "bids_open_date", b"bids_open_date", "completion_date", b"completion_date", "create_time", b"create_time", "effective_date", b"effective_date", "leader", b"leader", "origin", b"origin", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "target_reached_date", b"target_reached_date", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "bids_close_date", b"bids_close_date", "bids_open_date", b"bids_open_date", "bids_reveal_date", b"bids_reveal_date", "completion_date", b"completion_date", "create_time", b"create_time", "effective_date", b"effective_date", "leader", b"leader", "origin", b"origin", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "publication", b"publication", "target_reached_date", b"target_reached_date", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstract", b"abstract", "acceptance_document_number", b"acceptance_document_number", "actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "allowed_actions", b"allowed_actions", "assessed_level", b"assessed_level", "assessments", b"assessments", "assignment", b"assignment", "assignment_document_number", b"assignment_document_number", "author", b"author", "baseline_level", b"baseline_level", "benefits", b"benefits", "bidding_round", b"bidding_round", "bids", b"bids", "bids_close_date", b"bids_close_date", "bids_open_date", b"bids_open_date", "budget_fen", b"budget_fen", "completed", b"completed", "completion_date", b"completion_date", "concerned_departments", b"concerned_departments", "consortium", b"consortium", "create_time", b"create_time", "direction", b"direction", "effective_date", b"effective_date", "end_reason", b"end_reason", "english_title", b"english_title", "etag", b"etag", "final_report", b"final_report", "lead_department", b"lead_department", "leader", b"leader", "list_document_number", b"list_document_number", "milestones", b"milestones", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "plan_changes", b"plan_changes", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "platforms", b"platforms", "publishing_departments", b"publishing_departments", "readiness_scale", b"readiness_scale", "return_reason", b"return_reason", "revision", b"revision", "sei_code", b"sei_code", "state", b"state", "target_level", b"target_level", "target_reached", b"target_reached", "target_reached_date", b"target_reached_date", "title", b"title", "track", b"track", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstract", b"abstract", "acceptance_document_number", b"acceptance_document_number", "actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "allowed_actions", b"allowed_actions", "assessed_level", b"assessed_level", "assessments", b"assessments", "assignment", b"assignment", "assignment_document_number", b"assignment_document_number", "author", b"author", "baseline_level", b"baseline_level", "benefits", b"benefits", "bidding_round", b"bidding_round", "bids", b"bids", "bids_close_date", b"bids_close_date", "bids_open_date", b"bids_open_date", "bids_reveal_date", b"bids_reveal_date", "budget_fen", b"budget_fen", "completed", b"completed", "completion_date", b"completion_date", "concerned_departments", b"concerned_departments", "consortium", b"consortium", "create_time", b"create_time", "direction", b"direction", "effective_date", b"effective_date", "end_reason", b"end_reason", "english_title", b"english_title", "etag", b"etag", "final_report", b"final_report", "lead_department", b"lead_department", "leader", b"leader", "list_document_number", b"list_document_number", "milestones", b"milestones", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "plan_changes", b"plan_changes", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "platforms", b"platforms", "publication", b"publication", "publishing_departments", b"publishing_departments", "readiness_scale", b"readiness_scale", "return_reason", b"return_reason", "revision", b"revision", "sei_code", b"sei_code", "state", b"state", "target_level", b"target_level", "target_reached", b"target_reached", "target_reached_date", b"target_reached_date", "title", b"title", "track", b"track", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1383,6 +1520,104 @@ class EnlistBreakthroughRequest(_message.Message):
 Global___EnlistBreakthroughRequest: _TypeAlias = EnlistBreakthroughRequest  # noqa: Y015
 
 @_typing.final
+class CirculateBreakthroughRequest(_message.Message):
+    """CirculateBreakthroughRequest asks departments for their consent to a joint publication."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    PUBLISHING_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `breakthroughs/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def publishing_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The departments that are to publish it jointly, the lead department among them."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        publishing_departments: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "publishing_departments", b"publishing_departments", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CirculateBreakthroughRequest: _TypeAlias = CirculateBreakthroughRequest  # noqa: Y015
+
+@_typing.final
+class ConcludeCirculationBreakthroughRequest(_message.Message):
+    """ConcludeCirculationBreakthroughRequest says what came of the departments' review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    OPINIONS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `breakthroughs/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    review: _builtins.str
+    """Resource name of the review: `reviews/…`."""
+    outcome: Global___Publication.Outcome.ValueType
+    """What came of it."""
+    opinions: _builtins.str
+    """What the departments said, a line each."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        review: _builtins.str = ...,
+        outcome: Global___Publication.Outcome.ValueType = ...,
+        opinions: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "opinions", b"opinions", "outcome", b"outcome", "request_id", b"request_id", "review", b"review", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConcludeCirculationBreakthroughRequest: _TypeAlias = ConcludeCirculationBreakthroughRequest  # noqa: Y015
+
+@_typing.final
 class PublishForBidsBreakthroughRequest(_message.Message):
     """PublishForBidsBreakthroughRequest opens the bidding for a listed technology (揭榜挂帅)."""
 
@@ -1455,6 +1690,7 @@ class SubmitBidBreakthroughRequest(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     REQUESTED_FEN_FIELD_NUMBER: _builtins.int
     LEADER_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `breakthroughs/…`."""
     etag: _builtins.str
@@ -1464,20 +1700,22 @@ class SubmitBidBreakthroughRequest(_message.Message):
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     plan: _builtins.str
-    """How the target is to be reached, in short; the plan itself is kept by the lead department."""
+    """How the target is to be reached, in short; the plan itself is kept by the lead department. Of a sealed bid: empty."""
     requested_fen: _builtins.int
-    """Funds asked for, in fen."""
+    """Funds asked for, in fen. Of a sealed bid: 0."""
+    seal: _builtins.str
+    """Seal of a bid whose content stays with its bidder until it is revealed: SHA-256 over a salt and a `BidContent`, 64 hexadecimal digits."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
 
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
-        """The units: the undertaking one first, then the others of its consortium."""
+        """The units: the undertaking one first, then the others of its consortium. Of a sealed bid: none."""
 
     @_builtins.property
     def leader(self) -> _journal_pb2.Person:
-        """Who leads the work. Taken over when the bid is selected."""
+        """Who leads the work. Taken over when the bid is selected. Of a sealed bid: nobody."""
 
     def __init__(
         self,
@@ -1491,14 +1729,75 @@ class SubmitBidBreakthroughRequest(_message.Message):
         plan: _builtins.str = ...,
         requested_fen: _builtins.int = ...,
         leader: _journal_pb2.Person | None = ...,
+        seal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "leader", b"leader"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "leader", b"leader", "name", b"name", "plan", b"plan", "request_id", b"request_id", "requested_fen", b"requested_fen", "units", b"units", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "leader", b"leader", "name", b"name", "plan", b"plan", "request_id", b"request_id", "requested_fen", b"requested_fen", "seal", b"seal", "units", b"units", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitBidBreakthroughRequest: _TypeAlias = SubmitBidBreakthroughRequest  # noqa: Y015
+
+@_typing.final
+class RevealBidBreakthroughRequest(_message.Message):
+    """RevealBidBreakthroughRequest opens a sealed bid: content and salt have to give its seal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    BID_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `breakthroughs/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    bid: _builtins.str
+    """The bid: `b1`, `b2`, …"""
+    salt: _builtins.str
+    """The salt that was sealed with it: 16 to 64 bytes that nobody can guess, in hexadecimal."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def content(self) -> Global___BidContent:
+        """What was sealed."""
+
+    @_builtins.property
+    def leader(self) -> _journal_pb2.Person:
+        """Who leads the work; not part of the seal. Taken over when the bid is selected."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        bid: _builtins.str = ...,
+        content: Global___BidContent | None = ...,
+        salt: _builtins.str = ...,
+        leader: _journal_pb2.Person | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "effective_date", b"effective_date", "leader", b"leader"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bid", b"bid", "content", b"content", "effective_date", b"effective_date", "etag", b"etag", "leader", b"leader", "name", b"name", "request_id", b"request_id", "salt", b"salt", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevealBidBreakthroughRequest: _TypeAlias = RevealBidBreakthroughRequest  # noqa: Y015
 
 @_typing.final
 class WithdrawBidBreakthroughRequest(_message.Message):

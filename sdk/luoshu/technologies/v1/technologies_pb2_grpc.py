@@ -95,6 +95,16 @@ class TechnologyServiceStub:
                 request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.EnlistBreakthroughRequest.SerializeToString,
                 response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
                 _registered_method=True)
+        self.CirculateBreakthrough = channel.unary_unary(
+                '/luoshu.technologies.v1.TechnologyService/CirculateBreakthrough',
+                request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.CirculateBreakthroughRequest.SerializeToString,
+                response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+                _registered_method=True)
+        self.ConcludeCirculationBreakthrough = channel.unary_unary(
+                '/luoshu.technologies.v1.TechnologyService/ConcludeCirculationBreakthrough',
+                request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.ConcludeCirculationBreakthroughRequest.SerializeToString,
+                response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+                _registered_method=True)
         self.PublishForBidsBreakthrough = channel.unary_unary(
                 '/luoshu.technologies.v1.TechnologyService/PublishForBidsBreakthrough',
                 request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.PublishForBidsBreakthroughRequest.SerializeToString,
@@ -113,6 +123,11 @@ class TechnologyServiceStub:
         self.CloseBidsBreakthrough = channel.unary_unary(
                 '/luoshu.technologies.v1.TechnologyService/CloseBidsBreakthrough',
                 request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.CloseBidsBreakthroughRequest.SerializeToString,
+                response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+                _registered_method=True)
+        self.RevealBidBreakthrough = channel.unary_unary(
+                '/luoshu.technologies.v1.TechnologyService/RevealBidBreakthrough',
+                request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RevealBidBreakthroughRequest.SerializeToString,
                 response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
                 _registered_method=True)
         self.ScoreBidBreakthrough = channel.unary_unary(
@@ -280,15 +295,29 @@ class TechnologyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CirculateBreakthrough(self, request, context):
+        """Asks the departments that are to publish it jointly for their consent (征求联合发榜意见): coordination opens a review. Role: case officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConcludeCirculationBreakthrough(self, request, context):
+        """Takes over what came of that review. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PublishForBidsBreakthrough(self, request, context):
-        """Opens the bidding for a listed technology (揭榜挂帅). Role: case officer.
+        """Opens the bidding for a listed technology (揭榜挂帅), once every department that publishes it consents. Role: case officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitBidBreakthrough(self, request, context):
-        """Adds a bid to an open bidding. Role: applicant of any unit.
+        """Adds a bid to an open bidding; where the pack seals bids, only the seal over its content. Role: applicant of any unit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,6 +332,13 @@ class TechnologyServiceServicer:
 
     def CloseBidsBreakthrough(self, request, context):
         """Ends the bidding once its last day is over. Role: case officer, system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevealBidBreakthrough(self, request, context):
+        """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -476,6 +512,16 @@ def add_TechnologyServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.EnlistBreakthroughRequest.FromString,
                     response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
             ),
+            'CirculateBreakthrough': grpc.unary_unary_rpc_method_handler(
+                    servicer.CirculateBreakthrough,
+                    request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.CirculateBreakthroughRequest.FromString,
+                    response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
+            ),
+            'ConcludeCirculationBreakthrough': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConcludeCirculationBreakthrough,
+                    request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.ConcludeCirculationBreakthroughRequest.FromString,
+                    response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
+            ),
             'PublishForBidsBreakthrough': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishForBidsBreakthrough,
                     request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.PublishForBidsBreakthroughRequest.FromString,
@@ -494,6 +540,11 @@ def add_TechnologyServiceServicer_to_server(servicer, server):
             'CloseBidsBreakthrough': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseBidsBreakthrough,
                     request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.CloseBidsBreakthroughRequest.FromString,
+                    response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
+            ),
+            'RevealBidBreakthrough': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevealBidBreakthrough,
+                    request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RevealBidBreakthroughRequest.FromString,
                     response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
             ),
             'ScoreBidBreakthrough': grpc.unary_unary_rpc_method_handler(
@@ -908,6 +959,60 @@ class TechnologyService:
             _registered_method=True)
 
     @staticmethod
+    def CirculateBreakthrough(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.technologies.v1.TechnologyService/CirculateBreakthrough',
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.CirculateBreakthroughRequest.SerializeToString,
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConcludeCirculationBreakthrough(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.technologies.v1.TechnologyService/ConcludeCirculationBreakthrough',
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.ConcludeCirculationBreakthroughRequest.SerializeToString,
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PublishForBidsBreakthrough(request,
             target,
             options=(),
@@ -1004,6 +1109,33 @@ class TechnologyService:
             target,
             '/luoshu.technologies.v1.TechnologyService/CloseBidsBreakthrough',
             luoshu_dot_technologies_dot_v1_dot_technologies__pb2.CloseBidsBreakthroughRequest.SerializeToString,
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevealBidBreakthrough(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.technologies.v1.TechnologyService/RevealBidBreakthrough',
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RevealBidBreakthroughRequest.SerializeToString,
             luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
             options,
             channel_credentials,

@@ -57,14 +57,20 @@ class TechnologyServiceStub:
     """Ends a proposal that does not enter the list. Role: approver, four eyes."""
     EnlistBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.EnlistBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Enters a proposal into the list of key technologies (榜单). Role: approver, four eyes."""
+    CirculateBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.CirculateBreakthroughRequest, _technologies_pb2.Breakthrough]
+    """Asks the departments that are to publish it jointly for their consent (征求联合发榜意见): coordination opens a review. Role: case officer."""
+    ConcludeCirculationBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.ConcludeCirculationBreakthroughRequest, _technologies_pb2.Breakthrough]
+    """Takes over what came of that review. Role: system."""
     PublishForBidsBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.PublishForBidsBreakthroughRequest, _technologies_pb2.Breakthrough]
-    """Opens the bidding for a listed technology (揭榜挂帅). Role: case officer."""
+    """Opens the bidding for a listed technology (揭榜挂帅), once every department that publishes it consents. Role: case officer."""
     SubmitBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.SubmitBidBreakthroughRequest, _technologies_pb2.Breakthrough]
-    """Adds a bid to an open bidding. Role: applicant of any unit."""
+    """Adds a bid to an open bidding; where the pack seals bids, only the seal over its content. Role: applicant of any unit."""
     WithdrawBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.WithdrawBidBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Takes back a bid while the bidding is open. Role: applicant of the unit that bid."""
     CloseBidsBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.CloseBidsBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Ends the bidding once its last day is over. Role: case officer, system."""
+    RevealBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.RevealBidBreakthroughRequest, _technologies_pb2.Breakthrough]
+    """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid."""
     ScoreBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.ScoreBidBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Enters the experts' score of a bid. Role: expert reviewer, case officer."""
     SelectBidderBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.SelectBidderBreakthroughRequest, _technologies_pb2.Breakthrough]
@@ -125,14 +131,20 @@ class TechnologyServiceAsyncStub(TechnologyServiceStub):
     """Ends a proposal that does not enter the list. Role: approver, four eyes."""
     EnlistBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.EnlistBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Enters a proposal into the list of key technologies (榜单). Role: approver, four eyes."""
+    CirculateBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.CirculateBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
+    """Asks the departments that are to publish it jointly for their consent (征求联合发榜意见): coordination opens a review. Role: case officer."""
+    ConcludeCirculationBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.ConcludeCirculationBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
+    """Takes over what came of that review. Role: system."""
     PublishForBidsBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.PublishForBidsBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
-    """Opens the bidding for a listed technology (揭榜挂帅). Role: case officer."""
+    """Opens the bidding for a listed technology (揭榜挂帅), once every department that publishes it consents. Role: case officer."""
     SubmitBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.SubmitBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
-    """Adds a bid to an open bidding. Role: applicant of any unit."""
+    """Adds a bid to an open bidding; where the pack seals bids, only the seal over its content. Role: applicant of any unit."""
     WithdrawBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.WithdrawBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Takes back a bid while the bidding is open. Role: applicant of the unit that bid."""
     CloseBidsBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.CloseBidsBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Ends the bidding once its last day is over. Role: case officer, system."""
+    RevealBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.RevealBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
+    """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid."""
     ScoreBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.ScoreBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Enters the experts' score of a bid. Role: expert reviewer, case officer."""
     SelectBidderBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.SelectBidderBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
@@ -264,12 +276,28 @@ class TechnologyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Enters a proposal into the list of key technologies (榜单). Role: approver, four eyes."""
 
     @_abc_1.abstractmethod
+    def CirculateBreakthrough(
+        self,
+        request: _technologies_pb2.CirculateBreakthroughRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
+        """Asks the departments that are to publish it jointly for their consent (征求联合发榜意见): coordination opens a review. Role: case officer."""
+
+    @_abc_1.abstractmethod
+    def ConcludeCirculationBreakthrough(
+        self,
+        request: _technologies_pb2.ConcludeCirculationBreakthroughRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
+        """Takes over what came of that review. Role: system."""
+
+    @_abc_1.abstractmethod
     def PublishForBidsBreakthrough(
         self,
         request: _technologies_pb2.PublishForBidsBreakthroughRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
-        """Opens the bidding for a listed technology (揭榜挂帅). Role: case officer."""
+        """Opens the bidding for a listed technology (揭榜挂帅), once every department that publishes it consents. Role: case officer."""
 
     @_abc_1.abstractmethod
     def SubmitBidBreakthrough(
@@ -277,7 +305,7 @@ class TechnologyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _technologies_pb2.SubmitBidBreakthroughRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
-        """Adds a bid to an open bidding. Role: applicant of any unit."""
+        """Adds a bid to an open bidding; where the pack seals bids, only the seal over its content. Role: applicant of any unit."""
 
     @_abc_1.abstractmethod
     def WithdrawBidBreakthrough(
@@ -294,6 +322,14 @@ class TechnologyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
         """Ends the bidding once its last day is over. Role: case officer, system."""
+
+    @_abc_1.abstractmethod
+    def RevealBidBreakthrough(
+        self,
+        request: _technologies_pb2.RevealBidBreakthroughRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
+        """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid."""
 
     @_abc_1.abstractmethod
     def ScoreBidBreakthrough(
