@@ -79,6 +79,7 @@ class ReviewRule(Entry):
     that hold the one that says most is taken. `departments`: who is asked; none given: the subject's joint departments. `also`:
     who is asked besides. `remind_before`: working days before the due day. `escalation_working_days`: how long the silent
     department's deputy has. `deemed_consent`: silence past that is consent; if not, the review ends without an answer.
+    `condition_working_days`: by when a condition is to be met, counted from the day on which it was set; 0: no last day.
     """
 
     NOUN = ("joint review rule", "会签规则")
@@ -90,6 +91,7 @@ class ReviewRule(Entry):
     remind_before: tuple[int, ...] = ()
     escalation_working_days: int
     deemed_consent: bool
+    condition_working_days: int = 0
 
     def weight(self, subject: str, topic: str) -> int:
         """Return how much it says of the subject and the topic; below 0: it does not hold for them."""
@@ -139,7 +141,15 @@ class EligibilityRule(Entry):
 
     NOUN = ("eligibility rule", "资格规则")
     check: Literal[
-        "investigator_awards", "overdue", "recommending_units", "window", "consortium", "sanctions"
+        "investigator_awards",
+        "overdue",
+        "recommending_units",
+        "window",
+        "consortium",
+        "sanctions",
+        "findings_decided",
+        "no_duplicate",
+        "conditions_met",
     ]
     stages: tuple[Literal["submission", "approval", "payment", "change"], ...]
     parties: tuple[Literal["investigator", "applicant", "members"], ...] = ()

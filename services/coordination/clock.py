@@ -59,6 +59,16 @@ def schedule(opinion: pb.Opinion, review: pb.Review, pack: Pack) -> None:
         opinion.deputy_due_date.CopyFrom(from_date(last.date))
 
 
+def date_condition(condition: pb.Condition, review: pb.Review, pack: Pack) -> None:
+    """Count by when a condition is to be met, where the rule says it."""
+    days = rule_of(review, pack).condition_working_days
+    if not days or not condition.HasField("set_date"):
+        return
+    due = pack.add_working_days(day(condition.set_date), days)
+    condition.due_date.CopyFrom(from_date(due.date))
+    condition.due_provisional = due.provisional
+
+
 def last_day(opinion: pb.Opinion) -> datetime.date:
     """Return the last day of whoever is to answer now."""
     return day(opinion.deputy_due_date if opinion.HasField("escalate_date") else opinion.due_date)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from kernel.dates import from_date, to_date
 from kernel.pack import Pack
 from luoshu.coordination.v1 import coordination_pb2 as pb
-from services.coordination.clock import S, last_day, missing, unmet
+from services.coordination.clock import S, date_condition, last_day, missing, unmet
 
 LATEST = datetime.date.max
 
@@ -24,7 +24,7 @@ def items_of(
             yield _opinion(review, opinion, today, pack)
     for condition in unmet(review):
         if condition.department == department and review.state != S.STATE_CANCELLED:
-            yield _condition(review, condition)
+            yield _condition(review, condition, today, pack)
 
 
 def soonest(item: pb.InboxItem) -> tuple[datetime.date, str, int]:
@@ -55,9 +55,19 @@ def _opinion(
     return item
 
 
-def _condition(review: pb.Review, condition: pb.Condition) -> pb.InboxItem:
+def _condition(
+    review: pb.Review, condition: pb.Condition, today: datetime.date, pack: Pack
+) -> pb.InboxItem:
     item = _item(review, condition.department, pb.InboxItem.DUTY_CONDITION)
     item.condition, item.text = condition.number, condition.text
+    counted = pb.Condition()
+    counted.CopyFrom(condition)
+    date_condition(counted, review, pack)  # as the calendar of today has it
+    last = to_date(counted.due_date)
+    if last:
+        item.due_date.CopyFrom(from_date(last))
+        item.due_provisional = counted.due_provisional
+        item.days_left = days_left(today, last, pack)
     return item
 
 

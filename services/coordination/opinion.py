@@ -4,7 +4,7 @@ from kernel.case import Case
 from kernel.dates import from_date, iso
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.coordination.v1 import coordination_pb2 as pb
-from services.coordination.clock import S, last_day, missing, tidy
+from services.coordination.clock import S, date_condition, last_day, missing, tidy
 
 MOST_CONDITIONS = 40
 
@@ -27,7 +27,7 @@ def opine(review: pb.Review, command: pb.OpineReviewRequest, case: Case) -> int:
     if command.concerns:
         _demand_remit(opinion, command)
         opinion.concerns[:] = command.concerns
-    _set_conditions(review, opinion)
+    _set_conditions(review, opinion, case)
     return settle(review, case)
 
 
@@ -115,7 +115,7 @@ def _demand_remit(opinion: pb.Opinion, command: pb.OpineReviewRequest) -> None:
             )
 
 
-def _set_conditions(review: pb.Review, opinion: pb.Opinion) -> None:
+def _set_conditions(review: pb.Review, opinion: pb.Opinion, case: Case) -> None:
     if len(review.conditions) + len(opinion.conditions) > MOST_CONDITIONS:
         raise Refused(
             f"a review holds {MOST_CONDITIONS} conditions at most; put some together",
@@ -124,7 +124,13 @@ def _set_conditions(review: pb.Review, opinion: pb.Opinion) -> None:
         )
     for text in opinion.conditions:
         number = len(review.conditions) + 1
-        review.conditions.add(number=number, department=opinion.department, text=text)
+        condition = review.conditions.add(
+            number=number,
+            department=opinion.department,
+            text=text,
+            set_date=from_date(case.effective),
+        )
+        date_condition(condition, review, case.pack)
 
 
 def _explained(command: pb.OpineReviewRequest) -> None:

@@ -2,6 +2,7 @@
 
 from kernel.case import Case
 from kernel.errors import Invalid, NotFound, Refused
+from kernel.units import unit_of
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.history import check_history
 from services.funding.rules import (
@@ -12,7 +13,6 @@ from services.funding.rules import (
     required,
     yuan,
 )
-from services.funding.units import unit_of
 
 CURRENCY = "CNY"
 

@@ -39,13 +39,30 @@ def change_unit(
     new = command.unit if command.HasField("unit") else None
     before = command.leaving_code
     after = f"{new.code} {new.name}" if new else ""
-    if before and before == application.applicant_unit.code:
-        _replace_leader(application, new)
-    else:
-        _replace_member(application, before, new)
+    _replace(application, before, new)
     check_consortium(application)
     eligibility.demand(application, Stage.CHANGE, case)
     _record(application, pb.CHANGE_KIND_UNIT, before, after, command, case)
+
+
+def proposed(
+    application: pb.Application, asked: pb.RequestOverrideApplicationRequest
+) -> pb.Application:
+    """Return the application as it would be after the change that an override is asked for."""
+    after = pb.Application()
+    after.CopyFrom(application)
+    if asked.HasField("principal_investigator"):
+        after.principal_investigator.CopyFrom(asked.principal_investigator)
+    if asked.leaving_code or asked.HasField("unit"):
+        _replace(after, asked.leaving_code, asked.unit if asked.HasField("unit") else None)
+    return after
+
+
+def _replace(application: pb.Application, leaving: str, new: pb.Unit | None) -> None:
+    if leaving and leaving == application.applicant_unit.code:
+        _replace_leader(application, new)
+    else:
+        _replace_member(application, leaving, new)
 
 
 def _replace_leader(application: pb.Application, new: pb.Unit | None) -> None:

@@ -11,7 +11,7 @@ from kernel.dates import iso, to_date
 from kernel.errors import NotFound
 from kernel.pack import EligibilityRule
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.rules import AWARDED, GONE, UNFINISHED, A, C, S
+from services.funding.rules import AWARDED, GONE, UNFINISHED, A, C, H, S
 
 Facts = tuple[tuple[str, str], ...]
 INVESTIGATOR = ("the principal investigator", "项目负责人")
@@ -258,6 +258,90 @@ def _holds(sanction: pb.Sanction, days: Sequence[datetime.date]) -> bool:
     return in_force and any(first <= day.isoformat() <= last for day in days)
 
 
+def findings_decided(rule: EligibilityRule, matter: Matter) -> Verdict:
+    """A pair that is alike is looked at by a person before the award."""
+    open_ = [hold for hold in _holds_on(matter) if hold.state == H.STATE_OPEN]
+    facts = _told_holds(open_)
+    if not open_:
+        return Verdict(
+            True, "no duplicate finding waits for a decision", "无待认定的查重发现", facts
+        )
+    names = ", ".join(hold.finding for hold in open_)
+    others = ", ".join(hold.other for hold in open_)
+    return Verdict(
+        False,
+        f"{names} (with {others}) is not decided; dispose of it first: luoshu duplicates dispose",
+        f"{names}（与 {others}）尚未认定；请先认定（luoshu duplicates dispose）",
+        facts,
+        "FINDING_OPEN",
+    )
+
+
+def no_duplicate(rule: EligibilityRule, matter: Matter) -> Verdict:
+    """The same work is not paid twice: the later one of a pair that a person found to be one work is not awarded."""
+    decided = [hold for hold in _holds_on(matter) if hold.state != H.STATE_OPEN]
+    standing = [hold for hold in decided if hold.state == H.STATE_STANDING]
+    facts = _told_holds(standing or decided)
+    if not standing:
+        return Verdict(True, "nobody found it to be a duplicate", "未认定为重复立项", facts)
+    others = ", ".join(hold.other for hold in standing)
+    return Verdict(
+        False,
+        f"found to be a duplicate of {others}; two persons may set it aside",
+        f"已认定与 {others} 重复；如需例外须经两人办理",
+        facts,
+        "DUPLICATE",
+    )
+
+
+def _holds_on(matter: Matter) -> list[pb.Hold]:
+    found = matter.case.find("holds", {"application": matter.application.name})
+    return sorted(found, key=lambda hold: hold.name)
+
+
+def _told_holds(holds: Sequence[pb.Hold]) -> Facts:
+    return tuple(
+        fact
+        for hold in holds
+        for fact in (
+            ("finding", hold.finding),
+            ("other", hold.other),
+            ("round", str(hold.round)),
+            ("disposition", hold.disposition),
+            ("decided_by", hold.deciding_department),
+            ("decide_date", iso(hold.decide_date)),
+        )
+        if fact[1]
+    )
+
+
+def conditions_met(rule: EligibilityRule, matter: Matter) -> Verdict:
+    """What a department made its consent hang on is met before money flows."""
+    conditions = matter.application.joint_review.owed_conditions
+    owed = [condition for condition in conditions if not condition.HasField("done_date")]
+    if not conditions:
+        return Verdict(None, "the departments set no condition", "会签未附条件")
+    facts = tuple(
+        fact
+        for condition in owed
+        for fact in (
+            ("condition", str(condition.number)),
+            ("department", condition.department),
+            ("due_date", iso(condition.due_date)),
+        )
+        if fact[1]
+    )
+    if not owed:
+        return Verdict(
+            True, f"{len(conditions)} condition(s) met", f"{len(conditions)}项条件均已落实"
+        )
+    en = "; ".join(f"condition {c.number} of {c.department}: {c.text}" for c in owed)
+    zh = "；".join(f"{c.department} 第{c.number}项条件：{c.text}" for c in owed)
+    return Verdict(
+        False, f"not met: {en}", f"会签条件未落实：{zh}", facts, "CONDITION_UNMET", "joint_review"
+    )
+
+
 def _no_call() -> Verdict:
     return Verdict(None, "the row has no call here", "该项目在本系统没有对应的指南")
 
@@ -273,6 +357,9 @@ CHECKS: Mapping[str, Callable[[EligibilityRule, Matter], Verdict]] = {
     "window": window,
     "consortium": consortium,
     "sanctions": sanctions,
+    "findings_decided": findings_decided,
+    "no_duplicate": no_duplicate,
+    "conditions_met": conditions_met,
 }
 """What the pack's rules may look at."""
 NEXT = {

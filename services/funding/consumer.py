@@ -1,13 +1,20 @@
-"""What other services' events mean to funding: records that may be referred to, and joint reviews that have ended."""
+"""What other services' events mean to funding: records to refer to, joint reviews that ended, duplicate findings."""
+
+from collections.abc import Iterator
+from typing import Any
 
 from kernel.consumer import Reaction, command_of, remembered
 from luoshu.coordination.v1 import coordination_pb2 as coordination
+from luoshu.coordination.v1 import findings_pb2 as findings
 from luoshu.funding.v1 import funding_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 
 JOINT = coordination.Review.KIND_JOINT_REVIEW
+LAPSED = "LAPSED"
+"""What a hold says where the finding ended undecided."""
+MOST_WORDS = 200  # characters of a condition
 OUTCOMES = {
     coordination.OUTCOME_AGREED: pb.JOINT_REVIEW_OUTCOME_AGREED,
     coordination.OUTCOME_OBJECTED: pb.JOINT_REVIEW_OUTCOME_OBJECTED,
@@ -32,19 +39,79 @@ def on_technologies(entry: JournalEntry) -> Reaction:
 
 
 def on_coordination(entry: JournalEntry) -> Reaction:
-    """Move an application on when its joint review has ended."""
+    """Move an application on when its joint review has ended; follow its conditions, and what findings mean for awards."""
     event = coordination.CoordinationEvent.FromString(entry.event)
-    review = event.review
-    joint = review.kind == JOINT and review.application
-    was, now = event.change.from_state, event.change.to_state
-    if not joint or was == now or now != "STATE_CONCLUDED":
+    if event.WhichOneof("record") == "finding":
+        return _finding(entry, event)
+    review, change = event.review, event.change
+    if review.kind != JOINT or not review.application:
         return Reaction()
-    request = pb.ConcludeJointReviewApplicationRequest(
-        review=review.name, outcome=OUTCOMES[review.outcome], conditions=_conditions(review)
+    if change.from_state != change.to_state == "STATE_CONCLUDED":
+        return _one(entry, "conclude_joint_review", review.application, _concluded(review))
+    if review.conditions and change.action in ("confirm_condition", "revise"):
+        request = pb.FollowConditionsApplicationRequest(
+            review=review.name, owed_conditions=_owed(review)
+        )
+        return _one(entry, "follow_conditions", review.application, request)
+    return Reaction()
+
+
+def _concluded(review: coordination.Review) -> pb.ConcludeJointReviewApplicationRequest:
+    return pb.ConcludeJointReviewApplicationRequest(
+        review=review.name,
+        outcome=OUTCOMES[review.outcome],
+        conditions=_conditions(review),
+        owed_conditions=_owed(review),
     )
-    return Reaction(
-        (command_of("funding", entry, "conclude_joint_review", review.application, request),)
+
+
+def _owed(review: coordination.Review) -> Iterator[pb.ReviewCondition]:
+    for condition in review.conditions:
+        owed = pb.ReviewCondition(
+            number=condition.number,
+            department=condition.department,
+            text=condition.text[:MOST_WORDS],
+            due_date=condition.due_date if condition.HasField("due_date") else None,
+        )
+        for field in ("confirm_date", "lapse_date"):
+            if condition.HasField(field):
+                owed.done_date.CopyFrom(getattr(condition, field))
+        yield owed
+
+
+def _finding(entry: JournalEntry, event: coordination.CoordinationEvent) -> Reaction:
+    """A hold is made with its finding and follows it from then on; it has the finding's own id."""
+    finding = event.finding
+    name = f"holds/{finding.name.partition('/')[2]}"
+    hold = pb.Hold(
+        title=finding.title,
+        application=finding.application,
+        other=finding.other,
+        finding=finding.name,
+        round=finding.round,
+        disposition=_disposition(finding),
+        deciding_department=finding.deciding_department,
+        lead_department=finding.lead_department,
+        concerned_departments=finding.concerned_departments,
     )
+    if finding.HasField("decide_date"):
+        hold.decide_date.CopyFrom(finding.decide_date)
+    if event.change.action == "create":
+        return _one(entry, "create", name, None, hold)
+    return _one(entry, "follow", name, pb.FollowHoldRequest(hold=hold))
+
+
+def _disposition(finding: findings.Finding) -> str:
+    if finding.state == findings.Finding.STATE_LAPSED:
+        return LAPSED
+    said = finding.disposition
+    return findings.Disposition.Name(said) if said else ""
+
+
+def _one(
+    entry: JournalEntry, action: str, name: str, request: Any, given: pb.Hold | None = None
+) -> Reaction:
+    return Reaction((command_of("funding", entry, action, name, request, given),))
 
 
 def _conditions(review: coordination.Review) -> str:

@@ -7,15 +7,16 @@ from services.funding import (
     award,
     call,
     change,
-    eligibility,
     ending,
+    hold,
+    override,
     programme,
     review,
     sanction,
     submission,
     timing,
 )
-from services.funding.rules import A, C, P, S
+from services.funding.rules import A, C, H, P, S
 
 OFFICER = (Role.CASE_OFFICER,)
 APPROVER = (Role.APPROVER,)
@@ -73,6 +74,22 @@ SANCTION = Lifecycle(
     ),
 )
 
+HOLD = Lifecycle(
+    states=H,
+    initial=H.STATE_OPEN,
+    check=hold.check,
+    create_by=SYSTEM,
+    public=frozenset(),
+    moves=(
+        Move(
+            (H.STATE_OPEN, H.STATE_STANDING, H.STATE_RELEASED),
+            hold.follow,
+            (H.STATE_OPEN, H.STATE_STANDING, H.STATE_RELEASED),
+            SYSTEM,
+        ),
+    ),
+)
+
 UNDER_REVIEW = (
     A.STATE_ACCEPTED,
     A.STATE_FORMALLY_CHECKED,
@@ -97,6 +114,14 @@ RUNNING = (
     A.STATE_ACCEPTANCE_FAILED,
 )
 """Awarded, and the work is neither accepted nor ended."""
+AFTER_REVIEW = (
+    A.STATE_JOINTLY_REVIEWED,
+    A.STATE_IN_PUBLIC_NOTICE,
+    *RUNNING,
+    A.STATE_COMPLETED,
+    A.STATE_EVALUATED,
+)
+"""The departments have agreed, and something may still be paid."""
 JUDGED = (A.STATE_COMPLETED, A.STATE_ACCEPTANCE_FAILED)
 ENDED = (A.STATE_COMPLETED, A.STATE_EVALUATED, A.STATE_CLOSED, A.STATE_TERMINATED)
 
@@ -104,6 +129,7 @@ ENDED = (A.STATE_COMPLETED, A.STATE_EVALUATED, A.STATE_CLOSED, A.STATE_TERMINATE
 HELD_TO_RULES = (
     A.STATE_DRAFT,
     A.STATE_RETURNED,
+    A.STATE_COMPLETING_IN_REVIEW,
     A.STATE_IN_PUBLIC_NOTICE,
     A.STATE_CONTRACTED,
     A.STATE_IN_PROGRESS,
@@ -155,6 +181,7 @@ JOINT_REVIEW = (
         Move(state, review.conclude_joint_review, state, SYSTEM)
         for state in (A.STATE_CONTRACTED, A.STATE_IN_PROGRESS, A.STATE_IN_ACCEPTANCE)
     ),
+    *(Move(state, review.follow_conditions, state, SYSTEM) for state in AFTER_REVIEW),
 )
 
 REVIEW = (
@@ -191,15 +218,15 @@ REVIEW = (
 )
 
 OVERRIDES = (
-    *(Move(state, eligibility.request_override, state, OFFICER) for state in HELD_TO_RULES),
+    *(Move(state, override.request_override, state, OFFICER) for state in HELD_TO_RULES),
     *(
         Move(
             state,
-            eligibility.decide_override,
+            override.decide_override,
             state,
             APPROVER,
             four_eyes=True,
-            overrides=eligibility.set_aside,
+            overrides=override.set_aside,
         )
         for state in HELD_TO_RULES
     ),

@@ -5,10 +5,10 @@ from typing import Any
 
 from kernel.case import Case
 from kernel.errors import Invalid, Refused
+from kernel.units import unit_of
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.money import ceiling, ceiling_entry, committed, left
 from services.funding.rules import P, all_required, effective_day, room, yuan
-from services.funding.units import unit_of
 
 MOST_CARRY_OVERS = 60
 

@@ -1,6 +1,7 @@
 """The judgement of an application: checks, experts, the other departments, the public."""
 
 import datetime
+from collections.abc import Iterable
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
@@ -114,6 +115,7 @@ def conclude_joint_review(
     awarded = application.state != A.STATE_IN_JOINT_REVIEW
     review.review, review.outcome = command.review, command.outcome
     review.conditions = command.conditions
+    _owe(review, command.owed_conditions)
     review.conclude_date.CopyFrom(effective_day(case))
     for change in application.changes:
         change.joint_review_outcome = change.joint_review_outcome or command.outcome
@@ -122,6 +124,26 @@ def conclude_joint_review(
     if command.outcome == pb.JOINT_REVIEW_OUTCOME_AGREED:
         return A.STATE_JOINTLY_REVIEWED
     return A.STATE_EXPERT_REVIEWED
+
+
+def follow_conditions(
+    application: pb.Application, command: pb.FollowConditionsApplicationRequest, case: Case
+) -> None:
+    """Take over which conditions are met. Raises Refused: they are of another review."""
+    review = application.joint_review
+    if command.review != review.review:
+        raise Refused(
+            f"{command.review} is not its last joint review, {review.review or 'which has not ended'}",
+            f"{command.review} 不是其最近一次办结的会签（{review.review or '尚未办结'}）",
+            field="review",
+            reason="ANOTHER_REVIEW",
+        )
+    _owe(review, command.owed_conditions)
+
+
+def _owe(review: pb.JointReview, conditions: Iterable[pb.ReviewCondition]) -> None:
+    review.ClearField("owed_conditions")
+    review.owed_conditions.extend(conditions)
 
 
 def publish_notice(

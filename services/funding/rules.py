@@ -17,6 +17,7 @@ C = pb.Call.State
 A = pb.Application.State
 
 S = pb.Sanction.State
+H = pb.Hold.State
 
 FEN_A_YUAN = 100
 AWARDED = frozenset(

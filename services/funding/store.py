@@ -3,7 +3,7 @@
 from kernel.registry import Column, Resource, Service
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.book import BOOK
-from services.funding.domain import APPLICATION, CALL, PROGRAMME, SANCTION
+from services.funding.domain import APPLICATION, CALL, HOLD, PROGRAMME, SANCTION
 
 PROGRAMME_COLUMNS = (
     Column("title", sorted=True),
@@ -62,6 +62,14 @@ SANCTION_COLUMNS = (
     Column("document_number"),
 )
 
+HOLD_COLUMNS = (
+    Column("title", sorted=True),
+    Column("application", sought=True),
+    Column("other"),
+    Column("finding"),
+    Column("disposition"),
+)
+
 FUNDING = Service(
     name="funding",
     contract=pb.DESCRIPTOR.services_by_name["FundingService"],
@@ -71,6 +79,7 @@ FUNDING = Service(
         Resource(record=pb.Call, lifecycle=CALL, columns=CALL_COLUMNS),
         Resource(record=pb.Application, lifecycle=APPLICATION, columns=APPLICATION_COLUMNS),
         Resource(record=pb.Sanction, lifecycle=SANCTION, columns=SANCTION_COLUMNS),
+        Resource(record=pb.Hold, lifecycle=HOLD, columns=HOLD_COLUMNS),
     ),
     book=BOOK,
 )

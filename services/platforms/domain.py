@@ -3,6 +3,7 @@
 from kernel.case import Case, Role
 from kernel.errors import Invalid
 from kernel.lifecycle import Lifecycle, Move, Of, update
+from kernel.units import unit_of
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.application import (
     accept,
@@ -54,7 +55,6 @@ from services.platforms.rules import (
     link_history,
 )
 from services.platforms.timing import close_notice, deadlines, outdated, reschedule
-from services.platforms.units import unit_of
 
 LEVELS = {
     "provincial": pb.LEVEL_PROVINCIAL,

@@ -7,7 +7,14 @@ from kernel.consumer import SHARD
 from kernel.dates import iso
 from luoshu.coordination.v1.coordination_pb2 import CoordinationEvent, Review
 from luoshu.coordination.v1.findings_pb2 import Finding
-from luoshu.funding.v1.funding_pb2 import Application, Call, FundingEvent, Programme, Sanction
+from luoshu.funding.v1.funding_pb2 import (
+    Application,
+    Call,
+    FundingEvent,
+    Hold,
+    Programme,
+    Sanction,
+)
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1.platforms_pb2 import Level, Platform, PlatformsEvent
 from luoshu.technologies.v1.technologies_pb2 import Breakthrough, TechnologiesEvent
@@ -117,6 +124,7 @@ READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "programmes": _plain,
     "calls": _plain,
     "sanctions": _plain,
+    "holds": _plain,
     "reviews": _plain,
     "findings": _plain,
 }
@@ -131,6 +139,7 @@ RECORDS: Mapping[str, Any] = {
     "programmes": Programme,
     "calls": Call,
     "sanctions": Sanction,
+    "holds": Hold,
     "reviews": Review,
     "findings": Finding,
 }

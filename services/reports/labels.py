@@ -133,6 +133,8 @@ ACTIONS: Mapping[str, str] = {
     "record_site_visit": "现场考察",
     "open_joint_review": "发起会签",
     "conclude_joint_review": "会签办结",
+    "follow_conditions": "会签条件进展",
+    "follow": "查重认定进展",
     "resubmit": "补正后交回会签",
     "end_completion": "会签补正期满",
     "close_notice": "公示期满",

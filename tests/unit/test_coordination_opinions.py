@@ -2,12 +2,14 @@
 
 import pytest
 
+from kernel.dates import from_date
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
-from tests.unit.coordination_world import Reviewing, S, henan, officer
+from services.coordination.inbox import items_of
+from tests.unit.coordination_world import Reviewing, S, henan, officer, with_rule
 from tests.unit.funding_world import refused
 
 
@@ -106,3 +108,20 @@ def test_the_rule_of_the_topic_asks_whom_it_names_besides() -> None:
     assert pack.joint_review("major-science-special") == ("FINANCE",)
     assert pack.joint_review("major-science-special", topic="低空经济") == ("FINANCE", "DRC")
     assert pack.review_rule("industrial-open-bids", topic="低空经济").id == "open-bid-list"
+
+
+def test_a_condition_is_due_so_many_working_days_after_it_was_set() -> None:
+    there = Reviewing().open()
+    there.opine("DRC", "AGREE_WITH_CONDITIONS", conditions=["取得批复"])
+    (condition,) = there.review.conditions
+    days = 20
+    last = henan().add_working_days(there.day, days)
+    assert (condition.set_date, condition.due_date) == (from_date(there.day), from_date(last.date))
+    (item,) = [i for i in items_of(there.review, "DRC", there.day, henan()) if i.condition]
+    assert (item.due_date, item.days_left) == (condition.due_date, days)
+
+
+def test_a_condition_without_days_in_the_pack_has_no_last_day() -> None:
+    there = Reviewing(pack=with_rule("default", condition_working_days=0)).open()
+    there.opine("DRC", "AGREE_WITH_CONDITIONS", conditions=["取得批复"])
+    assert not there.review.conditions[0].HasField("due_date")

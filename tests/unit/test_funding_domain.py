@@ -4,7 +4,7 @@ import pytest
 
 from kernel.errors import Refused
 from kernel.lifecycle import Lifecycle
-from services.funding.domain import APPLICATION, CALL, PROGRAMME, SANCTION
+from services.funding.domain import APPLICATION, CALL, HOLD, PROGRAMME, SANCTION
 from services.funding.store import FUNDING
 from tests.unit.fake_case import states
 from tests.unit.funding_world import (
@@ -20,6 +20,7 @@ from tests.unit.funding_world import (
 CHANGES = "change_person change_unit change_end_date change_budget"
 ENDS = "terminate revoke"
 ASIDE = "request_override decide_override"
+BACK = "conclude_joint_review follow_conditions"
 JUDGED = "withdraw request_completion reject"
 ALLOWED = {
     PROGRAMME: {
@@ -34,6 +35,7 @@ ALLOWED = {
         "CLOSED": "",
         "CANCELLED": "",
     },
+    HOLD: {"OPEN": "follow", "STANDING": "follow", "RELEASED": "follow"},
     SANCTION: {"DRAFT": "update impose", "IMPOSED": "lift", "LIFTED": ""},
     APPLICATION: {
         "DRAFT": f"update submit withdraw {ASIDE}",
@@ -46,20 +48,20 @@ ALLOWED = {
         "DUPLICATES_CHECKED": f"record_expert_review {JUDGED}",
         "EXPERT_REVIEWED": f"open_joint_review publish_notice {JUDGED}",
         "IN_JOINT_REVIEW": "conclude_joint_review request_completion",
-        "COMPLETING_IN_REVIEW": "update resubmit end_completion",
-        "JOINTLY_REVIEWED": f"publish_notice {JUDGED}",
+        "COMPLETING_IN_REVIEW": f"update resubmit end_completion {ASIDE}",
+        "JOINTLY_REVIEWED": f"publish_notice follow_conditions {JUDGED}",
         "IN_PUBLIC_NOTICE": "record_objection resolve_objection close_notice reschedule approve "
-        f"request_completion reject {ASIDE}",
+        f"request_completion reject follow_conditions {ASIDE}",
         "REJECTED": "",
         "WITHDRAWN": "",
-        "APPROVED": f"sign_contract {ENDS}",
-        "CONTRACTED": f"start record_milestone pay_instalment conclude_joint_review {ENDS} {ASIDE}",
+        "APPROVED": f"sign_contract follow_conditions {ENDS}",
+        "CONTRACTED": f"start record_milestone pay_instalment {BACK} {ENDS} {ASIDE}",
         "IN_PROGRESS": "record_milestone pay_instalment record_mid_term submit_for_acceptance "
-        f"conclude_joint_review {CHANGES} {ENDS} {ASIDE}",
-        "IN_ACCEPTANCE": f"conclude_acceptance conclude_joint_review {ENDS}",
-        "COMPLETED": f"record_milestone pay_instalment evaluate revoke {ASIDE}",
-        "ACCEPTANCE_FAILED": f"submit_for_acceptance evaluate {ENDS}",
-        "EVALUATED": f"record_milestone pay_instalment close revoke {ASIDE}",
+        f"{BACK} {CHANGES} {ENDS} {ASIDE}",
+        "IN_ACCEPTANCE": f"conclude_acceptance {BACK} {ENDS}",
+        "COMPLETED": f"record_milestone pay_instalment evaluate revoke follow_conditions {ASIDE}",
+        "ACCEPTANCE_FAILED": f"submit_for_acceptance evaluate follow_conditions {ENDS}",
+        "EVALUATED": f"record_milestone pay_instalment close revoke follow_conditions {ASIDE}",
         "CLOSED": "revoke",
         "TERMINATED": "recover revoke",
         "REVOKED": "recover",
@@ -106,6 +108,8 @@ def test_every_action_has_its_rpc_and_every_rpc_its_code() -> None:
             "List{noun}Revisions",
         )
     }
+    # What the system alone writes is neither created nor imported by anybody.
+    common -= {"CreateHold", "BatchCreateHolds", "ImportHolds"}
     assert methods == actions | common | {"GetStatement", "CheckEligibility"}
 
 

@@ -2,7 +2,7 @@
 
 import datetime
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -40,6 +40,7 @@ PACK = load(ROOT / "packs" / "henan")
 VERSIONS = [v for rule in PACK.eligibility for v in PACK.eligibility.history(rule.id)]
 DATED = [v for v in VERSIONS if v.valid_from]
 S = pb.Sanction.State
+H = pb.Hold.State
 SECOND = Caller("accounts/second", "DST", frozenset({Role.APPROVER}))
 
 
@@ -78,6 +79,22 @@ def earlier(**more: Any) -> pb.Application:
     return record
 
 
+def hold(state: int = H.STATE_OPEN, **more: Any) -> pb.Hold:
+    """Return what a duplicate finding means for the application."""
+    said = {"application": NAME, "other": "applications/a2", "finding": "findings/f1", "round": 1}
+    return pb.Hold(name="holds/f1", state=cast(Any, state), **{**said, **more})
+
+
+def conditional(*done: Any) -> pb.Application:
+    """Return the application with two conditions, of which so many are done."""
+    record = application()
+    for number, on in enumerate((*done, None, None)[:2], 1):
+        record.joint_review.owed_conditions.add(
+            number=number, department="DRC", text="取得批复", due_date=day(20), done_date=on
+        )
+    return record
+
+
 # The pack.
 
 
@@ -97,6 +114,9 @@ def broken(rule: EligibilityRule) -> tuple[World, Stage]:
         "window": [call(close_date=day(-2000))],
         "consortium": [call(consortium_min=3)],
         "sanctions": [sanction(-2000, 2000)],
+        "findings_decided": [hold(H.STATE_OPEN)],
+        "no_duplicate": [hold(H.STATE_STANDING)],
+        "conditions_met": [conditional()],
     }
     return world().put(*breaks[rule.check]), Stage(rule.stages[0])
 
@@ -316,6 +336,91 @@ def test_what_holds_or_may_not_be_set_aside_is_not_asked_for() -> None:
         asked(there, "overdue-project-blocks", pb.ELIGIBILITY_STAGE_SUBMISSION)
     with refused(Invalid, "UNKNOWN_ENTRY"):
         asked(there, "no-such-rule", pb.ELIGIBILITY_STAGE_SUBMISSION)
+
+
+def test_a_change_that_a_rule_forbids_is_set_aside_before_it_is_made() -> None:
+    there = contracted()
+    there.put(earlier(principal_investigator=None))
+    there.records["applications/a2"].principal_investigator.subject = "410102199003077777"
+    there.do(NAME, "start")
+    new = Person(name="李四", identity_number="410102199003077777")
+    with refused(Refused, "RULE_HOLDS"):  # as it stands nothing is wrong
+        asked(there, "awards-per-investigator", pb.ELIGIBILITY_STAGE_CHANGE)
+    said = {"principal_investigator": new}
+    asked(there, "awards-per-investigator", pb.ELIGIBILITY_STAGE_CHANGE, **said)
+    assert there.records[NAME].principal_investigator != new
+    with refused(Refused, "INVESTIGATOR_LIMIT"):  # nobody has granted it yet
+        there.do(NAME, "change_person", principal_investigator=new)
+    there.do(NAME, "decide_override", SECOND, number=1, granted=True, reason="同意")
+    changed = there.do(NAME, "change_person", principal_investigator=new)
+    assert changed.principal_investigator == new
+    assert [(o.rule, o.granted) for o in changed.overrides] == [("awards-per-investigator", True)]
+
+
+def test_a_unit_that_leaves_too_small_a_consortium_needs_a_second_person() -> None:
+    there = world().put(call(consortium_min=2))
+    there.records[NAME].consortium.add().CopyFrom(unit(OTHER_UNIT))
+    there.walk(NAME, "sign_contract")
+    there.do(NAME, "start")
+    with refused(Refused, "CONSORTIUM_SIZE"):
+        there.do(NAME, "change_unit", leaving_code=OTHER_UNIT, unit=None)
+    asked(there, "consortium-size", pb.ELIGIBILITY_STAGE_CHANGE, leaving_code=OTHER_UNIT)
+    there.do(NAME, "decide_override", SECOND, number=1, granted=True, reason="同意")
+    left = there.do(NAME, "change_unit", leaving_code=OTHER_UNIT, unit=None)
+    assert not left.consortium
+
+
+# Duplicate findings.
+
+
+def test_an_open_finding_stops_the_award_and_nothing_else() -> None:
+    there = noticed()
+    there.put(hold())
+    with refused(Refused, "FINDING_OPEN"):
+        there.do(NAME, "approve")
+    there.put(hold(H.STATE_RELEASED, disposition="DISPOSITION_CONTINUATION"))
+    assert there.do(NAME, "approve").approved_fen
+
+
+def test_a_duplicate_stops_award_and_payment_until_two_persons_set_it_aside() -> None:
+    there = noticed()
+    there.put(hold(H.STATE_STANDING, disposition="DISPOSITION_DUPLICATE"))
+    with refused(Refused, "DUPLICATE"):
+        there.do(NAME, "approve")
+    asked(there, "no-duplicate", pb.ELIGIBILITY_STAGE_APPROVAL)
+    there.do(NAME, "decide_override", SECOND, number=1, granted=True, reason="同意")
+    there.do(NAME, "approve")
+    there.do(NAME, "sign_contract")
+    with refused(Refused, "DUPLICATE"):  # an award set aside is not yet a payment set aside
+        there.do(NAME, "pay_instalment")
+
+
+def test_a_finding_bears_on_the_later_application_of_its_pair_alone() -> None:
+    there = noticed()
+    there.put(hold(H.STATE_STANDING, application="applications/a2", other=NAME))
+    assert there.do(NAME, "approve").approved_fen
+
+
+def test_a_finding_that_is_raised_again_ends_what_was_set_aside() -> None:
+    there = noticed()
+    there.put(hold(H.STATE_STANDING, disposition="DISPOSITION_DUPLICATE"))
+    asked(there, "no-duplicate", pb.ELIGIBILITY_STAGE_APPROVAL)
+    there.do(NAME, "decide_override", SECOND, number=1, granted=True, reason="同意")
+    there.put(hold(H.STATE_STANDING, disposition="DISPOSITION_DUPLICATE", round=2))
+    with refused(Refused, "DUPLICATE"):
+        there.do(NAME, "approve")
+
+
+# Conditions.
+
+
+def test_no_money_is_paid_before_every_condition_is_met() -> None:
+    there = contracted()
+    there.records[NAME].joint_review.CopyFrom(conditional(day(0)).joint_review)
+    with refused(Refused, "CONDITION_UNMET"):
+        there.do(NAME, "pay_instalment")
+    there.records[NAME].joint_review.CopyFrom(conditional(day(0), day(0)).joint_review)
+    assert there.do(NAME, "pay_instalment").paid_fen
 
 
 # The register of sanctions.

@@ -1,21 +1,16 @@
 """Who recommends: whatever a unit is called, the record has its id."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kernel.errors import Invalid
 from kernel.pack import load
-from services.funding import units as of_funding
-from services.platforms import units as of_platforms
+from kernel.units import unit_of
 from tests.unit.fake_case import FakeCase
 
-Find = Callable[[str, str, Any], str]
 PACK = load(Path(__file__).parents[2] / "packs" / "henan")
 CASE, HISTORY = FakeCase(pack=PACK), FakeCase(pack=PACK, importing=True)
-pytestmark = pytest.mark.parametrize("unit_of", [of_platforms.unit_of, of_funding.unit_of])
 
 
 @pytest.mark.parametrize(
@@ -29,7 +24,7 @@ pytestmark = pytest.mark.parametrize("unit_of", [of_platforms.unit_of, of_fundin
         ("河南省科学技术厅", "DST"),
     ],
 )
-def test_a_unit_is_known_by_its_id_and_by_its_names(unit_of: Find, said: str, id_: str) -> None:
+def test_a_unit_is_known_by_its_id_and_by_its_names(said: str, id_: str) -> None:
     assert unit_of(said, "recommending_unit", CASE) == id_
 
 
@@ -43,7 +38,7 @@ def test_a_unit_is_known_by_its_id_and_by_its_names(unit_of: Find, said: str, id
         ("科技厅", "DST 省科技厅"),
     ],
 )
-def test_an_unknown_unit_is_refused_with_the_closest(unit_of: Find, said: str, meant: str) -> None:
+def test_an_unknown_unit_is_refused_with_the_closest(said: str, meant: str) -> None:
     with pytest.raises(Invalid) as refused:
         unit_of(said, "recommending_unit", CASE)
     assert refused.value.code == "UNIT_UNKNOWN"
@@ -51,16 +46,16 @@ def test_an_unknown_unit_is_refused_with_the_closest(unit_of: Find, said: str, m
     assert f"是否为 {meant}？" in refused.value.zh
 
 
-def test_a_unit_like_no_other_is_refused_with_all_there_are(unit_of: Find) -> None:
+def test_a_unit_like_no_other_is_refused_with_all_there_are() -> None:
     with pytest.raises(Invalid, match=r"known: .*410100 郑州市"):
         unit_of("§", "recommending_unit", CASE)
 
 
-def test_what_is_not_assigned_recommends_nothing(unit_of: Find) -> None:
+def test_what_is_not_assigned_recommends_nothing() -> None:
     with pytest.raises(Invalid):
         unit_of("UNASSIGNED", "recommending_unit", CASE)
 
 
-def test_a_historical_row_keeps_what_its_source_says(unit_of: Find) -> None:
+def test_a_historical_row_keeps_what_its_source_says() -> None:
     assert unit_of("某某局", "recommending_unit", HISTORY) == "某某局"
     assert unit_of("郑州市", "recommending_unit", HISTORY) == "410100"

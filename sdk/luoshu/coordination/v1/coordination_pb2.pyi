@@ -530,6 +530,9 @@ class Condition(_message.Message):
     CONFIRMED_BY_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     LAPSE_DATE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DUE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    SET_DATE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number within the review, from 1."""
     department: _builtins.str
@@ -540,6 +543,8 @@ class Condition(_message.Message):
     """Account that confirmed it."""
     evidence: _builtins.str
     """What shows that it is met."""
+    due_provisional: _builtins.bool
+    """The calendar of that time is not announced yet, so `due_date` may still move."""
     @_builtins.property
     def confirm_date(self) -> _date_pb2.Date:
         """Day on which it was confirmed; empty: not met yet."""
@@ -547,6 +552,14 @@ class Condition(_message.Message):
     @_builtins.property
     def lapse_date(self) -> _date_pb2.Date:
         """Day on which it fell away, because the opinion that set it lapsed; empty: it stands."""
+
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Last day on which it is to be met, so many working days after it was set as the pack's rule says. Empty: the rule says none."""
+
+    @_builtins.property
+    def set_date(self) -> _date_pb2.Date:
+        """Day on which it was set."""
 
     def __init__(
         self,
@@ -558,10 +571,13 @@ class Condition(_message.Message):
         confirmed_by: _builtins.str = ...,
         evidence: _builtins.str = ...,
         lapse_date: _date_pb2.Date | None = ...,
+        due_date: _date_pb2.Date | None = ...,
+        due_provisional: _builtins.bool = ...,
+        set_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_date", b"confirm_date", "lapse_date", b"lapse_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_date", b"confirm_date", "due_date", b"due_date", "lapse_date", b"lapse_date", "set_date", b"set_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_date", b"confirm_date", "confirmed_by", b"confirmed_by", "department", b"department", "evidence", b"evidence", "lapse_date", b"lapse_date", "number", b"number", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_date", b"confirm_date", "confirmed_by", b"confirmed_by", "department", b"department", "due_date", b"due_date", "due_provisional", b"due_provisional", "evidence", b"evidence", "lapse_date", b"lapse_date", "number", b"number", "set_date", b"set_date", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

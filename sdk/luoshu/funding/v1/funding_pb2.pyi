@@ -1598,6 +1598,7 @@ class JointReview(_message.Message):
     CONDITIONS_FIELD_NUMBER: _builtins.int
     CONCLUDE_DATE_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
+    OWED_CONDITIONS_FIELD_NUMBER: _builtins.int
     review: _builtins.str
     """Resource name of the review, once it ended: `reviews/…`."""
     round: _builtins.int
@@ -1620,6 +1621,10 @@ class JointReview(_message.Message):
     def conclude_date(self) -> _date_pb2.Date:
         """Day on which it ended."""
 
+    @_builtins.property
+    def owed_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewCondition]:
+        """Conditions that departments set: no money is paid before they are met."""
+
     def __init__(
         self,
         *,
@@ -1631,14 +1636,57 @@ class JointReview(_message.Message):
         conditions: _builtins.str = ...,
         conclude_date: _date_pb2.Date | None = ...,
         rule: _builtins.str = ...,
+        owed_conditions: _abc.Iterable[Global___ReviewCondition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "open_date", b"open_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "conditions", b"conditions", "departments", b"departments", "open_date", b"open_date", "outcome", b"outcome", "review", b"review", "round", b"round", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "conditions", b"conditions", "departments", b"departments", "open_date", b"open_date", "outcome", b"outcome", "owed_conditions", b"owed_conditions", "review", b"review", "round", b"round", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JointReview: _TypeAlias = JointReview  # noqa: Y015
+
+@_typing.final
+class ReviewCondition(_message.Message):
+    """ReviewCondition is a condition that a department set in a joint review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DONE_DATE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number within the review, from 1."""
+    department: _builtins.str
+    """Department that set it, and that confirms it."""
+    text: _builtins.str
+    """What it wants, in its words; at most 200 characters of them."""
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Last day on which it is to be met. Empty: the pack sets none."""
+
+    @_builtins.property
+    def done_date(self) -> _date_pb2.Date:
+        """Day on which it was confirmed or fell away; empty: it is owed."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        department: _builtins.str = ...,
+        text: _builtins.str = ...,
+        due_date: _date_pb2.Date | None = ...,
+        done_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done_date", b"done_date", "due_date", b"due_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "done_date", b"done_date", "due_date", b"due_date", "number", b"number", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewCondition: _TypeAlias = ReviewCondition  # noqa: Y015
 
 @_typing.final
 class PublicNotice(_message.Message):
@@ -4406,6 +4454,7 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
     REVIEW_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
+    OWED_CONDITIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `applications/…`."""
     etag: _builtins.str
@@ -4424,6 +4473,10 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
 
+    @_builtins.property
+    def owed_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewCondition]:
+        """The conditions that departments set."""
+
     def __init__(
         self,
         *,
@@ -4435,14 +4488,65 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
         review: _builtins.str = ...,
         outcome: Global___JointReviewOutcome.ValueType = ...,
         conditions: _builtins.str = ...,
+        owed_conditions: _abc.Iterable[Global___ReviewCondition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "outcome", b"outcome", "request_id", b"request_id", "review", b"review", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "outcome", b"outcome", "owed_conditions", b"owed_conditions", "request_id", b"request_id", "review", b"review", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConcludeJointReviewApplicationRequest: _TypeAlias = ConcludeJointReviewApplicationRequest  # noqa: Y015
+
+@_typing.final
+class FollowConditionsApplicationRequest(_message.Message):
+    """FollowConditionsApplicationRequest says how the conditions of the joint review stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    OWED_CONDITIONS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    review: _builtins.str
+    """Resource name of the review: `reviews/…`."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def owed_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewCondition]:
+        """The conditions as they stand."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        review: _builtins.str = ...,
+        owed_conditions: _abc.Iterable[Global___ReviewCondition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "owed_conditions", b"owed_conditions", "request_id", b"request_id", "review", b"review", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowConditionsApplicationRequest: _TypeAlias = FollowConditionsApplicationRequest  # noqa: Y015
 
 @_typing.final
 class PublishNoticeApplicationRequest(_message.Message):
@@ -5374,6 +5478,9 @@ class RequestOverrideApplicationRequest(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_INVESTIGATOR_FIELD_NUMBER: _builtins.int
+    LEAVING_CODE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `applications/…`."""
     etag: _builtins.str
@@ -5388,9 +5495,19 @@ class RequestOverrideApplicationRequest(_message.Message):
     """Stage at which it fails."""
     reason: _builtins.str
     """Why, in the actor's words."""
+    leaving_code: _builtins.str
+    """Likewise: credit code of the unit that is to leave."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def principal_investigator(self) -> _journal_pb2.Person:
+        """At the stage of a change, the change that the rule forbids: who is to be the principal investigator. Not kept."""
+
+    @_builtins.property
+    def unit(self) -> Global___Unit:
+        """Likewise: the unit that is to take its place, or to join."""
 
     def __init__(
         self,
@@ -5403,10 +5520,13 @@ class RequestOverrideApplicationRequest(_message.Message):
         rule: _builtins.str = ...,
         stage: Global___EligibilityStage.ValueType = ...,
         reason: _builtins.str = ...,
+        principal_investigator: _journal_pb2.Person | None = ...,
+        leaving_code: _builtins.str = ...,
+        unit: Global___Unit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "principal_investigator", b"principal_investigator", "unit", b"unit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "rule", b"rule", "stage", b"stage", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "leaving_code", b"leaving_code", "name", b"name", "principal_investigator", b"principal_investigator", "reason", b"reason", "request_id", b"request_id", "rule", b"rule", "stage", b"stage", "unit", b"unit", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -6954,6 +7074,395 @@ class Finding(_message.Message):
 Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
 @_typing.final
+class Hold(_message.Message):
+    """Hold is a duplicate finding (查重) as it bears on an award: told by coordination, settled where it is decided there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Hold._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Hold._State.ValueType  # 0
+        """Not said."""
+        STATE_OPEN: Hold._State.ValueType  # 1
+        """Nobody has decided the finding yet (待认定)."""
+        STATE_STANDING: Hold._State.ValueType  # 2
+        """A person found the two to be the same work (认定重复)."""
+        STATE_RELEASED: Hold._State.ValueType  # 3
+        """A continuation, different work, or the finding lapsed (已解除)."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State says what it means for the award."""
+
+    STATE_UNSPECIFIED: Hold.State.ValueType  # 0
+    """Not said."""
+    STATE_OPEN: Hold.State.ValueType  # 1
+    """Nobody has decided the finding yet (待认定)."""
+    STATE_STANDING: Hold.State.ValueType  # 2
+    """A person found the two to be the same work (认定重复)."""
+    STATE_RELEASED: Hold.State.ValueType  # 3
+    """A continuation, different work, or the finding lapsed (已解除)."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    LEAD_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CONCERNED_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    OWNER_UNIT_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    DISPOSITION_FIELD_NUMBER: _builtins.int
+    DECIDING_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    DECIDE_DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `holds/…`; never changes, never used again."""
+    revision: _builtins.int
+    """Number of changes so far, from 1."""
+    etag: _builtins.str
+    """Changes with every revision; send it back with a change to be sure of what was read."""
+    state: Global___Hold.State.ValueType
+    """Where in its life it stands."""
+    lead_department: _builtins.str
+    """Department that leads the application."""
+    owner_unit: _builtins.str
+    """Department or unit of the account that registered it: an applicant sees its own records by it."""
+    author: _builtins.str
+    """Account that registered it; whoever approves must be another one."""
+    title: _builtins.str
+    """Title of the application."""
+    application: _builtins.str
+    """Application whose award it bears on: `applications/…`, the later one of the pair."""
+    other: _builtins.str
+    """The other application of the pair: `applications/…`."""
+    finding: _builtins.str
+    """The finding: `findings/…`."""
+    round: _builtins.int
+    """How often the pair was raised."""
+    disposition: _builtins.str
+    """What it was found to be, as coordination says it: `DISPOSITION_DUPLICATE`, … Empty: not decided."""
+    deciding_department: _builtins.str
+    """Department that decided."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was registered (UTC)."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed (UTC)."""
+
+    @_builtins.property
+    def allowed_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller may do next."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on this revision is true."""
+
+    @_builtins.property
+    def concerned_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Departments that are asked too, such as those of a joint review."""
+
+    @_builtins.property
+    def origin(self) -> _journal_pb2.Origin:
+        """Not used: it is not imported."""
+
+    @_builtins.property
+    def decide_date(self) -> _date_pb2.Date:
+        """Day of the decision."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___Hold.State.ValueType = ...,
+        allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        lead_department: _builtins.str = ...,
+        concerned_departments: _abc.Iterable[_builtins.str] | None = ...,
+        owner_unit: _builtins.str = ...,
+        author: _builtins.str = ...,
+        origin: _journal_pb2.Origin | None = ...,
+        title: _builtins.str = ...,
+        application: _builtins.str = ...,
+        other: _builtins.str = ...,
+        finding: _builtins.str = ...,
+        round: _builtins.int = ...,
+        disposition: _builtins.str = ...,
+        deciding_department: _builtins.str = ...,
+        decide_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_date", b"decide_date", "effective_date", b"effective_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "application", b"application", "author", b"author", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "decide_date", b"decide_date", "deciding_department", b"deciding_department", "disposition", b"disposition", "effective_date", b"effective_date", "etag", b"etag", "finding", b"finding", "lead_department", b"lead_department", "name", b"name", "origin", b"origin", "other", b"other", "owner_unit", b"owner_unit", "revision", b"revision", "round", b"round", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Hold: _TypeAlias = Hold  # noqa: Y015
+
+@_typing.final
+class GetHoldRequest(_message.Message):
+    """GetHoldRequest names one hold, and the time that the reader means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    VALID_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `holds/…`."""
+    revision: _builtins.int
+    """One revision; excludes the two times. 0: the newest."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was known at this instant. Empty: now."""
+
+    @_builtins.property
+    def valid_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was true at this instant (its business date in Asia/Shanghai). Empty: the newest."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "read_time", b"read_time", "revision", b"revision", "valid_time", b"valid_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHoldRequest: _TypeAlias = GetHoldRequest  # noqa: Y015
+
+@_typing.final
+class ListHoldsRequest(_message.Message):
+    """ListHoldsRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    VALID_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; filter, order and times must be the same."""
+    filter: _builtins.str
+    """AIP-160 filter over the columns of a hold, such as `state = STATE_DRAFT`."""
+    order_by: _builtins.str
+    """AIP-132 order, such as `create_time desc, name`. Empty: by name."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was known at this instant. Empty: now."""
+
+    @_builtins.property
+    def valid_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was true at this instant (its business date in Asia/Shanghai). Empty: the newest."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldsRequest: _TypeAlias = ListHoldsRequest  # noqa: Y015
+
+@_typing.final
+class ListHoldsResponse(_message.Message):
+    """ListHoldsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    position: _builtins.int
+    """Journal position that the list saw: a watch from here misses nothing."""
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hold]:
+        """The page's holds."""
+
+    def __init__(
+        self,
+        *,
+        holds: _abc.Iterable[Global___Hold] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds", b"holds", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldsResponse: _TypeAlias = ListHoldsResponse  # noqa: Y015
+
+@_typing.final
+class WatchHoldsRequest(_message.Message):
+    """WatchHoldsRequest says from where to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    after_position: _builtins.int
+    """The first change sent is the one after this journal position: of a list, of the last change seen, or 0 for the beginning."""
+    name: _builtins.str
+    """Only the changes of this hold. Empty: of all."""
+    def __init__(
+        self,
+        *,
+        after_position: _builtins.int = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchHoldsRequest: _TypeAlias = WatchHoldsRequest  # noqa: Y015
+
+@_typing.final
+class ListHoldRevisionsRequest(_message.Message):
+    """ListHoldRevisionsRequest asks for a page of one call's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `holds/…`."""
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldRevisionsRequest: _TypeAlias = ListHoldRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListHoldRevisionsResponse(_message.Message):
+    """ListHoldRevisionsResponse is a page of history, newest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FundingEvent]:
+        """The changes, each with the hold as it was after it."""
+
+    def __init__(
+        self,
+        *,
+        revisions: _abc.Iterable[Global___FundingEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHoldRevisionsResponse: _TypeAlias = ListHoldRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class FollowHoldRequest(_message.Message):
+    """FollowHoldRequest says how the finding stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `holds/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """As it stands."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        hold: Global___Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "hold", b"hold", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowHoldRequest: _TypeAlias = FollowHoldRequest  # noqa: Y015
+
+@_typing.final
 class FundingEvent(_message.Message):
     """FundingEvent tells one change; it is what the journal and the topic hold."""
 
@@ -6964,6 +7473,7 @@ class FundingEvent(_message.Message):
     CALL_FIELD_NUMBER: _builtins.int
     APPLICATION_FIELD_NUMBER: _builtins.int
     SANCTION_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> _journal_pb2.Change:
         """Who did what, when."""
@@ -6984,6 +7494,10 @@ class FundingEvent(_message.Message):
     def sanction(self) -> Global___Sanction:
         """A sanction."""
 
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """A hold."""
+
     def __init__(
         self,
         *,
@@ -6992,12 +7506,13 @@ class FundingEvent(_message.Message):
         call: Global___Call | None = ...,
         application: Global___Application | None = ...,
         sanction: Global___Sanction | None = ...,
+        hold: Global___Hold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "programme", b"programme", "record", b"record", "sanction", b"sanction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "hold", b"hold", "programme", b"programme", "record", b"record", "sanction", b"sanction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "programme", b"programme", "record", b"record", "sanction", b"sanction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "call", b"call", "change", b"change", "hold", b"hold", "programme", b"programme", "record", b"record", "sanction", b"sanction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["programme", "call", "application", "sanction"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["programme", "call", "application", "sanction", "hold"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

@@ -270,6 +270,11 @@ class FundingServiceStub:
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ConcludeJointReviewApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
+        self.FollowConditionsApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/FollowConditionsApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowConditionsApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
         self.PublishNoticeApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/PublishNoticeApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.PublishNoticeApplicationRequest.SerializeToString,
@@ -454,6 +459,31 @@ class FundingServiceStub:
                 '/luoshu.funding.v1.FundingService/LiftSanction',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.LiftSanctionRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+                _registered_method=True)
+        self.GetHold = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/GetHold',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.GetHoldRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Hold.FromString,
+                _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/ListHolds',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
+        self.WatchHolds = channel.unary_stream(
+                '/luoshu.funding.v1.FundingService/WatchHolds',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.WatchHoldsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FundingEvent.FromString,
+                _registered_method=True)
+        self.ListHoldRevisions = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/ListHoldRevisions',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldRevisionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldRevisionsResponse.FromString,
+                _registered_method=True)
+        self.FollowHold = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/FollowHold',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowHoldRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Hold.FromString,
                 _registered_method=True)
 
 
@@ -790,6 +820,13 @@ class FundingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FollowConditionsApplication(self, request, context):
+        """Takes over which conditions of the joint review are met. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PublishNoticeApplication(self, request, context):
         """Publishes the proposed award for objections (公示). Role: case officer.
         """
@@ -1049,6 +1086,41 @@ class FundingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHold(self, request, context):
+        """Returns one hold, as it is or as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """Lists holds by a filter, in an order, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchHolds(self, request, context):
+        """Streams the changes of holds from a position on, each once, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHoldRevisions(self, request, context):
+        """Lists the revisions of one hold, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowHold(self, request, context):
+        """Follows what became of the finding. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FundingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -1287,6 +1359,11 @@ def add_FundingServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ConcludeJointReviewApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
+            'FollowConditionsApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.FollowConditionsApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowConditionsApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
             'PublishNoticeApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishNoticeApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.PublishNoticeApplicationRequest.FromString,
@@ -1471,6 +1548,31 @@ def add_FundingServiceServicer_to_server(servicer, server):
                     servicer.LiftSanction,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.LiftSanctionRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.SerializeToString,
+            ),
+            'GetHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHold,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.GetHoldRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Hold.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldsResponse.SerializeToString,
+            ),
+            'WatchHolds': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchHolds,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.WatchHoldsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FundingEvent.SerializeToString,
+            ),
+            'ListHoldRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHoldRevisions,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldRevisionsRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldRevisionsResponse.SerializeToString,
+            ),
+            'FollowHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.FollowHold,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowHoldRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Hold.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2754,6 +2856,33 @@ class FundingService:
             _registered_method=True)
 
     @staticmethod
+    def FollowConditionsApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/FollowConditionsApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowConditionsApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PublishNoticeApplication(request,
             target,
             options=(),
@@ -3742,6 +3871,141 @@ class FundingService:
             '/luoshu.funding.v1.FundingService/LiftSanction',
             luoshu_dot_funding_dot_v1_dot_funding__pb2.LiftSanctionRequest.SerializeToString,
             luoshu_dot_funding_dot_v1_dot_funding__pb2.Sanction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/GetHold',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.GetHoldRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Hold.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/ListHolds',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/WatchHolds',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.WatchHoldsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.FundingEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHoldRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/ListHoldRevisions',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldRevisionsRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.ListHoldRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/FollowHold',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowHoldRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Hold.FromString,
             options,
             channel_credentials,
             insecure,

@@ -131,6 +131,8 @@ class FundingServiceStub:
     """Lets the joint review go on, for the time to complete is over. Role: system."""
     ConcludeJointReviewApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ConcludeJointReviewApplicationRequest, _funding_pb2.Application]
     """Takes over the outcome of the joint review. Role: system."""
+    FollowConditionsApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.FollowConditionsApplicationRequest, _funding_pb2.Application]
+    """Takes over which conditions of the joint review are met. Role: system."""
     PublishNoticeApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.PublishNoticeApplicationRequest, _funding_pb2.Application]
     """Publishes the proposed award for objections (公示). Role: case officer."""
     RecordObjectionApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RecordObjectionApplicationRequest, _funding_pb2.Application]
@@ -205,6 +207,16 @@ class FundingServiceStub:
     """Puts a sanction in force for its days (four eyes); every department sees it from then on. Role: approver."""
     LiftSanction: _grpc.UnaryUnaryMultiCallable[_funding_pb2.LiftSanctionRequest, _funding_pb2.Sanction]
     """Ends a sanction early (four eyes). Role: approver."""
+    GetHold: _grpc.UnaryUnaryMultiCallable[_funding_pb2.GetHoldRequest, _funding_pb2.Hold]
+    """Returns one hold, as it is or as it was."""
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ListHoldsRequest, _funding_pb2.ListHoldsResponse]
+    """Lists holds by a filter, in an order, page by page."""
+    WatchHolds: _grpc.UnaryStreamMultiCallable[_funding_pb2.WatchHoldsRequest, _funding_pb2.FundingEvent]
+    """Streams the changes of holds from a position on, each once, in order."""
+    ListHoldRevisions: _grpc.UnaryUnaryMultiCallable[_funding_pb2.ListHoldRevisionsRequest, _funding_pb2.ListHoldRevisionsResponse]
+    """Lists the revisions of one hold, newest first."""
+    FollowHold: _grpc.UnaryUnaryMultiCallable[_funding_pb2.FollowHoldRequest, _funding_pb2.Hold]
+    """Follows what became of the finding. Role: system."""
 
 @_typing.type_check_only
 class FundingServiceAsyncStub(FundingServiceStub):
@@ -305,6 +317,8 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Lets the joint review go on, for the time to complete is over. Role: system."""
     ConcludeJointReviewApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.ConcludeJointReviewApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Takes over the outcome of the joint review. Role: system."""
+    FollowConditionsApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.FollowConditionsApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Takes over which conditions of the joint review are met. Role: system."""
     PublishNoticeApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.PublishNoticeApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Publishes the proposed award for objections (公示). Role: case officer."""
     RecordObjectionApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RecordObjectionApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -379,6 +393,16 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Puts a sanction in force for its days (four eyes); every department sees it from then on. Role: approver."""
     LiftSanction: _aio.UnaryUnaryMultiCallable[_funding_pb2.LiftSanctionRequest, _funding_pb2.Sanction]  # type: ignore[assignment]
     """Ends a sanction early (four eyes). Role: approver."""
+    GetHold: _aio.UnaryUnaryMultiCallable[_funding_pb2.GetHoldRequest, _funding_pb2.Hold]  # type: ignore[assignment]
+    """Returns one hold, as it is or as it was."""
+    ListHolds: _aio.UnaryUnaryMultiCallable[_funding_pb2.ListHoldsRequest, _funding_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists holds by a filter, in an order, page by page."""
+    WatchHolds: _aio.UnaryStreamMultiCallable[_funding_pb2.WatchHoldsRequest, _funding_pb2.FundingEvent]  # type: ignore[assignment]
+    """Streams the changes of holds from a position on, each once, in order."""
+    ListHoldRevisions: _aio.UnaryUnaryMultiCallable[_funding_pb2.ListHoldRevisionsRequest, _funding_pb2.ListHoldRevisionsResponse]  # type: ignore[assignment]
+    """Lists the revisions of one hold, newest first."""
+    FollowHold: _aio.UnaryUnaryMultiCallable[_funding_pb2.FollowHoldRequest, _funding_pb2.Hold]  # type: ignore[assignment]
+    """Follows what became of the finding. Role: system."""
 
 class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
     """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer."""
@@ -760,6 +784,14 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes over the outcome of the joint review. Role: system."""
 
     @_abc_1.abstractmethod
+    def FollowConditionsApplication(
+        self,
+        request: _funding_pb2.FollowConditionsApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Takes over which conditions of the joint review are met. Role: system."""
+
+    @_abc_1.abstractmethod
     def PublishNoticeApplication(
         self,
         request: _funding_pb2.PublishNoticeApplicationRequest,
@@ -1054,5 +1086,45 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funding_pb2.Sanction, _abc.Awaitable[_funding_pb2.Sanction]]:
         """Ends a sanction early (four eyes). Role: approver."""
+
+    @_abc_1.abstractmethod
+    def GetHold(
+        self,
+        request: _funding_pb2.GetHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Hold, _abc.Awaitable[_funding_pb2.Hold]]:
+        """Returns one hold, as it is or as it was."""
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _funding_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.ListHoldsResponse, _abc.Awaitable[_funding_pb2.ListHoldsResponse]]:
+        """Lists holds by a filter, in an order, page by page."""
+
+    @_abc_1.abstractmethod
+    def WatchHolds(
+        self,
+        request: _funding_pb2.WatchHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_funding_pb2.FundingEvent], _abc.AsyncIterator[_funding_pb2.FundingEvent]]:
+        """Streams the changes of holds from a position on, each once, in order."""
+
+    @_abc_1.abstractmethod
+    def ListHoldRevisions(
+        self,
+        request: _funding_pb2.ListHoldRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.ListHoldRevisionsResponse, _abc.Awaitable[_funding_pb2.ListHoldRevisionsResponse]]:
+        """Lists the revisions of one hold, newest first."""
+
+    @_abc_1.abstractmethod
+    def FollowHold(
+        self,
+        request: _funding_pb2.FollowHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Hold, _abc.Awaitable[_funding_pb2.Hold]]:
+        """Follows what became of the finding. Role: system."""
 
 def add_FundingServiceServicer_to_server(servicer: FundingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
