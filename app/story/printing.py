@@ -20,6 +20,7 @@ SHOWN = {
     "reviews": "会签",
     "sanctions": "处罚",
     "findings": "查重",
+    "holds": "查重挂起",
 }
 
 
@@ -69,13 +70,17 @@ def _diagram(script: Script, events: Sequence[Told], titles: Mapping[str, str]) 
 
 
 def _titles(events: Iterable[Told]) -> Mapping[str, str]:
-    """Return review or finding → the application that it is about: two are told apart by it."""
+    """Return review, finding or hold → the application that it is about: two are told apart by it."""
     records = (
         getattr(line.event, line.event.WhichOneof("record"))
         for line in events
-        if line.service == "coordination"
+        if line.service == "coordination" or _is_hold(line)
     )
     return {record.name: record.application for record in records}
+
+
+def _is_hold(line: Told) -> bool:
+    return line.event is not None and line.event.WhichOneof("record") == "hold"
 
 
 def _record(name: str, titles: Mapping[str, str]) -> str:

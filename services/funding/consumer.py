@@ -48,7 +48,8 @@ def on_coordination(entry: JournalEntry) -> Reaction:
         return Reaction()
     if change.from_state != change.to_state == "STATE_CONCLUDED":
         return _one(entry, "conclude_joint_review", review.application, _concluded(review))
-    if review.conditions and change.action in ("confirm_condition", "revise"):
+    fell_away = any(c.lapse_date == review.effective_date for c in review.conditions)
+    if change.action == "confirm_condition" or (change.action == "revise" and fell_away):
         request = pb.FollowConditionsApplicationRequest(
             review=review.name, owed_conditions=_owed(review)
         )
