@@ -15,6 +15,7 @@ from services.platforms.rules import (
     skips,
     today,
 )
+from services.platforms.subfield import demand_free
 
 
 def submit(platform: pb.Platform, command: pb.SubmitPlatformRequest, case: Case) -> None:
@@ -25,6 +26,7 @@ def submit(platform: pb.Platform, command: pb.SubmitPlatformRequest, case: Case)
     kind = kind_of(platform, case)
     unmet = [r for r in kind.requirements if not _met(platform, r)]
     all_at_once([*_missing(platform, kind, case), *(_too_little(platform, each) for each in unmet)])
+    demand_free(platform, kind, case)
     asked = [] if skips(kind, "recommendation", case) else [platform.recommending_unit]
     platform.concerned_departments[:] = asked
 
@@ -36,6 +38,8 @@ def _missing(platform: pb.Platform, kind: Kind, case: Case) -> list[Problem]:
         "abstract": "简介",
         "supporting_unit_name": "依托单位名称",
     }
+    if kind.one_per_subfield:
+        needed["sub_field"] = "细分领域"
     if not skips(kind, "recommendation", case):
         needed["recommending_unit"] = "推荐单位"
     return [

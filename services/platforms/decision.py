@@ -8,6 +8,7 @@ from kernel.errors import Refused
 from kernel.pack import Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import day_after, demand_steps, kind_of, today
+from services.platforms.subfield import demand_free
 
 REVIEW = ("formal_check", "expert_review", "joint_review", "public_notice")
 
@@ -34,7 +35,8 @@ def nurture(platform: pb.Platform, command: pb.NurturePlatformRequest, case: Cas
     platform.nurture.start_date.CopyFrom(today(case))
     platform.nurture.due_date.CopyFrom(from_date(due))
     platform.nurture.document_number = command.document_number
-    platform.ClearField("joint_review")
+    # The next review is another question, and so another round.
+    platform.joint_review.CopyFrom(pb.JointReview(round=platform.joint_review.round))
     platform.ClearField("public_notice")
 
 
@@ -59,6 +61,7 @@ def _set_up(platform: pb.Platform, command: Documented, action: str, case: Case)
     demand_steps(platform, action, REVIEW, case)
     _demand_notice_over(platform, action, case)
     _demand_no_objection(platform, action)
+    demand_free(platform, kind, case)
     platform.document_number = command.document_number
     platform.recognition_date.CopyFrom(today(case))
     platform.official_number = official_number(kind, case)

@@ -6,7 +6,7 @@ from services.platforms.domain import LIFECYCLE
 
 COLUMNS = (
     Column("title", sorted=True),
-    Column("kind"),
+    Column("kind", sought=True),
     Column("level"),
     Column("supporting_unit_code"),
     Column("supporting_unit_name"),

@@ -120,6 +120,7 @@ def platform(state: int = S.STATE_DRAFT, **more: Any) -> pb.Platform:
         "supporting_unit_code": CODE,
         "division": "410100",
         "direction": "new-materials",
+        "sub_field": "高熵合金",
         "abstract": "简介",
         "recommending_unit": "410100",
     }
