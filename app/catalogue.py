@@ -15,6 +15,7 @@ from kernel.registry import Resource, Service
 from kernel.room import Room
 from kernel.rpc import Behaviour
 from services.coordination import consumer as coordination_consumer
+from services.coordination.agendas.following import Agendas, together
 from services.coordination.duplicates import index
 from services.coordination.duplicates.following import Duplicates
 from services.coordination.duplicates.servicer import DuplicatesServicer
@@ -85,7 +86,11 @@ FOLLOWING: dict[str, dict[str, React]] = {
 """Which services react to whose events, and how."""
 
 LOOKING: dict[str, dict[str, Callable[[Room], Looking]]] = {
-    "coordination": {"funding": Duplicates.of}
+    "coordination": {
+        "funding": together(Duplicates.of, Agendas),
+        "platforms": Agendas,
+        "technologies": Agendas,
+    }
 }
 """What looks at its own tables before it reacts."""
 

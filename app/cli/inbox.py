@@ -12,7 +12,7 @@ from app.cli.session import Command, session
 from luoshu.client import follow
 from luoshu.coordination.v1 import coordination_pb2 as pb
 
-HEADINGS = ("due 截止", "left 剩余", "duty 事项", "title 标题", "lead 牵头", "review", "note 备注")
+HEADINGS = ("due 截止", "left 剩余", "duty 事项", "title 标题", "note 备注", "settle by 办理")
 
 
 @click.command(cls=Command)
@@ -62,7 +62,7 @@ def cells(item: Any) -> Sequence[str]:
     """Return what is owed as a row of the table."""
     provisional = " ?" if item.due_provisional else ""
     due = day(item.due_date) + provisional
-    return due, left(item), duty(item), item.title, item.lead_department, item.review, _note(item)
+    return due, left(item), duty(item), item.title, _note(item), item.command
 
 
 def left(item: Any) -> str:
@@ -77,8 +77,10 @@ def left(item: Any) -> str:
 
 
 def duty(item: Any) -> str:
-    """Return what is owed: an opinion on what, or a condition."""
+    """Return what is owed: an opinion on what, a condition, or another duty."""
     said = choice(item.DESCRIPTOR.fields_by_name["duty"], item.duty)
+    if not item.kind:
+        return said
     kind = choice(item.DESCRIPTOR.fields_by_name["kind"], item.kind).rpartition(" ")[2]
     return f"{said} {item.condition}" if item.condition else f"{said}（{kind}）"
 

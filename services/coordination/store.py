@@ -4,6 +4,7 @@ from kernel.registry import Column, Resource, Service
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.coordination.v1 import findings_pb2
 from services.coordination import findings
+from services.coordination.agendas.domain import LIFECYCLE as AGENDA
 from services.coordination.domain import LIFECYCLE
 
 COORDINATION = Service(
@@ -36,6 +37,11 @@ COORDINATION = Service(
                 Column("review"),
                 Column("concerned_departments"),
             ),
+        ),
+        Resource(
+            record=pb.Agenda,
+            lifecycle=AGENDA,
+            columns=(Column("subject"), Column("title")),
         ),
     ),
 )

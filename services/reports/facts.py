@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from kernel.consumer import SHARD
 from kernel.dates import iso
-from luoshu.coordination.v1.coordination_pb2 import CoordinationEvent, Review
+from luoshu.coordination.v1.coordination_pb2 import Agenda, CoordinationEvent, Review
 from luoshu.coordination.v1.findings_pb2 import Finding
 from luoshu.funding.v1.funding_pb2 import (
     Application,
@@ -127,6 +127,7 @@ READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "holds": _plain,
     "reviews": _plain,
     "findings": _plain,
+    "agendas": _plain,
 }
 """What is read of a record besides its head, by collection; a collection that is not here makes no
 fact.
@@ -142,6 +143,7 @@ RECORDS: Mapping[str, Any] = {
     "holds": Hold,
     "reviews": Review,
     "findings": Finding,
+    "agendas": Agenda,
 }
 """The message of each collection's records."""
 

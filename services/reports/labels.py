@@ -84,6 +84,8 @@ OWN_STATES: Mapping[tuple[str, str], str] = {
     ("programmes", "CLOSED"): "已结束",
     ("reviews", "CANCELLED"): "已撤销",
     ("findings", "OPEN"): "待认定",
+    ("agendas", "OPEN"): "待办",
+    ("agendas", "SETTLED"): "已办",
     ("holds", "OPEN"): "待认定",
     ("findings", "DISPOSED"): "已认定",
     ("findings", "LAPSED"): "已失效",

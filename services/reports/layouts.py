@@ -60,6 +60,7 @@ COLLECTIONS: Mapping[str, Words] = {
     "calls": Words("Calls", "申报指南"),
     "reviews": Words("Joint reviews", "会签"),
     "sanctions": Words("Sanctions", "处罚"),
+    "agendas": Words("Agendas", "待办"),
     "holds": Words("Holds", "查重挂起"),
 }
 

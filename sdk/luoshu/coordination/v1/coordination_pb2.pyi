@@ -624,6 +624,419 @@ class Lapse(_message.Message):
 Global___Lapse: _TypeAlias = Lapse  # noqa: Y015
 
 @_typing.final
+class Agenda(_message.Message):
+    """Agenda is what a department owes of one record of another service, beside reviews and findings: the inbox lists it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Agenda._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Agenda._State.ValueType  # 0
+        """Not said."""
+        STATE_OPEN: Agenda._State.ValueType  # 1
+        """待办: something is owed."""
+        STATE_SETTLED: Agenda._State.ValueType  # 2
+        """已办: nothing is owed any more."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State says whether anything is owed."""
+
+    STATE_UNSPECIFIED: Agenda.State.ValueType  # 0
+    """Not said."""
+    STATE_OPEN: Agenda.State.ValueType  # 1
+    """待办: something is owed."""
+    STATE_SETTLED: Agenda.State.ValueType  # 2
+    """已办: nothing is owed any more."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ALLOWED_ACTIONS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    LEAD_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CONCERNED_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    OWNER_UNIT_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `agendas/…`; never changes, never used again."""
+    revision: _builtins.int
+    """Number of changes so far, from 1."""
+    etag: _builtins.str
+    """Changes with every revision; send it back with a change to be sure of what was read."""
+    state: Global___Agenda.State.ValueType
+    """Where in its life it stands."""
+    lead_department: _builtins.str
+    """Department that leads: `DRC`, `DST`, `DIIT`, … That of the subject: it owes what stands here."""
+    owner_unit: _builtins.str
+    """Department or unit of the account that registered it: an applicant sees its own records by it."""
+    author: _builtins.str
+    """Account that registered it; whoever approves must be another one."""
+    subject: _builtins.str
+    """The record that it is about: `applications/…`, `platforms/…`, `breakthroughs/…`, `programmes/…`, `sanctions/…`."""
+    title: _builtins.str
+    """Its title."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was registered (UTC)."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed (UTC)."""
+
+    @_builtins.property
+    def allowed_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller may do next."""
+
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on this revision is true."""
+
+    @_builtins.property
+    def concerned_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Not used: one department owes it."""
+
+    @_builtins.property
+    def origin(self) -> _journal_pb2.Origin:
+        """Where an imported record came from; empty for one that was registered here."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgendaEntry]:
+        """What is owed of it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___Agenda.State.ValueType = ...,
+        allowed_actions: _abc.Iterable[_builtins.str] | None = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        lead_department: _builtins.str = ...,
+        concerned_departments: _abc.Iterable[_builtins.str] | None = ...,
+        owner_unit: _builtins.str = ...,
+        author: _builtins.str = ...,
+        origin: _journal_pb2.Origin | None = ...,
+        subject: _builtins.str = ...,
+        title: _builtins.str = ...,
+        entries: _abc.Iterable[Global___AgendaEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "effective_date", b"effective_date", "entries", b"entries", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "revision", b"revision", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Agenda: _TypeAlias = Agenda  # noqa: Y015
+
+@_typing.final
+class AgendaEntry(_message.Message):
+    """AgendaEntry is one thing that is owed of a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUTY_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    duty: Global___InboxItem.Duty.ValueType
+    """What it is."""
+    key: _builtins.str
+    """Which one of the record's, such as an objection's number. Empty: there is one."""
+    text: _builtins.str
+    """What it is about, in a line."""
+    command: _builtins.str
+    """Command that settles it; what stands as `…` is to be said."""
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Last day; ends with the local day. Empty: none is set."""
+
+    def __init__(
+        self,
+        *,
+        duty: Global___InboxItem.Duty.ValueType = ...,
+        key: _builtins.str = ...,
+        text: _builtins.str = ...,
+        due_date: _date_pb2.Date | None = ...,
+        command: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "due_date", b"due_date", "duty", b"duty", "key", b"key", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgendaEntry: _TypeAlias = AgendaEntry  # noqa: Y015
+
+@_typing.final
+class GetAgendaRequest(_message.Message):
+    """GetAgendaRequest names one agenda, and the time that the reader means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    VALID_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `agendas/…`."""
+    revision: _builtins.int
+    """One revision; excludes the two times. 0: the newest."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was known at this instant. Empty: now."""
+
+    @_builtins.property
+    def valid_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was true at this instant (its business date in Asia/Shanghai). Empty: the newest."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "read_time", b"read_time", "revision", b"revision", "valid_time", b"valid_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAgendaRequest: _TypeAlias = GetAgendaRequest  # noqa: Y015
+
+@_typing.final
+class ListAgendasRequest(_message.Message):
+    """ListAgendasRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    VALID_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; filter, order and times must be the same."""
+    filter: _builtins.str
+    """AIP-160 filter over the columns of an agenda, such as `state = STATE_DRAFT`."""
+    order_by: _builtins.str
+    """AIP-132 order, such as `create_time desc, name`. Empty: by name."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was known at this instant. Empty: now."""
+
+    @_builtins.property
+    def valid_time(self) -> _timestamp_pb2.Timestamp:
+        """As it was true at this instant (its business date in Asia/Shanghai). Empty: the newest."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        valid_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_time", b"read_time", "valid_time", b"valid_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgendasRequest: _TypeAlias = ListAgendasRequest  # noqa: Y015
+
+@_typing.final
+class ListAgendasResponse(_message.Message):
+    """ListAgendasResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENDAS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    position: _builtins.int
+    """Journal position that the list saw: a watch from here misses nothing."""
+    @_builtins.property
+    def agendas(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agenda]:
+        """The page's agendas."""
+
+    def __init__(
+        self,
+        *,
+        agendas: _abc.Iterable[Global___Agenda] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agendas", b"agendas", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgendasResponse: _TypeAlias = ListAgendasResponse  # noqa: Y015
+
+@_typing.final
+class WatchAgendasRequest(_message.Message):
+    """WatchAgendasRequest says from where to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    after_position: _builtins.int
+    """The first change sent is the one after this journal position: of a list, of the last change seen, or 0 for the beginning."""
+    name: _builtins.str
+    """Only the changes of this agenda. Empty: of all."""
+    def __init__(
+        self,
+        *,
+        after_position: _builtins.int = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchAgendasRequest: _TypeAlias = WatchAgendasRequest  # noqa: Y015
+
+@_typing.final
+class ListAgendaRevisionsRequest(_message.Message):
+    """ListAgendaRevisionsRequest asks for a page of one agenda's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `agendas/…`."""
+    page_size: _builtins.int
+    """At most so many; 0 means 50, the most is 1 000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgendaRevisionsRequest: _TypeAlias = ListAgendaRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListAgendaRevisionsResponse(_message.Message):
+    """ListAgendaRevisionsResponse is a page of history, newest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoordinationEvent]:
+        """The changes, each with the agenda as it was after it."""
+
+    def __init__(
+        self,
+        *,
+        revisions: _abc.Iterable[Global___CoordinationEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgendaRevisionsResponse: _TypeAlias = ListAgendaRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class ReviseAgendaRequest(_message.Message):
+    """ReviseAgendaRequest says what is owed of the record now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    LEAD_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `agendas/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    title: _builtins.str
+    """Title of the record."""
+    lead_department: _builtins.str
+    """Department that leads it now."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgendaEntry]:
+        """What is owed of it; nothing: it is settled."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        title: _builtins.str = ...,
+        lead_department: _builtins.str = ...,
+        entries: _abc.Iterable[Global___AgendaEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "entries", b"entries", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "request_id", b"request_id", "title", b"title", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviseAgendaRequest: _TypeAlias = ReviseAgendaRequest  # noqa: Y015
+
+@_typing.final
 class CoordinationEvent(_message.Message):
     """CoordinationEvent is one line of the coordination journal."""
 
@@ -632,6 +1045,7 @@ class CoordinationEvent(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     FINDING_FIELD_NUMBER: _builtins.int
+    AGENDA_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def change(self) -> _journal_pb2.Change:
         """Who did what, when."""
@@ -644,18 +1058,23 @@ class CoordinationEvent(_message.Message):
     def finding(self) -> _findings_pb2.Finding:
         """The finding."""
 
+    @_builtins.property
+    def agenda(self) -> Global___Agenda:
+        """What is owed of a record of another service."""
+
     def __init__(
         self,
         *,
         change: _journal_pb2.Change | None = ...,
         review: Global___Review | None = ...,
         finding: _findings_pb2.Finding | None = ...,
+        agenda: Global___Agenda | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "finding", b"finding", "record", b"record", "review", b"review"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agenda", b"agenda", "change", b"change", "finding", b"finding", "record", b"record", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "finding", b"finding", "record", b"record", "review", b"review"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agenda", b"agenda", "change", b"change", "finding", b"finding", "record", b"record", "review", b"review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["review", "finding"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["review", "finding", "agenda"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 
@@ -1479,6 +1898,18 @@ class InboxItem(_message.Message):
         """出具意见: an opinion."""
         DUTY_CONDITION: InboxItem._Duty.ValueType  # 2
         """确认条件: to confirm a condition that it set, once it is met."""
+        DUTY_FINDING: InboxItem._Duty.ValueType  # 3
+        """认定查重: to decide a duplicate finding."""
+        DUTY_OVERRIDE: InboxItem._Duty.ValueType  # 4
+        """决定例外: a second person's word on an exception that somebody asked for."""
+        DUTY_APPROVAL: InboxItem._Duty.ValueType  # 5
+        """审批: an approver's signature."""
+        DUTY_OBJECTION: InboxItem._Duty.ValueType  # 6
+        """处理异议: an objection in a public notice."""
+        DUTY_MILESTONE: InboxItem._Duty.ValueType  # 7
+        """里程碑考核: the verdict on a milestone."""
+        DUTY_OVERDUE: InboxItem._Duty.ValueType  # 8
+        """逾期项目: work that is past its end."""
 
     class Duty(_Duty, metaclass=_DutyEnumTypeWrapper):
         """Duty says what is owed."""
@@ -1489,6 +1920,18 @@ class InboxItem(_message.Message):
     """出具意见: an opinion."""
     DUTY_CONDITION: InboxItem.Duty.ValueType  # 2
     """确认条件: to confirm a condition that it set, once it is met."""
+    DUTY_FINDING: InboxItem.Duty.ValueType  # 3
+    """认定查重: to decide a duplicate finding."""
+    DUTY_OVERRIDE: InboxItem.Duty.ValueType  # 4
+    """决定例外: a second person's word on an exception that somebody asked for."""
+    DUTY_APPROVAL: InboxItem.Duty.ValueType  # 5
+    """审批: an approver's signature."""
+    DUTY_OBJECTION: InboxItem.Duty.ValueType  # 6
+    """处理异议: an objection in a public notice."""
+    DUTY_MILESTONE: InboxItem.Duty.ValueType  # 7
+    """里程碑考核: the verdict on a milestone."""
+    DUTY_OVERDUE: InboxItem.Duty.ValueType  # 8
+    """逾期项目: work that is past its end."""
 
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     DUTY_FIELD_NUMBER: _builtins.int
@@ -1508,14 +1951,15 @@ class InboxItem(_message.Message):
     REMINDERS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     """Department that owes it."""
     duty: Global___InboxItem.Duty.ValueType
     """What it owes."""
     review: _builtins.str
-    """Review: `reviews/…`."""
+    """Record in this service: `reviews/…`, `findings/…`, `agendas/…`."""
     kind: Global___Review.Kind.ValueType
-    """What the review is about."""
+    """What the review is about; unspecified where it is none."""
     subject: _builtins.str
     """What is reviewed: `applications/…`, `findings/…`."""
     title: _builtins.str
@@ -1538,6 +1982,8 @@ class InboxItem(_message.Message):
     """How often it was reminded."""
     etag: _builtins.str
     """The review's etag."""
+    command: _builtins.str
+    """Command that settles it; what stands as `…` is to be said."""
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
         """Last day; ends with the local day. Empty: no day is set, or the clock stands."""
@@ -1548,7 +1994,7 @@ class InboxItem(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When the review last changed (UTC)."""
+        """When the review, or what else is the item's record, last changed (UTC)."""
 
     def __init__(
         self,
@@ -1571,10 +2017,11 @@ class InboxItem(_message.Message):
         reminders: _builtins.int = ...,
         etag: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        command: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "due_date", b"due_date", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "condition", b"condition", "days_left", b"days_left", "department", b"department", "deputy", b"deputy", "due_date", b"due_date", "due_provisional", b"due_provisional", "duty", b"duty", "etag", b"etag", "kind", b"kind", "lead_department", b"lead_department", "paused", b"paused", "reminders", b"reminders", "review", b"review", "subject", b"subject", "text", b"text", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_date", b"ask_date", "command", b"command", "condition", b"condition", "days_left", b"days_left", "department", b"department", "deputy", b"deputy", "due_date", b"due_date", "due_provisional", b"due_provisional", "duty", b"duty", "etag", b"etag", "kind", b"kind", "lead_department", b"lead_department", "paused", b"paused", "reminders", b"reminders", "review", b"review", "subject", b"subject", "text", b"text", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

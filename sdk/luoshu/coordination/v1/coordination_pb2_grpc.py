@@ -112,6 +112,31 @@ class CoordinationServiceStub:
                 request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchInboxRequest.SerializeToString,
                 response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.InboxChange.FromString,
                 _registered_method=True)
+        self.GetAgenda = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/GetAgenda',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.GetAgendaRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Agenda.FromString,
+                _registered_method=True)
+        self.ListAgendas = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ListAgendas',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendasRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendasResponse.FromString,
+                _registered_method=True)
+        self.WatchAgendas = channel.unary_stream(
+                '/luoshu.coordination.v1.CoordinationService/WatchAgendas',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchAgendasRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CoordinationEvent.FromString,
+                _registered_method=True)
+        self.ListAgendaRevisions = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ListAgendaRevisions',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendaRevisionsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendaRevisionsResponse.FromString,
+                _registered_method=True)
+        self.ReviseAgenda = channel.unary_unary(
+                '/luoshu.coordination.v1.CoordinationService/ReviseAgenda',
+                request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ReviseAgendaRequest.SerializeToString,
+                response_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Agenda.FromString,
+                _registered_method=True)
         self.CancelReview = channel.unary_unary(
                 '/luoshu.coordination.v1.CoordinationService/CancelReview',
                 request_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CancelReviewRequest.SerializeToString,
@@ -256,7 +281,7 @@ class CoordinationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInbox(self, request, context):
-        """Lists what a department owes, soonest first.
+        """Lists what a department owes, soonest first: opinions, conditions, findings, exceptions, signatures, objections, milestones, late work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,6 +289,41 @@ class CoordinationServiceServicer:
 
     def WatchInbox(self, request, context):
         """Streams what a department owes, a message a change, from a position on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAgenda(self, request, context):
+        """Returns what is owed of one record, as it is or as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgendas(self, request, context):
+        """Lists agendas by a filter, in an order, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchAgendas(self, request, context):
+        """Streams the changes of agendas from a position on, each once, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgendaRevisions(self, request, context):
+        """Lists the revisions of one agenda, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviseAgenda(self, request, context):
+        """Follows what is owed of a record. Role: system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -410,6 +470,31 @@ def add_CoordinationServiceServicer_to_server(servicer, server):
                     servicer.WatchInbox,
                     request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchInboxRequest.FromString,
                     response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.InboxChange.SerializeToString,
+            ),
+            'GetAgenda': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAgenda,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.GetAgendaRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Agenda.SerializeToString,
+            ),
+            'ListAgendas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgendas,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendasRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendasResponse.SerializeToString,
+            ),
+            'WatchAgendas': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAgendas,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchAgendasRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CoordinationEvent.SerializeToString,
+            ),
+            'ListAgendaRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgendaRevisions,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendaRevisionsRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendaRevisionsResponse.SerializeToString,
+            ),
+            'ReviseAgenda': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviseAgenda,
+                    request_deserializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ReviseAgendaRequest.FromString,
+                    response_serializer=luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Agenda.SerializeToString,
             ),
             'CancelReview': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelReview,
@@ -864,6 +949,141 @@ class CoordinationService:
             '/luoshu.coordination.v1.CoordinationService/WatchInbox',
             luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchInboxRequest.SerializeToString,
             luoshu_dot_coordination_dot_v1_dot_coordination__pb2.InboxChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAgenda(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/GetAgenda',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.GetAgendaRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Agenda.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgendas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ListAgendas',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendasRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAgendas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/WatchAgendas',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.WatchAgendasRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.CoordinationEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgendaRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ListAgendaRevisions',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendaRevisionsRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ListAgendaRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviseAgenda(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.coordination.v1.CoordinationService/ReviseAgenda',
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.ReviseAgendaRequest.SerializeToString,
+            luoshu_dot_coordination_dot_v1_dot_coordination__pb2.Agenda.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,9 +63,19 @@ class CoordinationServiceStub:
     RescheduleReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.RescheduleReviewRequest, _coordination_pb2.Review]
     """Counts the days anew, when a calendar was announced or corrected. Role: system."""
     ListInbox: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListInboxRequest, _coordination_pb2.ListInboxResponse]
-    """Lists what a department owes, soonest first."""
+    """Lists what a department owes, soonest first: opinions, conditions, findings, exceptions, signatures, objections, milestones, late work."""
     WatchInbox: _grpc.UnaryStreamMultiCallable[_coordination_pb2.WatchInboxRequest, _coordination_pb2.InboxChange]
     """Streams what a department owes, a message a change, from a position on."""
+    GetAgenda: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.GetAgendaRequest, _coordination_pb2.Agenda]
+    """Returns what is owed of one record, as it is or as it was."""
+    ListAgendas: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListAgendasRequest, _coordination_pb2.ListAgendasResponse]
+    """Lists agendas by a filter, in an order, page by page."""
+    WatchAgendas: _grpc.UnaryStreamMultiCallable[_coordination_pb2.WatchAgendasRequest, _coordination_pb2.CoordinationEvent]
+    """Streams the changes of agendas from a position on, each once, in order."""
+    ListAgendaRevisions: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ListAgendaRevisionsRequest, _coordination_pb2.ListAgendaRevisionsResponse]
+    """Lists the revisions of one agenda, newest first."""
+    ReviseAgenda: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.ReviseAgendaRequest, _coordination_pb2.Agenda]
+    """Follows what is owed of a record. Role: system."""
     CancelReview: _grpc.UnaryUnaryMultiCallable[_coordination_pb2.CancelReviewRequest, _coordination_pb2.Review]
     """Ends a review whose application left joint review. Role: system."""
     CheckDuplicates: _grpc.UnaryUnaryMultiCallable[_findings_pb2.CheckDuplicatesRequest, _findings_pb2.CheckDuplicatesResponse]
@@ -121,9 +131,19 @@ class CoordinationServiceAsyncStub(CoordinationServiceStub):
     RescheduleReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.RescheduleReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
     """Counts the days anew, when a calendar was announced or corrected. Role: system."""
     ListInbox: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ListInboxRequest, _coordination_pb2.ListInboxResponse]  # type: ignore[assignment]
-    """Lists what a department owes, soonest first."""
+    """Lists what a department owes, soonest first: opinions, conditions, findings, exceptions, signatures, objections, milestones, late work."""
     WatchInbox: _aio.UnaryStreamMultiCallable[_coordination_pb2.WatchInboxRequest, _coordination_pb2.InboxChange]  # type: ignore[assignment]
     """Streams what a department owes, a message a change, from a position on."""
+    GetAgenda: _aio.UnaryUnaryMultiCallable[_coordination_pb2.GetAgendaRequest, _coordination_pb2.Agenda]  # type: ignore[assignment]
+    """Returns what is owed of one record, as it is or as it was."""
+    ListAgendas: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ListAgendasRequest, _coordination_pb2.ListAgendasResponse]  # type: ignore[assignment]
+    """Lists agendas by a filter, in an order, page by page."""
+    WatchAgendas: _aio.UnaryStreamMultiCallable[_coordination_pb2.WatchAgendasRequest, _coordination_pb2.CoordinationEvent]  # type: ignore[assignment]
+    """Streams the changes of agendas from a position on, each once, in order."""
+    ListAgendaRevisions: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ListAgendaRevisionsRequest, _coordination_pb2.ListAgendaRevisionsResponse]  # type: ignore[assignment]
+    """Lists the revisions of one agenda, newest first."""
+    ReviseAgenda: _aio.UnaryUnaryMultiCallable[_coordination_pb2.ReviseAgendaRequest, _coordination_pb2.Agenda]  # type: ignore[assignment]
+    """Follows what is owed of a record. Role: system."""
     CancelReview: _aio.UnaryUnaryMultiCallable[_coordination_pb2.CancelReviewRequest, _coordination_pb2.Review]  # type: ignore[assignment]
     """Ends a review whose application left joint review. Role: system."""
     CheckDuplicates: _aio.UnaryUnaryMultiCallable[_findings_pb2.CheckDuplicatesRequest, _findings_pb2.CheckDuplicatesResponse]  # type: ignore[assignment]
@@ -260,7 +280,7 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coordination_pb2.ListInboxRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coordination_pb2.ListInboxResponse, _abc.Awaitable[_coordination_pb2.ListInboxResponse]]:
-        """Lists what a department owes, soonest first."""
+        """Lists what a department owes, soonest first: opinions, conditions, findings, exceptions, signatures, objections, milestones, late work."""
 
     @_abc_1.abstractmethod
     def WatchInbox(
@@ -269,6 +289,46 @@ class CoordinationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_coordination_pb2.InboxChange], _abc.AsyncIterator[_coordination_pb2.InboxChange]]:
         """Streams what a department owes, a message a change, from a position on."""
+
+    @_abc_1.abstractmethod
+    def GetAgenda(
+        self,
+        request: _coordination_pb2.GetAgendaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Agenda, _abc.Awaitable[_coordination_pb2.Agenda]]:
+        """Returns what is owed of one record, as it is or as it was."""
+
+    @_abc_1.abstractmethod
+    def ListAgendas(
+        self,
+        request: _coordination_pb2.ListAgendasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.ListAgendasResponse, _abc.Awaitable[_coordination_pb2.ListAgendasResponse]]:
+        """Lists agendas by a filter, in an order, page by page."""
+
+    @_abc_1.abstractmethod
+    def WatchAgendas(
+        self,
+        request: _coordination_pb2.WatchAgendasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_coordination_pb2.CoordinationEvent], _abc.AsyncIterator[_coordination_pb2.CoordinationEvent]]:
+        """Streams the changes of agendas from a position on, each once, in order."""
+
+    @_abc_1.abstractmethod
+    def ListAgendaRevisions(
+        self,
+        request: _coordination_pb2.ListAgendaRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.ListAgendaRevisionsResponse, _abc.Awaitable[_coordination_pb2.ListAgendaRevisionsResponse]]:
+        """Lists the revisions of one agenda, newest first."""
+
+    @_abc_1.abstractmethod
+    def ReviseAgenda(
+        self,
+        request: _coordination_pb2.ReviseAgendaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordination_pb2.Agenda, _abc.Awaitable[_coordination_pb2.Agenda]]:
+        """Follows what is owed of a record. Role: system."""
 
     @_abc_1.abstractmethod
     def CancelReview(

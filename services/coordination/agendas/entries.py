@@ -1,0 +1,114 @@
+"""What the department that leads a record owes of it, by its kind. Pure."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kernel.pack import Pack
+from luoshu.coordination.v1 import coordination_pb2 as pb
+from luoshu.funding.v1 import funding_pb2 as funding
+from luoshu.platforms.v1 import platforms_pb2 as platforms
+from luoshu.technologies.v1 import technologies_pb2 as technologies
+
+Duty = pb.InboxItem
+A, B = funding.Application.State, technologies.Breakthrough.State
+MOST_TEXT = 300  # characters of a text
+UNDER_WAY = frozenset(
+    {A.STATE_APPROVED, A.STATE_CONTRACTED, A.STATE_IN_PROGRESS, A.STATE_ACCEPTANCE_FAILED}
+)
+"""Awarded, and nobody has asked for its acceptance."""
+
+
+def entries_of(record: Any, pack: Pack) -> list[pb.AgendaEntry]:
+    """Return what is owed; nothing for a kind of record that owes nothing."""
+    made = OWED.get(record.DESCRIPTOR.name)
+    return list(made(record, pack)) if made else []
+
+
+def _application(record: funding.Application, pack: Pack) -> Iterator[pb.AgendaEntry]:
+    for override in record.overrides:
+        if not override.decided_by:
+            said = f"{override.rule}: {override.reason}"
+            how = f"--number {override.number} --granted|--no-granted --reason …"
+            yield _entry(record, Duty.DUTY_OVERRIDE, "decide-override", how, said, override.number)
+    if record.state == A.STATE_IN_PUBLIC_NOTICE:
+        yield from _in_notice(record, "number", "approve", "--document-number … --approved-fen …")
+    if record.state in UNDER_WAY and record.end_date.year:
+        entry = _entry(record, Duty.DUTY_OVERDUE, "change-end-date", "--end-date … --reason …")
+        entry.due_date.CopyFrom(record.end_date)
+        yield entry
+
+
+def _platform(record: platforms.Platform, pack: Pack) -> Iterator[pb.AgendaEntry]:
+    if record.state == platforms.Platform.STATE_IN_PUBLIC_NOTICE:
+        ending = pack.kind(record.kind).ending if record.kind in pack.kinds else "recognize"
+        action = ending.replace("_", "-")
+        yield from _in_notice(record, "objection-number", action, "--document-number …")
+
+
+def _in_notice(record: Any, which: str, ending: str, how: str) -> Iterator[pb.AgendaEntry]:
+    """Objections are answered within the notice; once it is over and nothing stands against it, somebody signs."""
+    notice = record.public_notice
+    for objection in notice.objections:
+        if not _resolved(objection):
+            said = getattr(objection, "text", "") or getattr(objection, "content", "")
+            options = f"--{which} {objection.number} --upheld|--no-upheld --resolution …"
+            entry = _entry(
+                record, Duty.DUTY_OBJECTION, "resolve-objection", options, said, objection.number
+            )
+            entry.due_date.CopyFrom(notice.end_date)
+            yield entry
+    stands = any(not _resolved(each) or each.upheld for each in notice.objections)
+    if notice.HasField("close_date") and not stands:
+        yield _entry(record, Duty.DUTY_APPROVAL, ending, how)
+
+
+def _resolved(objection: Any) -> bool:
+    """Of an application it has a day, of a platform it says so."""
+    if isinstance(objection, funding.Objection):
+        return objection.HasField("resolve_date")
+    return bool(objection.resolved)
+
+
+def _breakthrough(record: technologies.Breakthrough, pack: Pack) -> Iterator[pb.AgendaEntry]:
+    if record.state != B.STATE_IN_PROGRESS:
+        return
+    for milestone in record.milestones:
+        if not milestone.verdict:
+            how = f"--milestone {milestone.id} --verdict go|no_go --evidence …"
+            entry = _entry(
+                record, Duty.DUTY_MILESTONE, "reach-milestone", how, milestone.title, milestone.id
+            )
+            entry.due_date.CopyFrom(milestone.due_date)
+            yield entry
+
+
+def _programme(record: funding.Programme, pack: Pack) -> Iterator[pb.AgendaEntry]:
+    if record.state == funding.Programme.STATE_DRAFT and record.ceilings:
+        yield _entry(record, Duty.DUTY_APPROVAL, "activate")
+
+
+def _sanction(record: funding.Sanction, pack: Pack) -> Iterator[pb.AgendaEntry]:
+    if record.state == funding.Sanction.STATE_DRAFT:
+        yield _entry(record, Duty.DUTY_APPROVAL, "impose")
+
+
+def _entry(
+    record: Any,
+    duty: "Duty.Duty.ValueType",
+    action: str,
+    how: str = "",
+    text: str = "",
+    key: object = "",
+) -> pb.AgendaEntry:
+    command = f"luoshu {action} {shlex.quote(record.name)} {how}".strip()
+    return pb.AgendaEntry(duty=duty, key=str(key), text=text[:MOST_TEXT], command=command)
+
+
+OWED: Mapping[str, Callable[[Any, Pack], Iterator[pb.AgendaEntry]]] = {
+    "Application": _application,
+    "Platform": _platform,
+    "Breakthrough": _breakthrough,
+    "Programme": _programme,
+    "Sanction": _sanction,
+}

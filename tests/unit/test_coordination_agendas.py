@@ -1,0 +1,181 @@
+"""What departments owe of their own records: read off each record, and told once when it changes."""
+
+import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kernel.dates import from_date, to_date
+from luoshu.coordination.v1 import coordination_pb2 as pb
+from luoshu.coordination.v1 import findings_pb2 as findings
+from luoshu.funding.v1 import funding_pb2 as funding
+from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
+from luoshu.platforms.v1 import platforms_pb2 as platforms
+from luoshu.technologies.v1 import technologies_pb2 as technologies
+from services.coordination.agendas.domain import LIFECYCLE
+from services.coordination.agendas.entries import entries_of
+from services.coordination.agendas.following import Agendas
+from services.coordination.inbox import item_of_finding, items_of_agenda
+from tests.unit.coordination_world import BEFORE_HOLIDAY, henan
+from tests.unit.fake_case import FakeCase, acted
+
+TODAY = BEFORE_HOLIDAY
+A, B = funding.Application.State, technologies.Breakthrough.State
+D = pb.InboxItem
+
+
+def day(offset: int = 0) -> Any:
+    return from_date(TODAY + datetime.timedelta(offset))
+
+
+def application(state: int, **more: Any) -> funding.Application:
+    said = {"name": "applications/a1", "title": "固态电池", "lead_department": "DST"}
+    return funding.Application(state=state, **{**said, **more})  # type: ignore[arg-type]
+
+
+def noticed(*objections: funding.Objection, closed: bool = False) -> funding.Application:
+    notice = funding.PublicNotice(end_date=day(3), objections=objections)
+    if closed:
+        notice.close_date.CopyFrom(day(4))
+    return application(A.STATE_IN_PUBLIC_NOTICE, public_notice=notice)
+
+
+def breakthrough() -> technologies.Breakthrough:
+    made = technologies.Breakthrough(
+        name="breakthroughs/b1", title="主轴承", lead_department="DST", state=B.STATE_IN_PROGRESS
+    )
+    made.milestones.add(id="m1", title="样件", due_date=day(-1))
+    made.milestones.add(id="m2", title="整机", due_date=day(200))
+    return made
+
+
+def owed(record: Any) -> list[pb.AgendaEntry]:
+    return entries_of(record, henan())
+
+
+def test_an_exception_that_waits_for_a_second_person_is_owed_until_it_is_decided() -> None:
+    asked = application(A.STATE_CONTRACTED)
+    asked.overrides.add(number=1, rule="no-duplicate", reason="专题会议议定")
+    (entry,) = owed(asked)
+    assert entry.duty == D.DUTY_OVERRIDE
+    assert entry.command.startswith("luoshu decide-override applications/a1 --number 1 ")
+    asked.overrides[0].decided_by = "sun"
+    assert not owed(asked)
+
+
+def test_an_objection_is_owed_within_the_notice_and_a_signature_after_it() -> None:
+    objection = funding.Objection(number=1, text="数据不实")
+    (entry,) = owed(noticed(objection))
+    assert (entry.duty, to_date(entry.due_date)) == (D.DUTY_OBJECTION, to_date(day(3)))
+    assert [e.duty for e in owed(noticed(objection, closed=True))] == [D.DUTY_OBJECTION]
+    objection.resolve_date.CopyFrom(day())
+    (signature,) = owed(noticed(objection, closed=True))
+    assert signature.command.startswith("luoshu approve applications/a1 ")
+    objection.upheld = True
+    assert not owed(noticed(objection, closed=True))
+
+
+def test_a_platforms_signature_is_that_of_its_kind() -> None:
+    made = platforms.Platform(
+        name="platforms/p1",
+        kind="new-rd-institution",
+        state=platforms.Platform.STATE_IN_PUBLIC_NOTICE,
+    )
+    made.public_notice.close_date.CopyFrom(day())
+    made.public_notice.objections.add(number=1, content="人数不实")
+    (entry,) = owed(made)
+    assert "resolve-objection platforms/p1 --objection-number 1" in entry.command
+    made.public_notice.objections[0].resolved = True
+    (entry,) = owed(made)
+    kind = henan().kind("new-rd-institution") if "new-rd-institution" in henan().kinds else None
+    assert entry.command.split()[1] == (kind.ending if kind else "recognize").replace("_", "-")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        funding.Sanction(name="sanctions/s1", state=funding.Sanction.STATE_DRAFT),
+        funding.Programme(
+            name="programmes/p1",
+            state=funding.Programme.STATE_DRAFT,
+            ceilings=[funding.Ceiling(year=2026)],
+        ),
+    ],
+)
+def test_what_takes_a_second_signature_to_begin_is_owed(record: Any) -> None:
+    assert [entry.duty for entry in owed(record)] == [D.DUTY_APPROVAL]
+
+
+def agenda(record: Any) -> pb.Agenda:
+    return pb.Agenda(
+        name="agendas/a1",
+        subject=record.name,
+        title=record.title,
+        lead_department=record.lead_department,
+        entries=owed(record),
+    )
+
+
+def items(record: Any, today: datetime.date = TODAY, department: str = "DST") -> list[pb.InboxItem]:
+    return list(items_of_agenda(agenda(record), department, today, henan()))
+
+
+def test_a_milestone_shows_when_its_day_is_near_and_says_how_late_it_is() -> None:
+    (late,) = items(breakthrough())
+    assert (late.duty, late.text, late.days_left) == (D.DUTY_MILESTONE, "样件", -1)
+    assert "--milestone m1" in late.command
+    near = TODAY + datetime.timedelta(days=190)
+    assert [item.text for item in items(breakthrough(), near)] == ["样件", "整机"]
+
+
+def test_work_past_its_end_is_owed_by_the_department_that_leads_it_alone() -> None:
+    record = application(A.STATE_IN_PROGRESS, end_date=day(-10))
+    assert [item.duty for item in items(record)] == [D.DUTY_OVERDUE]
+    assert not items(record, department="DRC")
+    assert not items(application(A.STATE_IN_ACCEPTANCE, end_date=day(-10)))
+
+
+def test_a_finding_waits_for_the_opinion_and_then_has_its_working_days() -> None:
+    found = findings.Finding(name="findings/f1", lead_department="DST", title="固态电池")
+    found.update_time.FromJsonString("2026-09-21T02:00:00Z")
+    asked = pb.Review(state=pb.Review.STATE_OPEN)
+    assert item_of_finding(found, asked, TODAY, henan()).paused
+    asked = pb.Review(state=pb.Review.STATE_CONCLUDED, conclude_date=day())
+    due = henan().add_working_days(TODAY, 10).date
+    assert to_date(item_of_finding(found, asked, TODAY, henan()).due_date) == due
+
+
+# Following.
+
+
+def entry(record: Any, action: str = "update") -> JournalEntry:
+    event = technologies.TechnologiesEvent(change=Change(action=action), breakthrough=record)
+    return JournalEntry(source="technologies", position=9, event=event.SerializeToString())
+
+
+def looking(held: pb.Agenda | None = None) -> Agendas:
+    found = None if held is None else SimpleNamespace(message=held)
+    store = SimpleNamespace(held=lambda tx, names: dict.fromkeys(names, found))
+    return Agendas(SimpleNamespace(pack=henan(), store=store))  # type: ignore[arg-type]
+
+
+def test_an_agenda_is_made_with_the_first_thing_owed_and_changes_only_with_it() -> None:
+    [made] = looking().look(None, entry(breakthrough())).commands  # type: ignore[arg-type]
+    assert made.action == "create"
+    held = pb.Agenda()
+    held.CopyFrom(made.given)
+    assert not looking(held).look(None, entry(breakthrough())).commands  # type: ignore[arg-type]
+    done = breakthrough()
+    done.state = B.STATE_IN_ACCEPTANCE
+    [settled] = looking(held).look(None, entry(done)).commands  # type: ignore[arg-type]
+    held.state = pb.Agenda.STATE_OPEN
+    new = acted(LIFECYCLE, held, settled.action, settled.request, FakeCase())
+    assert new.state == pb.Agenda.STATE_SETTLED
+    assert not new.entries
+
+
+def test_a_record_that_owes_nothing_makes_no_agenda_and_history_owes_nothing() -> None:
+    proposed = technologies.Breakthrough(name="breakthroughs/b2", state=B.STATE_PROPOSED)
+    assert not looking().look(None, entry(proposed)).commands  # type: ignore[arg-type]
+    assert not looking().concerns(entry(breakthrough(), "imported"))
