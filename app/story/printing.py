@@ -32,6 +32,8 @@ def page(script: Script, told: Sequence[Told]) -> str:
         "journalled: an arrow is an event, from the department or unit that acted to the record that it changed. What *Luoshu*\n"
         "does happens by itself, on its day. A broken arrow is a call that was refused, with the reason; it leaves no event.\n"
     )
+    # What is owed follows from the records: the inbox tells it, the story tells what was done.
+    told = [line for line in told if _kind(line) != "agenda"]
     titles = _titles(told)
     return head + "".join(_chapter(script, chapter, titles) for chapter in _chapters(told))
 
@@ -74,13 +76,14 @@ def _titles(events: Iterable[Told]) -> Mapping[str, str]:
     records = (
         getattr(line.event, line.event.WhichOneof("record"))
         for line in events
-        if line.service == "coordination" or _is_hold(line)
+        if line.service == "coordination" or _kind(line) == "hold"
     )
     return {record.name: record.application for record in records}
 
 
-def _is_hold(line: Told) -> bool:
-    return line.event is not None and line.event.WhichOneof("record") == "hold"
+def _kind(line: Told) -> str:
+    """Return what kind of record an event is about; nothing where the line is none."""
+    return "" if line.event is None else line.event.WhichOneof("record") or ""
 
 
 def _record(name: str, titles: Mapping[str, str]) -> str:
