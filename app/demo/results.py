@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.report import FORMATS
+from app.demo.money import show_money
 from app.demo.people import AUDITOR
 from app.demo.telling import Teller
 from kernel.dates import ONE_DAY, month_start
@@ -37,6 +38,7 @@ def show(address: str, folder: Path, today: datetime.date, tell: Teller) -> None
         _await_closed(client, name)
         for file in _files(client, name, folder):
             tell.done(file)
+        show_money(client, tell)
         tell.heading("二〇二七年目标", "targets for 2027")
         _targets(client, tell)
         tell.heading("审计", "audit")
@@ -134,6 +136,7 @@ def next_steps(address: str, today: datetime.date, tell: Teller) -> None:
             "部门资金对账单",
             "a department's statement, out of the ledger",
         ),
+        ("inbox --as DRC", "部门待办，先到期者在前", "what a department owes, soonest first"),
         (
             "eligibility applications/demo-boring-machine --as DIIT",
             "逐条资格核查",

@@ -10,10 +10,11 @@ from typing import Any
 from app.cli.output import choice
 from app.demo.clock import StoryClock
 from app.demo.telling import Teller
-from kernel.dates import from_date
+from kernel.dates import from_date, iso
 from kernel.pack import Pack
 from luoshu.client import Client, LuoshuError, connect
 from luoshu.client.contract import Kind, caller, kinds, request_of
+from luoshu.coordination.v1 import coordination_pb2
 
 REVIEWS = {"OPEN": "征求意见", "CONCLUDED": "会签结束"}
 PATIENCE = 300.0  # seconds that an event may take from one service to another; coordination compares every application first
@@ -98,6 +99,14 @@ class Stage:
                 raise TimeoutError(f"{self.life}: an event did not arrive within {PATIENCE:g} s")
             time.sleep(0.05)
         return answer
+
+    def owes(self, actor: Actor, text: str) -> None:
+        """Tell the first thing in a department's inbox, and the command that settles it."""
+        found = self.client(actor).coordination.ListInbox(coordination_pb2.ListInboxRequest())
+        item = found.items[0]
+        duty = choice(item.DESCRIPTOR.fields_by_name["duty"], item.duty)
+        said = f"{text}: {duty}，至 {iso(item.due_date)}（{item.days_left} 个工作日 working days）"
+        self.tell.step(self.today, self.life, actor.shown, said, item.command)
 
     def happened(self, who: str, text: str, record: Any) -> None:
         """Tell what came by itself, from another service's event."""

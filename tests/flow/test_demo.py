@@ -179,7 +179,7 @@ def test_what_must_be_refused_is_refused_in_both_languages(starts: tuple[Start, 
     said = starts[0].said
     assert "the notice runs to the end of" in said
     assert "可执行：resolve_objection" in said
-    assert said.count("✗") == 3
+    assert said.count("✗") == 4
 
 
 def test_the_report_is_written_in_every_form_and_language(

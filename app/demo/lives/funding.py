@@ -122,6 +122,7 @@ def _reviewed_together(stage: Stage) -> Iterator[datetime.date]:
     found = stage.until(lambda: stage.listed(DRC_OFFICER, "reviews", condition))
     review: Any = found[0]
     stage.happened("coordination", "事件开启会签 · the event opened a review", review)
+    stage.owes(DRC_OFFICER, "待办 · inbox")
     for officer, days in ((DST_OFFICER, 2), (DRC_OFFICER, 1)):
         yield stage.working_days(days)
         stage.act(
@@ -161,10 +162,29 @@ def _awarded(stage: Stage) -> Iterator[datetime.date]:
         ],
     )  # fmt: skip
     yield stage.working_days(3)
+    first = {"number": 1, "amount_fen": 240_0000_00, "voucher": "DEMO-V-1"}
+    stage.refused(
+        DIIT_FINANCE,
+        AWARD,
+        "pay_instalment",
+        "条件未落实不得拨付 · a condition is not met",
+        **first,
+    )
+    review = stage.get(DIIT_OFFICER, AWARD).joint_review.review
+    stage.act(
+        FINANCE_OFFICER, review, "confirm_condition", "条件已落实 · the condition is met",
+        number=1, evidence="集中招标公告（示例）",
+    )  # fmt: skip
+    stage.until(lambda: _conditions_met(stage))
     stage.act(
         DIIT_FINANCE, AWARD, "pay_instalment", "拨付首期 240 万元 · first instalment, 2.4 million CNY",
-        number=1, amount_fen=240_0000_00, voucher="DEMO-V-1",
+        **first,
     )  # fmt: skip
+
+
+def _conditions_met(stage: Stage) -> bool:
+    owed = stage.get(DIIT_OFFICER, AWARD).joint_review.owed_conditions
+    return all(condition.HasField("done_date") for condition in owed)
 
 
 def _instalment(number: int, fen: int) -> dict[str, Any]:
