@@ -28,10 +28,10 @@ SEED, SAMPLE = "2026-11", 150
 
 def main() -> None:
     if "tuning" in sys.argv[1:]:
-        print(page([measured("tuning", corpus.tuning())], None, ""))
+        print(page([measured("tuning", corpus.tuning())], None))
         return
     parts = [measured("of the file", corpus.hold_out()), measured("fresh", corpus.fresh())]
-    text = page(parts, _languages(corpus.earlier_hold_out()), _speed())
+    text = page(parts, _languages(corpus.earlier_hold_out()))
     print(text)
     PAGE.write_text(text, encoding="utf-8")
 
@@ -55,12 +55,6 @@ def _languages(works: list[corpus.Work]) -> "Languages | None":
     except ImportError:
         return None
     return across(works, list(corpus.translations(works).values()))
-
-
-def _speed() -> str:
-    from bench.duplicates import speed
-
-    return speed.PAGE.read_text(encoding="utf-8").strip() if speed.PAGE.exists() else ""
 
 
 def _judge(checks: list[Check], works: dict[str, corpus.Work], figures: Figures) -> None:

@@ -53,20 +53,19 @@ Found = tuple[str, bool]
 """A figure as it is said, and whether it is good."""
 
 
-def page(parts: Sequence[Figures], languages: "Languages | None", speed: str) -> str:
-    return "\n".join(_lines(parts, languages, speed)) + "\n"
+def page(parts: Sequence[Figures], languages: "Languages | None") -> str:
+    return "\n".join(_lines(parts, languages)) + "\n"
 
 
-def _lines(parts: Sequence[Figures], languages: "Languages | None", speed: str) -> Iterator[str]:
+def _lines(parts: Sequence[Figures], languages: "Languages | None") -> Iterator[str]:
     yield "# Duplicates: how well they are found\n"
     for part in parts:
         yield f"- {part.name}: {part.english} English works, {part.chinese} Chinese ones (translations by hand)"
     yield "\nNo applicant is in two parts, and no threshold was set on these. Own *other* work: another contract, another title."
-    yield "How the parts were made, and what of them had been seen: [README.md](README.md).\n"
+    yield "How the parts were made, and what of them had been seen: [README.md](README.md). Speed: [speed.md](speed.md).\n"
     yield f"| figure | goal | {' | '.join(part.name for part in parts)} |\n|---|---|{'---|' * len(parts)}"
     yield from _goals(parts)
     yield from _across(languages)
-    yield speed
     for part in parts:
         yield from _confusion(part)
     for part in parts:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from luoshu.coordination.v1 import findings_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from services.coordination.duplicates.document import Document
+from services.coordination.duplicates.index import AT_MOST, READ, _rare
+from services.coordination.duplicates.weighing import Weights
 from tests.unit.duplicates_world import (
     BATTERY,
     GAME,
@@ -110,6 +112,25 @@ def test_evidence_is_a_true_quotation_of_both_sides(tmp_path: Path, abstract: st
 def test_a_few_common_words_are_too_little_to_judge_by(tmp_path: Path) -> None:
     with indexed(tmp_path, [application("a", "电解质界面研究", "简介")]) as tx:
         assert raised(tx, application("b", "电解质界面研究", "简介", **SECOND)) == set()
+
+
+CALL = "Open call for dual-purpose technologies with a clear stakeholder need in the air force laboratory"
+
+
+def test_a_calls_name_as_the_title_of_both_is_no_like_sentence(tmp_path: Path) -> None:
+    with indexed(tmp_path, [application("a", CALL, GAME)]) as tx:
+        (found,) = candidates(tx, application("b", CALL, RADAR, **SECOND)).values()
+    parts = {part.kind: part.score for part in found.parts}
+    assert parts[pb.Part.KIND_SENTENCES] == 0
+    assert [evidence.field for evidence in found.evidence] == ["title"]
+
+
+def test_no_search_reads_more_of_the_index_than_its_bound() -> None:
+    common = dict.fromkeys(range(1, 100), READ)
+    chosen = _rare(common, Weights(100_000, common))
+    assert sum(common[key] for key in chosen) == AT_MOST
+    rare = dict.fromkeys(range(1, 100), 1)
+    assert len(_rare(rare, Weights(100_000, rare))) == len(rare)
 
 
 # Continuations.
