@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kernel.database import WHOLE
+from kernel.database import TEXT, WHOLE
 from kernel.errors import Invalid
 from kernel.pack import Pack
 from luoshu.audit.v1 import audit_pb2 as pb
@@ -133,9 +133,10 @@ def _found(
     span: Span,
     after: Place,
     count: int,
+    **more: str,
 ) -> sa.CursorResult[tuple[Any, ...]]:
     where = {"start": span.start, "end": span.end, "before": after.commit_time}
-    return connection.execute(query, {**where, "below": after.number, "count": count})
+    return connection.execute(query, {**where, "below": after.number, "count": count, **more})
 
 
 def _rows(
@@ -222,10 +223,11 @@ def _approvals(
     after: Place,
 ) -> list[Place]:
     """Return where the next approvals are, the newest first: a short walk of the index for each action, merged."""
-    places, places_of = list[Place](), sa.select(entry.c.commit_time, entry.c.index)
+    places, columns = list[Place](), entry.c
+    of_action = columns.action == sa.bindparam("action", type_=TEXT)
+    query = _newest(sa.select(columns.commit_time, columns.index).where(of_action))
     for action in sorted(frozenset[str]().union(*approvals.values())):
-        query = _newest(places_of.where(entry.c.action == action))
-        found = _found(connection, query, span, after, APPROVALS)
+        found = _found(connection, query, span, after, APPROVALS, action=action)
         places += map(Place._make, found)
     return sorted(places, reverse=True)[:APPROVALS]
 

@@ -1,7 +1,7 @@
 """Each filter of an auditor walks an index of its own: no page sorts, or looks at, all that there is."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -97,6 +97,14 @@ def test_a_question_by_one_condition_walks_its_index(engine: sa.Engine, name: st
     said, index = ASKED[name]
     request = pb.AskEntriesRequest(**said)
     demand(plans(engine, lambda c: questions.answer(c, request, None)), index)  # type: ignore[arg-type]
+
+
+def test_approvals_are_found_by_their_actions_index(engine: sa.Engine) -> None:
+    asking = questions.Asking(cast(Any, None), {"funding": frozenset({"update", "approve"})})
+    request = pb.AskEntriesRequest(question=pb.QUESTION_UNSECONDED)
+    steps = plans(engine, lambda c: questions.answer(c, request, asking))
+    assert any("entry_action_time (action=?" in step for step in steps), steps
+    assert not [step for step in steps if step.startswith("SCAN entry")], steps
 
 
 def test_the_question_about_a_record_looks_at_its_entries_only(engine: sa.Engine) -> None:
