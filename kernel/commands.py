@@ -4,7 +4,6 @@ import hashlib
 import re
 import secrets
 import time
-from dataclasses import replace
 from typing import Any
 
 from kernel.case import Caller
@@ -29,28 +28,34 @@ class Commands:
         self._key = hashlib.blake2b(b"luoshu fingerprints", key=secret, digest_size=32).digest()
 
     def create(self, resource: Resource, request: Any, caller: Caller) -> Command:
-        given = getattr(request, resource.singular)
-        own = getattr(request, f"{resource.singular}_id")
-        return self._command(
-            "create",
-            f"{resource.collection}/{own or new_id()}",
-            request,
-            caller,
-            request.request_id,
-            given=given,
-            fresh=not own,
-        )
+        whole = self._fingerprint("create", request, caller)
+        return self._created(resource, request, caller, request.request_id or _made_up(), whole)
 
     def batch(self, resource: Resource, request: Any, caller: Caller) -> tuple[Command, ...]:
         """Return a command a record. The first has the batch's request id, and all of them its fingerprint."""
         for item in request.requests:
             item.request_id, item.validate_only = "", request.validate_only
         whole = self._fingerprint("batch_create", request, caller)
-        base = request.request_id or f"auto~{secrets.token_hex(16)}"
-        commands = (self.create(resource, item, caller) for item in request.requests)
+        base = request.request_id or _made_up()
+        ids = (f"{base}~r{index}" if index else base for index in range(len(request.requests)))
         return tuple(
-            replace(command, request_id=f"{base}~r{index}" if index else base, fingerprint=whole)
-            for index, command in enumerate(commands)
+            self._created(resource, item, caller, request_id, whole)
+            for request_id, item in zip(ids, request.requests, strict=True)
+        )
+
+    def _created(
+        self, resource: Resource, request: Any, caller: Caller, request_id: str, whole: bytes
+    ) -> Command:
+        own = getattr(request, f"{resource.singular}_id")
+        return _command(
+            "create",
+            f"{resource.collection}/{own or new_id()}",
+            request,
+            caller,
+            request_id,
+            whole,
+            given=getattr(request, resource.singular),
+            fresh=not own,
         )
 
     def update(self, resource: Resource, request: Any, caller: Caller) -> Command:
@@ -61,14 +66,22 @@ class Commands:
                 f"{resource.singular}.name：请注明记录名称：{resource.collection}/…",
                 field=f"{resource.singular}.name",
             )
-        return self._command(
-            "update", given.name, request, caller, request.request_id, given=given, etag=given.etag
+        whole = self._fingerprint("update", request, caller)
+        return _command(
+            "update",
+            given.name,
+            request,
+            caller,
+            request.request_id or _made_up(),
+            whole,
+            given=given,
+            etag=given.etag,
         )
 
     def act(self, action: str, request: Any, caller: Caller) -> Command:
-        return self._command(
-            action, request.name, request, caller, request.request_id, etag=request.etag
-        )
+        whole = self._fingerprint(action, request, caller)
+        request_id = request.request_id or _made_up()
+        return _command(action, request.name, request, caller, request_id, whole, etag=request.etag)
 
     def row(self, resource: Resource, source: str, row: Any, caller: Caller, dry: bool) -> Command:
         """Return the command of an imported row; its request id follows from what it says, so that a repeat is one."""
@@ -94,28 +107,40 @@ class Commands:
         """Return 16 bytes that stand for a request's bytes in the access journal."""
         return hashlib.blake2b(raw, key=self._key, digest_size=16).digest()
 
-    def _command(
-        self, action: str, name: str, request: Any, caller: Caller, request_id: str, **more: Any
-    ) -> Command:
-        return Command(
-            action=action,
-            name=name,
-            request=request,
-            request_id=request_id or f"auto~{secrets.token_hex(16)}",
-            fingerprint=self._fingerprint(action, request, caller),
-            caller=caller,
-            effective=_effective(request),
-            reason=getattr(request, "reason", ""),
-            validate_only=getattr(request, "validate_only", False),
-            deadline=time.monotonic() + BUDGET,
-            **more,
-        )
-
     def _fingerprint(self, action: str, request: Any, caller: Caller) -> bytes:
         """16 bytes over who asked for what: it tells a repeat from a clash."""
         said = f"{action}\0{caller.actor}\0{caller.department}\0".encode()
         said += request.SerializeToString(deterministic=True)
         return hashlib.blake2b(said, key=self._key, digest_size=16).digest()
+
+
+def _command(
+    action: str,
+    name: str,
+    request: Any,
+    caller: Caller,
+    request_id: str,
+    fingerprint: bytes,
+    **more: Any,
+) -> Command:
+    return Command(
+        action=action,
+        name=name,
+        request=request,
+        request_id=request_id,
+        fingerprint=fingerprint,
+        caller=caller,
+        effective=_effective(request),
+        reason=getattr(request, "reason", ""),
+        validate_only=getattr(request, "validate_only", False),
+        deadline=time.monotonic() + BUDGET,
+        **more,
+    )
+
+
+def _made_up() -> str:
+    """Return the request id of a caller who gave none."""
+    return f"auto~{secrets.token_hex(16)}"
 
 
 def _effective(request: Any) -> Any:

@@ -1,8 +1,9 @@
 """The two databases, and the few things in which they differ."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,7 +68,11 @@ def is_postgres(engine: sa.Engine) -> bool:
 
 def is_away(error: sa.exc.DBAPIError) -> bool:
     """Tell whether the database does not answer. SQLite has the same class of error for SQL that it cannot run."""
-    name = getattr(error.orig, "sqlite_errorname", None)
+    return _cannot(error.orig)
+
+
+def _cannot(error: BaseException | None) -> bool:
+    name = getattr(error, "sqlite_errorname", None)
     return name is None or name.startswith(AWAY)
 
 
@@ -91,6 +96,27 @@ def looking(engine: sa.Engine) -> Iterator[sa.Connection]:
             raise
         raise _silent() from error
     except sa.exc.TimeoutError as error:  # all connections are in use
+        raise _silent() from error
+
+
+def sqlite_text(statement: sa.ClauseElement) -> str:
+    """Return a statement in SQLite's words, for those who pass SQLAlchemy's by."""
+    return str(statement.compile(dialect=sqlite_dialect()))
+
+
+def row_at_once(engine: sa.Engine, text: str, value: str) -> tuple[Any, ...] | None:
+    """Return the row that a statement finds in an SQLite file, in a fifth of the time that a transaction of SQLAlchemy takes.
+
+    `text`: SQL with one parameter. Raises Silent: the file cannot be read.
+    """
+    try:
+        with closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(text, (value,))
+            return next(iter(cursor.fetchall()), None)
+    except sqlite3.Error as error:
+        if not _cannot(error):
+            raise
         raise _silent() from error
 
 
@@ -158,7 +184,7 @@ class Put:
                 index_elements=list(table.primary_key.columns), set_=dict(insert.excluded)
             )
         self._statement = insert
-        self._text = "" if postgres else str(insert.compile(dialect=sqlite_dialect()))
+        self._text = "" if postgres else sqlite_text(insert)
 
     def _from_arrays(self) -> Any:
         from kernel.arrays import Array

@@ -1,8 +1,8 @@
 """What a service declares: its contract, its event, its records, their lifecycles, the columns to search by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -53,10 +53,13 @@ class Resource:
         """`platforms`: as in `platforms/some-id`."""
         return f"{self.singular}s"
 
-    def with_actions(self, body: bytes, actions: Sequence[str]) -> bytes:
+    def with_actions(self, body: bytes, actions: tuple[str, ...]) -> bytes:
         """Return a record's bytes with its `allowed_actions`: what is written behind a message is merged into it."""
-        number = self.record.DESCRIPTOR.fields_by_name["allowed_actions"].number
-        return body + b"".join(delimited(number, action.encode()) for action in actions)
+        return body + texts(self._actions, actions)
+
+    @cached_property
+    def _actions(self) -> int:
+        return int(self.record.DESCRIPTOR.fields_by_name["allowed_actions"].number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +81,13 @@ class Service:
 
     def event_of(self, resource: Resource, change: Any, body: bytes) -> bytes:
         """Return the bytes of `event(change=change, <record>=…)` of a record that is bytes already: it is written down once."""
-        number = self.event.DESCRIPTOR.fields_by_name
-        head = delimited(number["change"].number, change.SerializeToString())
-        return head + delimited(number[resource.singular].number, body)
+        number = self._numbers
+        head = delimited(number["change"], change.SerializeToString())
+        return head + delimited(number[resource.singular], body)
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {field.name: field.number for field in self.event.DESCRIPTOR.fields}
 
     def resource_of(self, name: str) -> Resource:
         """Return the kind of record that `name` is of. Raises KeyError."""
@@ -92,8 +99,15 @@ def rpc_name(action: str, noun: str) -> str:
     return "".join(word.title() for word in action.split("_")) + noun
 
 
+ONE_BYTE = tuple(bytes((number,)) for number in range(0x80))
 LENGTH_DELIMITED = 2
 """Protobuf's wire type of texts and messages."""
+
+
+@lru_cache(maxsize=4096)
+def texts(number: int, values: tuple[str, ...]) -> bytes:
+    """Return a repeated field of few texts that come again and again."""
+    return b"".join(delimited(number, value.encode()) for value in values)
 
 
 def delimited(number: int, content: bytes) -> bytes:
@@ -103,6 +117,8 @@ def delimited(number: int, content: bytes) -> bytes:
 
 def varint(number: int) -> bytes:
     """Return a number as protobuf writes it: seven bits a byte, the lowest first."""
+    if number <= 0x7F:
+        return ONE_BYTE[number]
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kernel.case import Caller, Role
@@ -26,7 +27,12 @@ class Standing:
     @property
     def readers(self) -> str:
         """Departments and units that may see the record, between blanks."""
-        return f" {' '.join(sorted({self.owner, self.lead, *self.concerned} - {''}))} "
+        return _readers(self.owner, self.lead, self.concerned)
+
+
+@lru_cache(maxsize=4096)
+def _readers(owner: str, lead: str, concerned: tuple[str, ...]) -> str:
+    return f" {' '.join(sorted({owner, lead, *concerned} - {''}))} "
 
 
 def standing_of(record: Any, lifecycle: Lifecycle) -> Standing:
@@ -87,9 +93,19 @@ def may(caller: Caller, move: Move, standing: Standing) -> bool:
     return any(stands(caller, move.relation(role), standing) for role in held)
 
 
-def allowed(caller: Caller, lifecycle: Lifecycle, standing: Standing) -> Iterable[str]:
+def allowed(caller: Caller, lifecycle: Lifecycle, standing: Standing) -> tuple[str, ...]:
     """Return the actions that the table allows this caller now, in the table's order."""
-    return (move.name for move in lifecycle.of_state(standing.state) if may(caller, move, standing))
+    return _allowed(lifecycle, standing, caller.actor, caller.department, caller.roles)
+
+
+@lru_cache(maxsize=4096)
+def _allowed(
+    lifecycle: Lifecycle, standing: Standing, actor: str, department: str, roles: frozenset[str]
+) -> tuple[str, ...]:
+    """The same callers ask for records that stand alike, over and over."""
+    caller = Caller(actor, department, roles)
+    moves = lifecycle.of_state(standing.state)
+    return tuple(move.name for move in moves if may(caller, move, standing))
 
 
 def demand(caller: Caller, move: Move, standing: Standing) -> None:

@@ -66,9 +66,10 @@ class Room:
         self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
             self.writer.write, name=f"{service.name}-writer", most=c.most, after=self._wake
         )
-        self._reads: Gatherer[str, Found | None] = Gatherer(
-            self._find, name=f"{service.name}-reader"
-        )
+        self._file = None if self.store.postgres else database.reading(c.url)
+        self._reads: Gatherer[str, Found | None] | None = None
+        if self._file is None:
+            self._reads = Gatherer(self._find, name=f"{service.name}-reader")
         self._tails: Gatherer[int, list[Told]] = Gatherer(
             self._told, name=f"{service.name}-tail", most=READERS
         )
@@ -125,14 +126,17 @@ class Room:
 
     async def settle(self, command: Command) -> Settled:
         """Return one command's outcome, or raise it."""
-        (outcome,) = await self.write(Work((command,)))
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        (settled,) = accepted(await self.write(Work((command,))))
+        return settled
 
     async def find(self, name: str) -> Found | None:
-        """Return one record as it stands; asked together with the other reads of the moment."""
-        return await self._reads.ask(name)
+        """Return one record as it stands. Of a file it is read here: to wake a thread takes ten times as long, and it takes
+        the interpreter from the loop. A server is asked for all that the moment wants. Raises Silent.
+        """
+        if self._reads is not None:
+            return await self._reads.ask(name)
+        assert self._file is not None  # noqa: S101 - one of the two is there
+        return self.store.found_at_once(self._file, name)
 
     def _find(self, names: Sequence[str]) -> list[Found | Exception | None]:
         found = self.read_here(self.store.found, set(names))
@@ -224,15 +228,28 @@ class Room:
     def close(self) -> None:
         """Answer what is queued, then leave the database."""
         self._writes.close()
-        self._reads.close()
+        if self._reads is not None:
+            self._reads.close()
         self._tails.close()
         self.writing.dispose()
         self._reading.dispose()
+        if self._file is not None:
+            self._file.dispose()
 
 
 def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:
     commands = tuple(replace(c, asked=(*c.asked, *asked)) for c in work.commands)
     return Work(commands, work.atomic)
+
+
+def accepted(outcomes: Sequence[Outcome]) -> list[Settled]:
+    """Return outcomes none of which is a refusal. Raises the first that is."""
+    settled = list[Settled]()
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+        settled.append(outcome)
+    return settled
 
 
 def refusal(outcome: Outcome) -> DomainError | None:

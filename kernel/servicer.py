@@ -13,10 +13,10 @@ from kernel.case import Caller, Role
 from kernel.errors import DomainError, Hidden, Invalid, NotFound, Problem, Violated
 from kernel.history import History, Moment, Past, moment_of
 from kernel.lists import question_of
-from kernel.outcome import Settled
+from kernel.outcome import Command, Settled
 from kernel.pages import size_of
 from kernel.personal import commitments, conceal, names_persons
-from kernel.registry import Resource, rpc_name
+from kernel.registry import Resource, delimited, rpc_name
 from kernel.rights import (
     Standing,
     allowed,
@@ -27,7 +27,7 @@ from kernel.rights import (
     sees_all,
     standing_of,
 )
-from kernel.room import Room, refusal
+from kernel.room import Room, accepted, refusal
 from kernel.rpc import Behaviour, Rows
 from kernel.store import Found
 from kernel.writer import Work
@@ -68,31 +68,29 @@ class Servicer:
 
     async def create(self, request: Any, caller: Caller) -> Any:
         command = self._room.commands.create(self._resource, request, caller)
-        return await self._shown(await self._room.settle(command), caller, request.validate_only)
+        return await self._settled(command, caller)
 
     async def update(self, request: Any, caller: Caller) -> Any:
         command = self._room.commands.update(self._resource, request, caller)
-        return await self._shown(await self._room.settle(command), caller, request.validate_only)
+        return await self._settled(command, caller)
 
     async def act(self, action: str, request: Any, caller: Caller) -> Any:
         command = self._room.commands.act(action, request, caller)
-        return await self._shown(await self._room.settle(command), caller, request.validate_only)
+        return await self._settled(command, caller)
 
-    async def batch_create(self, request: Any, caller: Caller) -> Any:
+    async def batch_create(self, request: Any, caller: Caller) -> bytes:
         """All or nothing: the first refusal, told with its index, is the whole request's."""
         commands = self._room.commands.batch(self._resource, request, caller)
-        outcomes = await self._room.write(Work(commands, atomic=True))
-        for outcome in outcomes:
-            wrong = refusal(outcome)
-            if wrong:
-                raise wrong
-        answer = self._answer(f"BatchCreate{self._resource.plural}")
-        records = [self._record(outcome.record) for outcome in outcomes]  # type: ignore[union-attr]
-        records = await self._persons(self._dressed(records, caller), caller)
-        for record in records if request.validate_only else ():
-            conceal(record)
-        getattr(answer, self._resource.collection).extend(records)
-        return answer
+        settled = accepted(await self._room.write(Work(commands, atomic=True)))
+        bodies = await self._shown(settled, caller, request.validate_only)
+        fields = self._answer(f"BatchCreate{self._resource.plural}").DESCRIPTOR.fields_by_name
+        number = fields[self._resource.collection].number
+        return b"".join([delimited(number, body) for body in bodies])
+
+    async def _settled(self, command: Command, caller: Caller) -> bytes:
+        settled = await self._room.settle(command)
+        (body,) = await self._shown([settled], caller, command.validate_only)
+        return body
 
     async def import_(self, messages: AsyncIterator[Rows], caller: Caller) -> AsyncIterator[Any]:
         """One answer a row, in the order of the rows; one message's rows are one piece of work."""
@@ -203,19 +201,23 @@ class Servicer:
 
     # Answers.
 
-    async def _shown(self, settled: Settled, caller: Caller, tried: bool) -> Any:
-        """`tried`: nothing was changed. That persons are shown is in the change's own transaction (`kernel.decision.shown`)."""
-        if not names_persons(settled.record):
-            actions = self._allowed(caller, settled.standing)
-            return self._resource.with_actions(settled.record, actions)
-        records = self._dressed([self._record(settled.record)], caller)
-        (record,) = await self._persons(records, caller)
-        if tried:
+    async def _shown(
+        self, settled: Sequence[Settled], caller: Caller, tried: bool
+    ) -> Sequence[bytes]:
+        """Return the records as bytes. `tried`: nothing was changed. That persons are shown is in the change's own
+        transaction (`kernel.decision.shown`).
+        """
+        if not any(names_persons(one.record) for one in settled):
+            dressed = self._resource.with_actions
+            return [dressed(one.record, self._allowed(caller, one.standing)) for one in settled]
+        records = self._dressed([self._record(one.record) for one in settled], caller)
+        records = await self._persons(records, caller)
+        for record in records if tried else ():
             conceal(record)
-        return record
+        return [record.SerializeToString() for record in records]
 
     def _allowed(self, caller: Caller, standing: Standing) -> tuple[str, ...]:
-        return tuple(allowed(caller, self._resource.lifecycle, standing))
+        return allowed(caller, self._resource.lifecycle, standing)
 
     def _dressed(self, records: list[Any], caller: Caller) -> list[Any]:
         """Add what the caller may do."""

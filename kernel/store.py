@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from kernel.access_store import AccessStore
 from kernel.case import Reference
 from kernel.columns import fields_of
-from kernel.database import Put, is_postgres, many, one_of
+from kernel.database import Put, is_postgres, many, one_of, row_at_once, sqlite_text
 from kernel.deadline import Deadline, Due
 from kernel.decide import Batch
 from kernel.ledger import Ledger
@@ -77,6 +77,7 @@ class Store:
             c: self._by_name(t, t.c.record, t.c.readers, t.c.public)
             for c, t in tables.records.items()
         }
+        self._at_once = {c: self._one_by_name(t) for c, t in tables.records.items()}
         self._notify = sa.select(sa.func.pg_notify(channel_of(service.name), ""))
         self._seen = self._seen_statement()
         self._tail = self._tail_statement()
@@ -87,6 +88,10 @@ class Store:
 
     def _by_name(self, table: sa.Table, *columns: sa.Column[Any]) -> sa.Select[Any]:
         return sa.select(table.c.name, *columns).where(one_of(table.c.name, postgres=self.postgres))
+
+    def _one_by_name(self, table: sa.Table) -> str:
+        columns = (table.c[field] for field in Found._fields)
+        return sqlite_text(sa.select(*columns).where(table.c.name == sa.bindparam("name")))
 
     def _seen_statement(self) -> sa.Select[Any]:
         journal = self.tables.journal
@@ -188,6 +193,11 @@ class Store:
                 self._found[collection], many(group, postgres=self.postgres)
             )
         }
+
+    def found_at_once(self, file: sa.Engine, name: str) -> Found | None:
+        """Return one record of an SQLite file. Raises Silent."""
+        row = row_at_once(file, self._at_once[name.split("/", 1)[0]], name)
+        return None if row is None else Found(*row)
 
     def told(self, tx: sa.Connection, after: int, count: int, most: int = 2**62) -> list[Told]:
         """Return at most `count` journal lines above a position, fewer where their events reach `most` bytes."""
