@@ -12,6 +12,7 @@ from bench import (
     importing,
     listing,
     parts,
+    scale,
     starting,
     watching,
 )
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Line]]] = {
     "close": closing.lines,
     "start": starting.lines,
     "parts": parts.lines,
+    "scale": scale.lines,
 }
 """What there is to measure, in the order of the page."""
 

@@ -57,7 +57,7 @@ def lines() -> Iterator[Line]:
         profiler = _profile(service.pid, "flamegraph", GRAPH)
         contest([contestant], CALLERS, rounds=1, seconds=SECONDS)
         profiler.wait()
-    yield Line("flame graph of a create", GRAPH.name)
+    yield Line("flame graph of a create", f"[{GRAPH.name}]({GRAPH.name})")
 
 
 def _profile(pid: int, kind: str, out: Path) -> "subprocess.Popen[bytes]":

@@ -1,0 +1,175 @@
+"""How cost grows toward a country's scale: arithmetic over what the other sections measured, written to docs/scale.md."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from string import Template
+
+from app.settings import ROOT
+from bench.results import HERE, Line, kept
+from bench.rows import platform
+
+PAGE, TEMPLATE = ROOT / "docs" / "scale.md", HERE / "scale.md.in"
+PROVINCES, REGISTRIES, SKEW = 34, 4, 4
+"""A province runs its own registries, each a journal of its own; the busiest writes `SKEW` times the mean."""
+READERS, COPIES, BUSY = 3, 3, 0.5
+"""Services that read a journal besides the audit; copies that Kafka keeps; how far a core is loaded at the peak."""
+CORE_YEAR, TERABYTE_YEAR = 1_500, 6_000
+"""Yuan: a core with 4 GiB, a terabyte of replicated storage. Assumed: put your own prices here."""
+HOURS = 250 * 2
+"""Hours a year at the peak: two on each working day. Nobody writes at the peak for a year."""
+CHANGE, ROWS = 300, 3
+"""Bytes that an event says besides its record; how often a change lies in databases: record, journal, audit."""
+LEVELS = (10, 100, 1_000, 10_000)
+"""Changes a second, in the whole country, at the peak."""
+
+
+class Missing(Exception):
+    """A section that the arithmetic needs was not measured yet."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """What one thing costs. Seconds of CPU a change; things a second for what one process does alone."""
+
+    service: float
+    database: float
+    ceiling: float
+    replay: float
+    audit: float
+    close: float
+
+    @property
+    def change(self) -> float:
+        """Seconds of CPU of a change, from the call to the last reader."""
+        return self.service + self.database + READERS / self.replay + 1 / self.audit
+
+
+@dataclass(frozen=True)
+class Country:
+    """What a number of changes a second takes, in the whole country."""
+
+    rate: float
+    units: Units
+
+    @property
+    def cores(self) -> float:
+        return max(self.rate * self.units.change / BUSY, PROVINCES)
+
+    @property
+    def busiest(self) -> float:
+        """Changes a second of the busiest registry of the busiest province."""
+        return self.rate / (PROVINCES * REGISTRIES) * SKEW
+
+    @property
+    def shards(self) -> float:
+        """Journals that the busiest registry would need."""
+        return self.busiest / (self.units.ceiling * BUSY)
+
+    @property
+    def broker(self) -> float:
+        """Megabytes a second that all brokers write."""
+        return self.rate * event_bytes() * COPIES / 1e6
+
+    @property
+    def terabytes(self) -> float:
+        """A year's growth of databases and topics."""
+        events = self.rate * HOURS * 3600
+        return events * event_bytes() * (ROWS + COPIES) / 1e12
+
+    @property
+    def close(self) -> float:
+        """Minutes that the busiest province takes to close a month at its end."""
+        return self.rate / PROVINCES * SKEW * HOURS / 12 * 3600 * self.units.close / 60
+
+    @property
+    def rebuild(self) -> float:
+        """Days in which one reader takes in a year of the busiest province."""
+        return self.rate / PROVINCES * SKEW * HOURS * 3600 / self.units.replay / 86_400
+
+    @property
+    def yuan(self) -> float:
+        """A year's cores and the first year's storage."""
+        return self.cores * CORE_YEAR + self.terabytes * TERABYTE_YEAR
+
+
+def lines() -> Iterator[Line]:
+    """Write the page anew from what is kept."""
+    try:
+        units = measured(kept())
+    except Missing as missing:
+        yield Line("the page on scale", "not written", detail=f"measure first: {missing}")
+        return
+    PAGE.write_text(page(units), "utf-8")
+    most = Country(LEVELS[-1], units)
+    yield Line(
+        f"CPU of {LEVELS[-1]:,} changes a second in the country", f"{most.cores:,.0f} cores",
+        detail=f"{most.yuan:,.0f} yuan a year, {most.broker:,.0f} MB/s at the brokers; docs/scale.md",
+    )  # fmt: skip
+
+
+def measured(results: Mapping[str, Sequence[Line]]) -> Units:
+    """Return the unit costs. Raises Missing."""
+    parts = [x for x in results.get("parts", ()) if x.what.startswith("CPU of a create, grpcio")]
+    if not parts:
+        raise Missing("parts")
+    return Units(
+        service=sum(_number(line.found) for line in parts) / 1e6,
+        database=_number(_line(results, "creates", "CPU of PostgreSQL a create, Luoshu").found)
+        / 1e6,
+        ceiling=_after(_line(results, "creates", "creates at 128 callers").detail, "Luoshu "),
+        replay=_number(_line(results, "events", "consumer replay").detail),
+        audit=_number(_line(results, "audit", "audit: appends a second").found),
+        close=_number(_line(results, "close", "closing a month").detail) / 10_000,
+    )
+
+
+def page(units: Units) -> str:
+    """Return the page: the template with the figures in it."""
+    said = {
+        "service": f"{units.service * 1e6:,.0f}",
+        "database": f"{units.database * 1e6:,.0f}",
+        "ceiling": f"{units.ceiling:,.0f}",
+        "replay": f"{units.replay:,.0f}",
+        "audit": f"{units.audit:,.0f}",
+        "close": f"{units.close * 1e6:,.0f}",
+        "change": f"{units.change * 1e6:,.0f}",
+        "bytes": f"{event_bytes():,}",
+        "table": "\n".join(_row(Country(rate, units)) for rate in LEVELS),
+        "one": f"{units.ceiling * BUSY * PROVINCES * REGISTRIES / SKEW:,.0f}",
+        "days": f"{Country(LEVELS[-1], units).rebuild:,.1f}",
+        "logs": f"{units.audit * PROVINCES / SKEW:,.0f}",
+    }
+    return Template(TEMPLATE.read_text("utf-8")).substitute(said)
+
+
+def event_bytes() -> int:
+    """Bytes of the event of the platform that the measurements write."""
+    return len(platform(1).SerializeToString()) + CHANGE
+
+
+def _row(country: Country) -> str:
+    cells = (
+        f"{country.rate:,.0f}", f"{country.busiest:,.1f}", f"{country.shards:.2f}", f"{country.cores:,.0f}",
+        f"{country.broker:,.1f}", f"{country.terabytes:,.2f}", f"{country.close:,.1f}", f"{country.yuan:,.0f}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _line(results: Mapping[str, Sequence[Line]], section: str, what: str) -> Line:
+    for line in results.get(section, ()):
+        if line.what.startswith(what) and line.detail + line.found:
+            return line
+    raise Missing(section)
+
+
+def _number(text: str) -> float:
+    """Return the first number of a text such as `1,234 µs`. Raises Missing."""
+    found = re.search(r"[\d,]+(\.\d+)?", text)
+    if found is None:
+        raise Missing(text)
+    return float(found[0].replace(",", ""))
+
+
+def _after(text: str, word: str) -> float:
+    return _number(text.partition(word)[2])
