@@ -299,6 +299,6 @@ def test_the_index_and_its_cursor_agree(process: Running) -> None:
     counted = process.rows(
         "coordination",
         "SELECT f.documents, (SELECT COUNT(*) FROM compared_key k WHERE k.key = f.key)"
-        " FROM compared_frequency f WHERE f.key <> 0",
+        " FROM compared_frequency f WHERE f.key > 1",
     )
     assert all(said == found for said, found in counted)

@@ -89,6 +89,16 @@ def test_what_came_and_went_leaves_no_trace(tmp_path: Path) -> None:
         assert frequencies(tx) == counted
 
 
+def test_the_extent_follows_what_comes_and_goes_and_gets_a_vector(tmp_path: Path) -> None:
+    with indexed(tmp_path, CORPUS) as tx:
+        assert INDEX.extent(tx) == (4, 4)
+        INDEX.put(tx, Document(CORPUS[0], 5), b"\x01")
+        assert INDEX.extent(tx) == (4, 3)
+        gone = application("radar", "Elsewhere", RADAR, state=A.STATE_WITHDRAWN)
+        INDEX.put(tx, Document(gone, 6), b"")
+        assert INDEX.extent(tx) == (3, 2)
+
+
 def test_a_draft_is_not_compared_with(tmp_path: Path) -> None:
     draft = application("draft", "固态电池", BATTERY, state=A.STATE_DRAFT)
     with indexed(tmp_path, [draft]) as tx:

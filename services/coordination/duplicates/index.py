@@ -17,8 +17,8 @@ from services.coordination.duplicates.sought import Sought
 from services.coordination.duplicates.text import key_of
 from services.coordination.duplicates.weighing import Weights
 
-EVERY = 0
-"""A key that every document has: how many have it is how many there are."""
+EVERY, BARE = 0, 1
+"""Keys that every document has, and every one without a vector: nobody seeks them, how many have them is what counts."""
 READ = 6_000
 """Rows of the index that a search reads about: rare keys first."""
 FIRST, AT_MOST = 12, 24_000
@@ -89,7 +89,8 @@ class Index:
     def put(self, tx: sa.Connection, document: Document, vector: bytes) -> None:
         """Take a document in, in the place of what it was before."""
         before = self._keys(tx, document.name)
-        after = set(document.keys) | {EVERY} if document.is_in else set[int]()
+        counted = {EVERY} if vector else {EVERY, BARE}
+        after = document.keys | counted if document.is_in else frozenset[int]()
         self._leave(tx, document.name, before - after)
         self._enter(tx, document.name, after - before)
         self.put_document(tx, document, after, vector)
@@ -129,7 +130,7 @@ class Index:
             more = once.on_conflict_do_update(
                 index_elements=[counted.c.key], set_={"documents": counted.c.documents + 1}
             )
-            tx.execute(sa.insert(self.tables.key), [row for row in new if row["key"] != EVERY])
+            tx.execute(sa.insert(self.tables.key), [row for row in new if row["key"] > BARE])
             tx.execute(more, [{"key": row["key"]} for row in new])
 
     def _leave(self, tx: sa.Connection, name: str, keys: Iterable[int]) -> None:
@@ -156,9 +157,8 @@ class Index:
 
     def extent(self, tx: sa.Connection) -> tuple[int, int]:
         """Return how many documents are in, and how many of these have no vector."""
-        table = self.tables.document
-        bare = sa.select(sa.func.count()).where(table.c.is_in == 1, table.c.vector == b"")
-        return self.weights(tx, ()).documents, int(tx.execute(bare).scalar_one())
+        counted = self.weights(tx, (BARE,))
+        return counted.documents, counted.frequencies.get(BARE, 0)
 
     def get(self, tx: sa.Connection, name: str) -> Document | None:
         """Return an application as it was compared last, one that is out too."""
