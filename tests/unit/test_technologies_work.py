@@ -248,6 +248,13 @@ def test_a_plan_counts_by_the_day_of_the_assessment_not_of_the_document() -> Non
     assert record.completion_date == from_date(TODAY)
 
 
+def test_acceptance_is_not_asked_for_before_a_level_was_assessed_midway() -> None:
+    case = a_case(Role.APPLICANT, department=BOILER)
+    told = {"report": "报告"}
+    refused(Refused, "NOT_ASSESSED_MIDWAY", in_progress(), "submit_for_acceptance", case, **told)
+    assert in_acceptance(midway(in_progress())).state == State.STATE_IN_ACCEPTANCE
+
+
 def test_work_is_not_accepted_on_a_level_assessed_midway() -> None:
     told = {"level": 9, "stage": Stage.STAGE_MIDDLE, "evidence": "报告"}
     record = in_acceptance(act(in_progress(), "assess", a_case(), **told))
