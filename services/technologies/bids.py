@@ -20,6 +20,7 @@ from services.technologies.rules import (
 from services.technologies.sealing import (
     demand_all_had_their_days,
     demand_open,
+    demand_own_seal,
     demand_seal,
     reveal,
     set_last_day,
@@ -54,6 +55,7 @@ def submit_bid(
     _window_open(record, case)
     _first_bid(record, case)
     demand_seal(command, case)
+    demand_own_seal(record, command.seal, case)
     if not command.seal:
         distinct(command.units, "units")
         demand_consortium(command.units, case, "units")

@@ -36,8 +36,13 @@ def on_coordination(entry: JournalEntry) -> Reaction:
         for text in (*opinion.conditions, opinion.text)
         if text
     ]
+    outcome = OUTCOMES[review.outcome]
+    recused = any(opinion.verdict == coordination.VERDICT_RECUSE for opinion in review.opinions)
+    if recused and outcome == Outcome.OUTCOME_AGREED:
+        # In a review a recusal counts for nothing; it is no consent to publish.
+        outcome = Outcome.OUTCOME_UNANSWERED
     request = pb.ConcludeCirculationBreakthroughRequest(
-        review=review.name, outcome=OUTCOMES[review.outcome], opinions="\n".join(lines)[:MOST_TEXT]
+        review=review.name, outcome=outcome, opinions="\n".join(lines)[:MOST_TEXT]
     )
     return Reaction(
         (command_of("technologies", entry, "conclude_circulation", review.subject, request),)

@@ -14,7 +14,10 @@ PUBLISHERS = "open-bid-publishers"
 SAID = {
     Outcome.OUTCOME_UNSPECIFIED: ("not answered yet", "尚未答复"),
     Outcome.OUTCOME_OBJECTED: ("objected to", "有部门不同意"),
-    Outcome.OUTCOME_UNANSWERED: ("not answered in time", "有部门逾期未答复"),
+    Outcome.OUTCOME_UNANSWERED: (
+        "not answered by all: silent or recused",
+        "有部门逾期未答复或回避",
+    ),
 }
 
 

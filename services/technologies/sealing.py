@@ -35,6 +35,18 @@ def demand_seal(command: pb.SubmitBidBreakthroughRequest, case: Case) -> None:
         )
 
 
+def demand_own_seal(record: pb.Breakthrough, seal: str, case: Case) -> None:
+    """Raises Refused for the seal of another's bid: whoever copied it would reveal the other's content as its own."""
+    others = [b.id for b in record.bids if b.seal == seal and b.bidder != case.caller.department]
+    if seal and others:
+        raise Refused(
+            f"{others[0]} of another unit has that seal; seal your own content (luoshu bid seal)",
+            f"该封印与其他单位的 {others[0]} 相同；请密封本单位的内容（luoshu bid seal）",
+            field="seal",
+            reason="SEAL_OF_ANOTHER",
+        )
+
+
 def set_last_day(record: pb.Breakthrough, case: Case) -> None:
     """Say until when the sealed bids can be revealed: working days after the closing, by the pack."""
     days = number(case, REVEAL_DAYS, 1)

@@ -113,3 +113,19 @@ def test_what_came_of_the_review_is_taken_over(said: int, outcome: str) -> None:
     [command] = on_coordination(entry).commands
     assert command.name == review.subject
     assert pb.Publication.Outcome.Name(command.request.outcome) == outcome
+
+
+def test_a_department_that_recuses_itself_has_not_consented() -> None:
+    review = coordination.Review(
+        name="reviews/r1",
+        subject="breakthroughs/smart-boiler",
+        kind=coordination.Review.KIND_PUBLICATION,
+        outcome=coordination.OUTCOME_AGREED,
+    )
+    review.opinions.add(department="DRC", verdict=coordination.VERDICT_AGREE)
+    review.opinions.add(department="FINANCE", verdict=coordination.VERDICT_RECUSE, text="利害关系")
+    change = Change(from_state="STATE_OPEN", to_state="STATE_CONCLUDED")
+    event = coordination.CoordinationEvent(change=change, review=review)
+    entry = JournalEntry(source="coordination", position=3, event=event.SerializeToString())
+    [command] = on_coordination(entry).commands
+    assert command.request.outcome == pb.Publication.OUTCOME_UNANSWERED

@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+import protovalidate
 import pytest
 
 from kernel.case import Role
@@ -61,6 +62,38 @@ def test_a_sealed_bid_tells_that_it_came_and_nothing_else() -> None:
     assert pb.Bid(units=bid.units, plan=bid.plan, requested_fen=bid.requested_fen) == pb.Bid()
     body = handed_in().SerializeToString()
     assert all(unit.name.encode() not in body for unit in UNITS)
+
+
+def test_a_seal_of_another_unit_is_not_taken_over() -> None:
+    """Seals are to be seen: whoever copied one would reveal the other's content after it was revealed."""
+    thief = case(department="91410000000000000X")
+    refused(Refused, "SEAL_OF_ANOTHER", handed_in(), "submit_bid", thief, seal=SEAL)
+    withdrawn = act(handed_in(), "withdraw_bid", case(), bid="b1", reason="重新密封")
+    refused(Refused, "SEAL_OF_ANOTHER", withdrawn, "submit_bid", thief, seal=SEAL)
+    assert act(withdrawn, "submit_bid", case(), seal=SEAL).bids[-1].seal == SEAL
+
+
+def test_a_seal_opens_to_one_content_for_a_salt_has_one_length() -> None:
+    """A salt that could be longer would take the first units of the content with it."""
+    first = pb.Unit(code="A1", name="甲")
+    long = pb.BidContent(units=[first, *UNITS], plan="三步", requested_fen=1)
+    short = pb.BidContent(units=UNITS, plan="三步", requested_fen=1)
+    said = long.SerializeToString(deterministic=True)
+    cut = len(said) - len(short.SerializeToString(deterministic=True))
+    longer = SALT + said[:cut].hex()
+    assert seal_of(short, longer) == seal_of(long, SALT)
+    taken = [
+        salt
+        for salt in (SALT, longer, SALT[:32])
+        if not [
+            violation
+            for violation in protovalidate.collect_violations(
+                pb.RevealBidBreakthroughRequest(name="breakthroughs/b1", bid="b1", salt=salt)
+            )
+            if violation.proto.field.elements[0].field_name == "salt"
+        ]
+    ]
+    assert taken == [SALT]
 
 
 @pytest.mark.parametrize("told", [{"units": UNITS}, {"plan": "三步"}, {"requested_fen": 1}])

@@ -259,7 +259,7 @@ class Publication(_message.Message):
         OUTCOME_OBJECTED: Publication._Outcome.ValueType  # 2
         """A department objects (不同意)."""
         OUTCOME_UNANSWERED: Publication._Outcome.ValueType  # 3
-        """A department did not answer, and silence is no consent (未答复)."""
+        """A department did not answer, or recused itself: neither is consent (未答复、回避)."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """Outcome is what came of it."""
@@ -271,7 +271,7 @@ class Publication(_message.Message):
     OUTCOME_OBJECTED: Publication.Outcome.ValueType  # 2
     """A department objects (不同意)."""
     OUTCOME_UNANSWERED: Publication.Outcome.ValueType  # 3
-    """A department did not answer, and silence is no consent (未答复)."""
+    """A department did not answer, or recused itself: neither is consent (未答复、回避)."""
 
     DEPARTMENTS_FIELD_NUMBER: _builtins.int
     ROUND_FIELD_NUMBER: _builtins.int
@@ -1765,7 +1765,7 @@ class RevealBidBreakthroughRequest(_message.Message):
     bid: _builtins.str
     """The bid: `b1`, `b2`, …"""
     salt: _builtins.str
-    """The salt that was sealed with it: 16 to 64 bytes that nobody can guess, in hexadecimal."""
+    """The salt that was sealed with it: 32 bytes that nobody can guess, in hexadecimal. A salt of another length could open the seal to another content."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
