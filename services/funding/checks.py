@@ -325,6 +325,7 @@ def conditions_met(rule: EligibilityRule, matter: Matter) -> Verdict:
         fact
         for condition in owed
         for fact in (
+            ("review", matter.application.joint_review.review),
             ("condition", str(condition.number)),
             ("department", condition.department),
             ("due_date", iso(condition.due_date)),

@@ -23,6 +23,9 @@ def follow(hold: pb.Hold, command: pb.FollowHoldRequest, case: Case) -> int:
             setattr(hold, field, getattr(new, field))
     if new.HasField("decide_date"):
         hold.decide_date.CopyFrom(new.decide_date)
+    if hold.state == H.STATE_STANDING and new.disposition in STANDS:
+        # Who was found to be the duplicate stays held until a person decides otherwise, whoever's text changes.
+        return H.STATE_STANDING
     # Raised again, it may be the other application whose text has changed.
     hold.application, hold.other, hold.title = new.application, new.other, new.title
     hold.lead_department = new.lead_department

@@ -423,6 +423,21 @@ def test_no_money_is_paid_before_every_condition_is_met() -> None:
     assert there.do(NAME, "pay_instalment").paid_fen
 
 
+def test_conditions_of_another_review_were_not_set_aside_with_the_first() -> None:
+    """Every review numbers its conditions from 1: the number, department and day may be the same."""
+    there = contracted()
+    review = there.records[NAME].joint_review
+    review.CopyFrom(conditional(day(0)).joint_review)
+    review.review = "reviews/r1"
+    asked(there, "conditions-met", pb.ELIGIBILITY_STAGE_PAYMENT)
+    there.do(NAME, "decide_override", SECOND, number=1, granted=True, reason="同意")
+    there.records[NAME].joint_review.review = "reviews/r2"
+    with refused(Refused, "CONDITION_UNMET"):
+        there.do(NAME, "pay_instalment")
+    there.records[NAME].joint_review.review = "reviews/r1"
+    assert there.do(NAME, "pay_instalment").paid_fen
+
+
 # The register of sanctions.
 
 

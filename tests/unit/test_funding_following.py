@@ -63,16 +63,31 @@ def test_a_finding_that_lapses_releases_and_one_raised_again_is_open() -> None:
     gone = finding()
     gone.state = F.STATE_LAPSED
     assert followed(gone, "lapse").state == H.STATE_RELEASED
-    again = followed(finding(round=2, application="applications/a2", other=NAME), "raise_again")
+    told = finding(round=2, application="applications/a2", other=NAME)
+    again = followed(told, "raise_again", H.STATE_RELEASED)
     assert (again.state, again.application, again.round) == (H.STATE_OPEN, "applications/a2", 2)
     assert not again.HasField("decide_date")
 
 
-def followed(told: findings.Finding, action: str) -> pb.Hold:
+def test_a_change_of_either_text_frees_nobody_who_was_found_to_be_a_duplicate() -> None:
+    """Raised again because the other one's text has changed, the finding is about the other one."""
+    again = finding(round=2, application="applications/a2", other=NAME)
+    held = followed(again, "raise_again")
+    assert (held.state, held.application, held.round) == (H.STATE_STANDING, NAME, 2)
+    again.state, again.disposition = F.STATE_DISPOSED, findings.DISPOSITION_DUPLICATE
+    held = followed(again, "dispose")
+    assert (held.state, held.application) == (H.STATE_STANDING, NAME)
+    again.disposition = findings.DISPOSITION_DISTINCT
+    assert followed(again, "dispose").state == H.STATE_RELEASED
+
+
+def followed(
+    told: findings.Finding, action: str, state: "pb.Hold.State.ValueType" = H.STATE_STANDING
+) -> pb.Hold:
     [made] = on_coordination(entry(finding(), "create")).commands
     hold = pb.Hold()
     hold.CopyFrom(made.given)
-    hold.name, hold.state = made.name, H.STATE_STANDING
+    hold.name, hold.state = made.name, state
     hold.decide_date.CopyFrom(from_date(TODAY))
     [command] = on_coordination(entry(told, action)).commands
     new: pb.Hold = acted(HOLD, hold, command.action, command.request, FakeCase())
