@@ -67,6 +67,8 @@ def _concluded(review: coordination.Review) -> pb.ConcludeJointReviewApplication
 
 
 def _owed(review: coordination.Review) -> Iterator[pb.ReviewCondition]:
+    """Yield the conditions; what fell away with an opinion is owed until its department has answered anew."""
+    asked = {o.department for o in review.opinions if not (o.verdict or o.silent)}
     for condition in review.conditions:
         owed = pb.ReviewCondition(
             number=condition.number,
@@ -74,9 +76,10 @@ def _owed(review: coordination.Review) -> Iterator[pb.ReviewCondition]:
             text=condition.text[:MOST_WORDS],
             due_date=condition.due_date if condition.HasField("due_date") else None,
         )
-        for field in ("confirm_date", "lapse_date"):
-            if condition.HasField(field):
-                owed.done_date.CopyFrom(getattr(condition, field))
+        if condition.HasField("confirm_date"):
+            owed.done_date.CopyFrom(condition.confirm_date)
+        elif condition.HasField("lapse_date") and condition.department not in asked:
+            owed.done_date.CopyFrom(condition.lapse_date)
         yield owed
 
 

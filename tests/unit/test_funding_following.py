@@ -111,6 +111,18 @@ def test_a_condition_that_is_confirmed_is_no_longer_owed() -> None:
     assert command.request.owed_conditions[0].done_date == from_date(TODAY)
 
 
+def test_a_change_that_a_department_is_asked_about_anew_does_not_pay_past_its_condition() -> None:
+    """The condition falls away with the opinion, and money would flow before the department has spoken again."""
+    told = review(effective_date=from_date(TODAY))
+    told.conditions[0].lapse_date.CopyFrom(from_date(TODAY))
+    opinion = told.opinions.add(department="DRC")
+    [command] = on_coordination(entry(told, "revise", "STATE_CONCLUDED", "STATE_OPEN")).commands
+    assert not command.request.owed_conditions[0].HasField("done_date")
+    opinion.verdict, told.outcome = coordination.VERDICT_AGREE, coordination.OUTCOME_AGREED
+    [command] = on_coordination(entry(told, "opine", "STATE_OPEN", "STATE_CONCLUDED")).commands
+    assert command.request.owed_conditions[0].done_date == from_date(TODAY)
+
+
 def test_reviews_of_findings_and_platforms_move_no_application() -> None:
     duplicate = review(kind=coordination.Review.KIND_DUPLICATE)
     platform = review(application="", subject="platforms/p1")
