@@ -10,10 +10,9 @@ from luoshu.funding.v1 import funding_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
+from services.funding.hold import LAPSED
 
 JOINT = coordination.Review.KIND_JOINT_REVIEW
-LAPSED = "LAPSED"
-"""What a hold says where the finding ended undecided."""
 MOST_WORDS = 200  # characters of a condition
 OUTCOMES = {
     coordination.OUTCOME_AGREED: pb.JOINT_REVIEW_OUTCOME_AGREED,

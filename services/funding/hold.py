@@ -4,6 +4,8 @@ from kernel.case import Case
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.rules import H
 
+LAPSED = "LAPSED"
+"""What is said where the finding ended undecided."""
 FOLLOWED = ("round", "disposition", "deciding_department", "decide_date")
 STANDS = {"": H.STATE_OPEN, "DISPOSITION_DUPLICATE": H.STATE_STANDING}
 """What a disposition means; every other one releases the award."""
@@ -23,7 +25,7 @@ def follow(hold: pb.Hold, command: pb.FollowHoldRequest, case: Case) -> int:
             setattr(hold, field, getattr(new, field))
     if new.HasField("decide_date"):
         hold.decide_date.CopyFrom(new.decide_date)
-    if hold.state == H.STATE_STANDING and new.disposition in STANDS:
+    if hold.state == H.STATE_STANDING and new.disposition in (*STANDS, LAPSED):
         # Who was found to be the duplicate stays held until a person decides otherwise, whoever's text changes.
         return H.STATE_STANDING
     # Raised again, it may be the other application whose text has changed.

@@ -62,7 +62,7 @@ def test_a_hold_follows_what_a_person_decides(disposition: str, state: int) -> N
 def test_a_finding_that_lapses_releases_and_one_raised_again_is_open() -> None:
     gone = finding()
     gone.state = F.STATE_LAPSED
-    assert followed(gone, "lapse").state == H.STATE_RELEASED
+    assert followed(gone, "lapse", H.STATE_OPEN).state == H.STATE_RELEASED
     told = finding(round=2, application="applications/a2", other=NAME)
     again = followed(told, "raise_again", H.STATE_RELEASED)
     assert (again.state, again.application, again.round) == (H.STATE_OPEN, "applications/a2", 2)
@@ -72,6 +72,9 @@ def test_a_finding_that_lapses_releases_and_one_raised_again_is_open() -> None:
 def test_a_change_of_either_text_frees_nobody_who_was_found_to_be_a_duplicate() -> None:
     """Raised again because the other one's text has changed, the finding is about the other one."""
     again = finding(round=2, application="applications/a2", other=NAME)
+    gone = finding(round=2, application="applications/a2", other=NAME)
+    gone.state = F.STATE_LAPSED  # raised again and then excused, without a person's word
+    assert followed(gone, "lapse").state == H.STATE_STANDING
     held = followed(again, "raise_again")
     assert (held.state, held.application, held.round) == (H.STATE_STANDING, NAME, 2)
     again.state, again.disposition = F.STATE_DISPOSED, findings.DISPOSITION_DUPLICATE
