@@ -14,25 +14,21 @@ def warn_of_unknown(department: str) -> None:
     if not department or CODE.fullmatch(department):
         return
     known = _departments()
-    if not known or department in known:
+    if not known or department in known.values():
         return
     from app.importing.fields import nearest
+    from kernel.units import UNASSIGNED
 
-    near = nearest(department.upper(), known)
-    click.secho(
-        f"warning: no department {department!r}" + (f"; did you mean {near}?" if near else ""),
-        fg="yellow",
-        err=True,
-    )
-    click.secho(
-        f"警告：没有部门 {department!r}" + (f"；是否为 {near}？" if near else ""),
-        fg="yellow",
-        err=True,
-    )
+    near = known.get(nearest(department.upper(), list(known)), "")
+    ids = [d for d in dict.fromkeys(known.values()) if d != UNASSIGNED]
+    en = f"did you mean {near}?" if near else f"known: {', '.join(ids)}"
+    zh = f"是否为 {near}？" if near else f"可用：{'、'.join(ids)}"
+    click.secho(f"warning: no department {department!r}; {en}", fg="yellow", err=True)
+    click.secho(f"警告：没有部门 {department!r}；{zh}", fg="yellow", err=True)
 
 
-def _departments() -> list[str]:
-    """Return the ids in the pack's list, read alone: a whole pack takes longer than most calls."""
+def _departments() -> dict[str, str]:
+    """Return ids by all names of the pack's list, read alone: a whole pack takes longer than most calls."""
     import yaml
 
     from app.settings import SettingsError, load
@@ -40,6 +36,11 @@ def _departments() -> list[str]:
     try:
         file = Path(load().pack) / "departments.yaml"
         content = yaml.safe_load(file.read_text("utf-8"))
-        return [str(entry["id"]) for entry in content["departments"]]
+        return {
+            str(entry[name]).upper(): str(entry["id"])
+            for entry in content["departments"]
+            for name in ("id", "zh", "short_zh", "en")
+            if name in entry
+        }
     except (OSError, SettingsError, yaml.YAMLError, KeyError, TypeError):
-        return []
+        return {}

@@ -93,6 +93,18 @@ def test_a_department_that_is_a_slip_gives_a_warning_with_the_nearest(capsys):
     assert "是否为 DST" in err
 
 
+def test_a_department_by_its_chinese_name_gives_a_warning_with_its_id(capsys):
+    warn_of_unknown("科技厅")
+    assert "did you mean DST" in capsys.readouterr().err
+
+
+def test_a_department_like_no_other_gives_a_warning_with_all_of_them(capsys):
+    warn_of_unknown("qqqq")
+    err = capsys.readouterr().err
+    assert "known: DRC, DST, DIIT, FINANCE" in err
+    assert "UNASSIGNED" not in err
+
+
 def test_template_without_a_kind_lists_only_what_can_be_imported():
     listed = said("template").split()
     assert "platforms" in listed
