@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app.cli.callers import warn_of_unknown
 from app.cli.output import indented, table
 from app.cli.session import Command, session
 from luoshu.funding.v1 import funding_pb2 as pb
@@ -75,9 +76,14 @@ def statement(
 
     对账：WHOSE 为专项、部门或单位的统一社会信用代码；金额以万元计，精确到分。
     """
+    if whose and _field(whose) == "department":
+        warn_of_unknown(whose)
     asked = pb.GetStatementRequest(year=year, funding_source=source, position=position)
     setattr(asked, _field(whose), whose)
     found = whole(session(ctx).client.funding.GetStatement, asked)
+    if whose and not found.awards and not found.ceilings:
+        click.echo(f"the ledger has nothing of {whose!r} that you may see", err=True)
+        click.echo(f"账中没有 {whose!r} 的记录，或无权查看", err=True)
     style = style or ("xlsx" if file and file.suffix == ".xlsx" else session(ctx).output)
     if style == "json":
         _write(file, (indented(found) + "\n").encode())
