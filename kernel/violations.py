@@ -52,6 +52,15 @@ WORDS: Mapping[str, str] = {
     "^[^\\x00-\\x1f]*$": "不得含控制字符",
 }
 """Patterns of the contract → what they want, for readers of no regular expressions."""
+ENGLISH: Mapping[str, str] = {
+    "应为 18 位统一社会信用代码": "must be a unified social credit code of 18 characters",
+    "应为 6 位行政区划代码，如 410100": "must be a division's code of 6 digits, such as 410100",
+    "应为部门代码，如 DST": "must be a department's id, such as DST",
+    "应为报告名称，如 reports/2026-03": "must be a report's name, such as reports/2026-03",
+    "应为揭榜编号，如 b1": "must be a bid's number, such as b1",
+    "应为节点编号，如 m1": "must be a milestone's number, such as m1",
+}
+"""The same in English, where a reader meets it often; the others keep the pattern."""
 RESOURCE = re.compile(r"\^\(?(?P<collection>[a-z]+)/\[a-z0-9\]")
 """Pattern of a record's name, such as `^platforms/[a-z0-9][a-z0-9-]{0,62}$`."""
 
@@ -84,7 +93,18 @@ def room(message: Any, most: int) -> int:
 
 def _problem(violation: Any, message: Any) -> Problem:
     path, code = path_of(violation.field), violation.rule_id.upper().replace(".", "_")
-    return Problem(path, code, violation.message, _chinese(violation, message))
+    chinese = _chinese(violation, message)
+    return Problem(path, code, _english(violation, chinese), chinese)
+
+
+def _english(violation: Any, chinese: str) -> str:
+    """Return what is wrong: in words where a pattern has them, else as protovalidate says it."""
+    if violation.rule_id != "string.pattern":
+        return str(violation.message)
+    named = RESOURCE.match(_pattern(violation.message))
+    if named:
+        return f"must be a record's name, such as {named['collection']}/abc-1"
+    return ENGLISH.get(chinese) or str(violation.message)
 
 
 def _chinese(violation: Any, message: Any) -> str:
@@ -103,11 +123,15 @@ def _chinese(violation: Any, message: Any) -> str:
 
 def _wanted(message: str) -> str:
     """Return in words what a pattern wants; of one that nobody wrote words for, the pattern."""
-    pattern = message.split("`")[1] if message.count("`") >= 2 else ""
+    pattern = _pattern(message)
     named = RESOURCE.match(pattern)
     if named:
         return f"应为记录名称，如 {named['collection']}/abc-1"
     return WORDS.get(pattern) or CHINESE["string.pattern"] + (f"（{pattern}）" if pattern else "")
+
+
+def _pattern(message: str) -> str:
+    return message.split("`")[1] if message.count("`") >= 2 else ""
 
 
 def _values(path: Any, message: Any) -> list[str]:

@@ -31,3 +31,14 @@ VALIDATOR = protovalidate.Validator()
 def test_a_broken_rule_is_told_in_words(message, field, text):
     told = {problem.field: problem.zh for problem in broken(VALIDATOR, message)}
     assert told[field] == text
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (pb.Platform(division="郑"), "must be a division's code of 6 digits, such as 410100"),
+        (pb.Platform(predecessors=["x"]), "must be a record's name, such as platforms/abc-1"),
+    ],
+)
+def test_a_pattern_is_told_in_english_words_too(message, text):
+    assert text in {problem.en for problem in broken(VALIDATOR, message)}
