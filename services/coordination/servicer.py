@@ -130,9 +130,14 @@ def _department(asked: str, caller: Caller) -> str:
     department = asked or caller.department
     if department and (department == caller.department or sees_all(caller)):
         return department
-    own = caller.department or "no department"
+    if not department:
+        raise Denied(
+            "no department is named; call as an account of a department",
+            "未注明部门；请以部门账号调用",
+            reason="NOT_THE_DEPARTMENT",
+        )
     raise Denied(
-        f"the inbox of {department or 'no department'} is not {own}'s to read; leave department empty for your own",
-        f"{own} 无权查看 {department or '未注明部门'} 的待办；不填部门即为本部门",
+        f"the inbox of {department} is not for {caller.department or 'you'} to read; leave department empty for your own",
+        f"{caller.department or '当前账号'} 无权查看 {department} 的待办；不填部门即为本部门",
         reason="NOT_THE_DEPARTMENT",
     )
