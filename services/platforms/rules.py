@@ -57,8 +57,8 @@ def check_code(code: str, field: str) -> None:
     if _is_code(code):
         return
     raise Invalid(
-        f"{code or 'nothing'} is no unified social credit code; copy the certificate's 18 signs",
-        f"{code or '空值'}不是有效的统一社会信用代码；请按证照填写18位代码",
+        f"{field}: {code or 'nothing'} is no unified social credit code; copy the certificate's 18 signs",
+        f"{field}：{code or '空值'}不是有效的统一社会信用代码；请按证照填写18位代码",
         field=field,
         reason="CREDIT_CODE_INVALID",
     )
