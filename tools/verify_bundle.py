@@ -5,7 +5,8 @@
 It needs Python 3.11 and the package `cryptography`, and follows these documents only: RFC 6962 (section 2), and
 C2SP's signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles, tlog-proof and tlog-policy (https://c2sp.org).
 `--policy`: keys that you got another way; without it the bundle's own are taken, which it says. `--kept`: checkpoints
-that you kept from earlier: the log must still begin with them. Exit code 0: all is as it was signed; 5: it is not.
+that you kept from earlier: the log must still begin with them. Exit code 0: all is as it was signed; 5: it is not;
+2: the command or a file's name is wrong.
 """
 
 import argparse
@@ -263,8 +264,12 @@ def main() -> int:
     parser.add_argument("bundle")
     parser.add_argument("--policy", default="")
     parser.add_argument("--kept", action="append", default=[])
+    asked = parser.parse_args()
+    for file in filter(None, (asked.bundle, asked.policy, *asked.kept)):
+        if not Path(file).is_file():
+            parser.error(f"no such file: {file}")
     try:
-        print(check(parser.parse_args()))
+        print(check(asked))
     except (Wrong, *DAMAGE) as error:
         print(f"NOT what was signed: {error}", file=sys.stderr)
         return 5
