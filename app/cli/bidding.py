@@ -30,9 +30,12 @@ def bid() -> None:
 def seal(ctx: click.Context, breakthrough: str, content: Path) -> None:
     """Hand in the seal of CONTENT (JSON: units, plan, requested_fen) and keep content and salt in CONTENT.opening.
 
+    CONTENT: {"units": [{"name": "…", "code": "…"}], "plan": "…", "requested_fen": 1200000000}, the undertaking unit first.
+
     Repeated, it sends the same seal again. 只提交封印；内容与盐值保存在 CONTENT.opening，请妥善保管，遗失则无法开标。
     """
-    said = _content(json.loads(content.read_text()))
+    said = _content(_read(content))
+    _demand_revealable(said)
     kept = content.with_name(f"{content.name}.opening")
     salt = _kept_salt(kept, said) if kept.exists() else _keep(kept, said, new_salt())
     digest = seal_of(said, salt)
@@ -51,7 +54,12 @@ def seal(ctx: click.Context, breakthrough: str, content: Path) -> None:
 @click.pass_context
 def reveal(ctx: click.Context, breakthrough: str, opening: Path, leader: str) -> None:
     """Reveal the bid that OPENING was kept of. 开标：公开密封的内容。"""
-    kept = json.loads(opening.read_text())
+    kept = _read(opening)
+    if not {"content", "salt"} <= kept.keys():
+        raise Failure(
+            f"{opening} is no opening; give the file that `luoshu bid seal` kept",
+            f"{opening} 不是开标凭据；请给出 luoshu bid seal 保存的文件",
+        )
     said, salt = _content(kept["content"]), str(kept["salt"])
     calls = session(ctx).client.technologies
     record = calls.GetBreakthrough(pb.GetBreakthroughRequest(name=breakthrough))
@@ -62,6 +70,30 @@ def reveal(ctx: click.Context, breakthrough: str, opening: Path, leader: str) ->
     if leader:
         request.leader.name = leader
     print_record(ctx, calls.RevealBidBreakthrough(request))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return the object in a file. Raises Failure: there is none."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise Failure(f"{file} is no JSON: {error}", f"{file} 不是 JSON：{error}") from None
+    if not isinstance(found, dict):
+        raise Failure(f"{file} holds no JSON object", f"{file} 不是 JSON 对象")
+    return found
+
+
+def _demand_revealable(said: pb.BidContent) -> None:
+    """Raises Failure for a content that would be refused when it is revealed, which is too late."""
+    import protovalidate
+
+    from kernel.violations import broken
+
+    if found := broken(protovalidate.Validator(), said):
+        raise Failure(
+            "the content could not be revealed: " + "; ".join(f"{p.field}: {p.en}" for p in found),
+            "该内容将无法开标：" + "；".join(f"{p.field}：{p.zh}" for p in found),
+        )
 
 
 def _content(said: dict[str, Any]) -> pb.BidContent:
@@ -89,7 +121,7 @@ def _keep(file: Path, said: pb.BidContent, salt: str) -> str:
 
 def _kept_salt(file: Path, said: pb.BidContent) -> str:
     """Return the salt of a seal that was made before. Raises Failure: it is of another content."""
-    kept = json.loads(file.read_text())
+    kept = _read(file)
     if _content(kept["content"]) != said:
         raise Failure(
             f"{file} opens another content: without it that bid cannot be revealed; move it away first",

@@ -84,3 +84,29 @@ def test_another_content_does_not_overwrite_what_opens_a_bid(content: Path) -> N
         run(register, "seal", "breakthroughs/bearing", str(content))
     kept = json.loads(content.with_name("bid.json.opening").read_text())
     assert json_format.ParseDict(kept["content"], pb.BidContent()).plan == "三步"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("不是", "is no JSON"),
+        ("[1]", "holds no JSON object"),
+        ('{"units": [{"name": "甲"}]}', "could not be revealed: plan"),
+    ],
+)
+def test_a_content_that_could_not_be_revealed_is_not_sealed(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    register, file = Register(), tmp_path / "bid.json"
+    file.write_text(text)
+    with pytest.raises(Failure, match=why):
+        run(register, "seal", "breakthroughs/bearing", str(file))
+    assert not register.asked
+    assert not file.with_name("bid.json.opening").exists()
+
+
+def test_what_is_no_opening_reveals_nothing(content: Path) -> None:
+    register = Register()
+    with pytest.raises(Failure, match="is no opening"):
+        run(register, "reveal", "breakthroughs/bearing", str(content))
+    assert not register.asked
