@@ -71,6 +71,8 @@ def _position_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]
 
 
 def _ceiling_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Batch:
+    if "programmes" not in self.store.service.by_collection:
+        return _batch(self, tx, works)
     with _early(self).connect() as before:
         programmes = self.store.held(before, ["programmes/special"])
     batch = _batch(self, tx, works)

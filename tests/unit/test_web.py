@@ -36,14 +36,16 @@ def port(most: int) -> Iterator[int]:
 def told(port: int, raw: bytes, *, end: bool = True) -> bytes:
     """Send raw bytes and return all that comes back until the server ends it."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(raw)
-        if end:
-            connection.shutdown(socket.SHUT_WR)
         parts = []
         try:
+            connection.sendall(raw)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 parts.append(part)
-        except ConnectionResetError:
+        except TimeoutError:
+            raise
+        except OSError:  # the server has ended it already
             pass
     return b"".join(parts)
 
