@@ -47,7 +47,7 @@ run-cluster: engines ## the demonstration by processes of their own on PostgreSQ
 	$(PYTHON_BIN) -m app.demo.spread $(ARGS)
 
 test: $(READY_DEV) ## run every test that needs no engine · 运行测试
-	$(PYTHON_BIN) -m pytest -m 'not live' $(if $(JOBS),-n $(JOBS)) $(ARGS)
+	tools/tests -m 'not live' $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
 
 test-live: $(READY_DEV) ## run the tests on PostgreSQL and Kafka, fetched if missing · 在真实引擎上测试
 	@$(MAKE) --no-print-directory $(READY_ENGINES)

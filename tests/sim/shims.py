@@ -1,5 +1,6 @@
 """What the code under test sees of the outside world while a simulation runs: loop, time, randomness, log."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
@@ -10,6 +11,21 @@ from unittest.mock import patch
 from kernel import commands, consumer, decide, personal, relay, room, writer
 from services.audit import sealing
 from tests.sim.together import LOOP
+
+MINE = "simulated"
+"""How the names of a simulation's own threads begin, but for the one that plays it."""
+
+
+class Seen:
+    """A module as the simulation's threads see it. A server that another test left at work goes on with the real one."""
+
+    def __init__(self, simulated: Any, real: Any) -> None:
+        self._simulated, self._real, self._player = simulated, real, threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        here = threading.current_thread()
+        mine = here.ident == self._player or here.name.startswith(MINE)
+        return getattr(self._simulated if mine else self._real, name)
 
 
 class Silent:
@@ -47,5 +63,6 @@ def simulated(
     )
     with ExitStack() as stack:
         for module, name, value in names:
-            stack.enter_context(patch.object(module, name, value))
+            seen = Seen(value, getattr(module, name))
+            stack.enter_context(patch.object(module, name, seen))
         yield

@@ -17,7 +17,7 @@ from tests.sim.outside import EXPECTED, Gone
 from tests.sim.points import Crash, Points
 from tests.sim.process import Process
 from tests.sim.script import Call, Pass, Until
-from tests.sim.shims import simulated
+from tests.sim.shims import MINE, simulated
 from tests.sim.together import Queue
 from tests.sim.world import World
 
@@ -73,7 +73,10 @@ class Baton(Points):
     def play(self, actors: Sequence[Actor]) -> None:
         """Run all actors to their ends. Raises what one of them raised."""
         self.actors = actors
-        threads = [threading.Thread(target=self._run, args=(a,), daemon=True) for a in actors]
+        threads = [
+            threading.Thread(target=self._run, args=(a,), name=f"{MINE} {a.name}", daemon=True)
+            for a in actors
+        ]
         for thread in threads:
             thread.start()
         self._to(self.random.choice(list(actors)))
