@@ -244,7 +244,8 @@ def _alone(
     earlier = sa.exists().where(
         other.record == columns.record,
         other.index < columns.index,
-        other.source == columns.source,
+        other.source + ""
+        == columns.source,  # no index serves that: SQLite would walk all of a journal by it
         other.actor != columns.actor,
         other.department != SYSTEM,
     )

@@ -104,6 +104,9 @@ def test_approvals_are_found_by_their_actions_index(engine: sa.Engine) -> None:
     request = pb.AskEntriesRequest(question=pb.QUESTION_UNSECONDED)
     steps = plans(engine, lambda c: questions.answer(c, request, asking))
     assert any("entry_action_time (action=?" in step for step in steps), steps
+    others = [step for step in steps if step.startswith("SEARCH other")]
+    assert others, steps
+    assert all("entry_record (record=?" in step for step in others), steps
     assert not [step for step in steps if step.startswith("SCAN entry")], steps
 
 
