@@ -123,7 +123,7 @@ def _newest(query: sa.Select[tuple[Any, ...]]) -> sa.Select[tuple[Any, ...]]:
         sa.bindparam(name, type_=WHOLE) for name in ("start", "end", "before", "below", "count")
     )
     place = sa.tuple_(moment, number) < sa.tuple_(before, below)
-    within = query.where(moment >= start, moment < end, moment <= before, place)
+    within = query.where(moment >= start, moment < end, place)
     return within.order_by(moment.desc(), number.desc()).limit(count)
 
 
@@ -135,8 +135,11 @@ def _found(
     count: int,
     **more: str,
 ) -> sa.CursorResult[tuple[Any, ...]]:
-    where = {"start": span.start, "end": span.end, "before": after.commit_time}
-    return connection.execute(query, {**where, "below": after.number, "count": count, **more})
+    end = min(span.end, after.commit_time + 1)  # one bound a side: of two SQLite walks by the first
+    place = {"before": after.commit_time, "below": after.number}
+    return connection.execute(
+        query, {"start": span.start, "end": end, **place, "count": count, **more}
+    )
 
 
 def _rows(

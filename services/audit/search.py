@@ -28,8 +28,12 @@ def page(connection: sa.Connection, request: pb.ListEntriesRequest) -> pb.ListEn
     """Return one page. Raises Invalid: a token of another query, a time that is no time."""
     size = store.tree_size(connection)  # first: the page never has more than the size says
     limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-    conditions = (*_conditions(request), *_between(connection, request))
-    query = sa.select(entry).where(entry.c.index < size, *conditions)
+    low, high = _between(connection, request, size)
+    within = (
+        entry.c.index >= low,
+        entry.c.index < high,
+    )  # one bound a side: of two SQLite walks by the first
+    query = sa.select(entry).where(*within, *_conditions(request))
     rows = connection.execute(query.order_by(_order(request)).limit(limit + 1))
     found = [store.log_entry(row) for row in rows]
     response = pb.ListEntriesResponse(tree_size=size)
@@ -66,39 +70,43 @@ def _order(request: pb.ListEntriesRequest) -> sa.ColumnElement[int]:
 def _conditions(request: pb.ListEntriesRequest) -> list[sa.ColumnElement[bool]]:
     wanted = {name: getattr(request, name) for name in EQUALS}
     conditions = [entry.c[name] == value for name, value in wanted.items() if value]
+    moment = (
+        entry.c.commit_time + 0
+    )  # no index serves that: by one of times, all of the time would be sorted
     if request.HasField("start_time"):
         start = microseconds_of(request.start_time, "start_time")
-        conditions.append(entry.c.commit_time >= start)
+        conditions.append(moment >= start)
     if request.HasField("end_time"):
         end = microseconds_of(request.end_time, "end_time")
-        conditions.append(entry.c.commit_time < end)
+        conditions.append(moment < end)
     if request.HasField("start_time") or request.HasField("end_time"):
-        conditions.append(entry.c.commit_time > 0)  # 0: the event does not tell its time
-    if request.page_token:
-        last = _after(request)
-        conditions.append(entry.c.index > last if request.oldest_first else entry.c.index < last)
+        conditions.append(moment > 0)  # 0: the event does not tell its time
     return conditions
 
 
 def _between(
-    connection: sa.Connection, request: pb.ListEntriesRequest
-) -> list[sa.ColumnElement[bool]]:
-    """Return between which indexes the entries of a time lie: without, a page would walk all that is newer, or older.
+    connection: sa.Connection, request: pb.ListEntriesRequest, size: int
+) -> tuple[int, int]:
+    """Return from which index on, and below which, the page's entries lie: without, it would walk all that is newer, or older.
 
     Commit times of a journal never fall, so its first entry of a time has the lowest index.
     """
-    found, moment, index = list[sa.ColumnElement[bool]](), entry.c.commit_time, entry.c.index
+    low, high, moment, index = 0, size, entry.c.commit_time, entry.c.index
     if request.HasField("start_time"):
         start = microseconds_of(request.start_time, "start_time")
-        first = _edges(moment >= start, moment, index)
-        lowest = connection.scalar(sa.select(sa.func.min(first)))
-        found.append(index >= lowest if lowest is not None else sa.false())
+        first = connection.scalar(sa.select(sa.func.min(_edges(moment >= start, moment, index))))
+        low = size if first is None else first
     if request.HasField("end_time"):
         end = microseconds_of(request.end_time, "end_time")
-        last = _edges(sa.and_(moment > 0, moment < end), moment.desc(), index.desc())
-        highest = connection.scalar(sa.select(sa.func.max(last)))
-        found.append(index <= highest if highest is not None else sa.false())
-    return found
+        earlier = sa.and_(moment > 0, moment < end)
+        last = connection.scalar(
+            sa.select(sa.func.max(_edges(earlier, moment.desc(), index.desc())))
+        )
+        high = 0 if last is None else min(size, last + 1)
+    if request.page_token:
+        last = _after(request)
+        return (max(low, last + 1), high) if request.oldest_first else (low, min(high, last))
+    return low, high
 
 
 def _edges(condition: sa.ColumnElement[bool], *order: sa.ColumnElement[int]) -> Any:
