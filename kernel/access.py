@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel.case import Caller
 from kernel.columns import microseconds
 from kernel.dates import business_date, from_date
+from kernel.errors import DomainError, Hidden
 from luoshu.journal.v1.journal_pb2 import Access as Said
 from luoshu.journal.v1.journal_pb2 import AccessEvent, Change
 
@@ -75,6 +76,11 @@ class Flood(NamedTuple):
 def access_source(service: str) -> str:
     """Return the name of a service's access journal."""
     return f"{service}{SUFFIX}"
+
+
+def denial_code(refusal: DomainError) -> str:
+    """Return the code of a denial: here it is told that a hidden record exists."""
+    return "OUT_OF_SCOPE" if isinstance(refusal, Hidden) else refusal.code
 
 
 def service_of(source: str) -> str:

@@ -292,7 +292,7 @@ class RoomSink:
         while ahead:
             done = self._quiet(source, ahead[:TOGETHER])
             if not done:
-                part = next(self._parts(source, ahead))
+                part = self._first(source, ahead)
                 self._apply(source, part)
                 done = len(part)
             ahead = ahead[done:]
@@ -343,16 +343,13 @@ class RoomSink:
             if reaction.effects:
                 reaction.effects(tx)
 
-    def _parts(self, source: str, entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
-        """Yield the entries by transaction: one that is looked at closes its own, so that the next one sees its effects."""
-        look, part = self.looks.get(source), list[JournalEntry]()
-        for entry in entries:
-            part.append(entry)
+    def _first(self, source: str, entries: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
+        """Return the entries of one transaction: one that is looked at closes it, so that the next one sees its effects."""
+        look = self.looks.get(source)
+        for count, entry in enumerate(entries, 1):
             if look and look.concerns(entry):
-                yield part
-                part = []
-        if part:
-            yield part
+                return entries[:count]
+        return entries
 
     def _apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
         at, blocked = self.room.read_here(self._standing, source)
@@ -459,3 +456,10 @@ def command_of(
     request_id = f"{consumer}~{entry.source}~{entry.position}~{action}"
     caller = Caller(consumer, "SYSTEM", frozenset({Role.SYSTEM}))
     return Command(action, name, request, request_id, request_id.encode(), caller, given=given)
+
+
+def leads_to(
+    consumer: str, entry: JournalEntry, action: str, name: str, request: Any, given: Any = None
+) -> Reaction:
+    """Return the reaction that is one command."""
+    return Reaction((command_of(consumer, entry, action, name, request, given),))

@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kernel import front as fronts
 from kernel import metrics
-from kernel.access import Access, Kind
+from kernel.access import Access, Kind, denial_code
 from kernel.access_store import Recorder
 from kernel.case import Caller
 from kernel.errors import (
@@ -201,7 +201,7 @@ class Edge:
         if recorder is None or refusal.recorded:
             return
         hidden = isinstance(refusal, Hidden)
-        record, code = getattr(request, "name", ""), "OUT_OF_SCOPE" if hidden else refusal.code
+        record, code = getattr(request, "name", ""), denial_code(refusal)
         mark = recorder.mark(raw)
         access = Access(Kind.DENIED, caller, self._name, record, code, request_hash=mark)
         if not hidden:

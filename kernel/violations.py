@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernel.errors import Problem
 
@@ -34,33 +34,41 @@ CHINESE = {
 """Rule id → what it says in Chinese; protovalidate itself speaks English."""
 
 
-WORDS: Mapping[str, str] = {
-    "^([0-9A-HJ-NPQRTUWXY]{18})?$": "应为 18 位统一社会信用代码",
-    "^([0-9A-HJ-NP-RTUWXY]{18})?$": "应为 18 位统一社会信用代码",
-    "^([0-9]{6})?$": "应为 6 位行政区划代码，如 410100",
-    "^([a-z][a-z0-9-]{2,62})?$": "应为 3–63 位小写字母、数字或连字符，以字母开头",
-    "^[A-Z][A-Z0-9_]{1,31}$": "应为部门代码，如 DST",
-    "^([A-Z]{3})?$": "应为 3 位币种代码，如 CNY",
-    "^[a-z0-9][a-z0-9._-]{0,63}$": "应为来源代号：小写字母、数字及 . _ -，至多 64 位",
-    "^[A-Za-z0-9._:/-]{0,64}$": "只能用字母、数字及 . _ : / -，至多 64 位",
-    "^[A-Za-z0-9._:/-]{0,56}$": "只能用字母、数字及 . _ : / -，至多 56 位",
-    "^reports/[0-9]{4}-(0[1-9]|1[0-2])$": "应为报告名称，如 reports/2026-03",
-    "^(reports/[0-9]{4}-(0[1-9]|1[0-2]))?$": "应为报告名称，如 reports/2026-03",
-    "^b[1-9][0-9]{0,3}$": "应为揭榜编号，如 b1",
-    "^m[1-9][0-9]{0,3}$": "应为节点编号，如 m1",
-    "^([1-9](\\.[0-9]{1,2}){0,3})?$": "应为战略性新兴产业分类代码，如 1.2.3",
-    "^[^\\x00-\\x1f]*$": "不得含控制字符",
+class Wanted(NamedTuple):
+    """What a pattern wants, in words. `en`: empty where no reader meets it often; then the pattern is told."""
+
+    zh: str
+    en: str = ""
+
+
+_CREDIT_CODE = Wanted(
+    "应为 18 位统一社会信用代码", "must be a unified social credit code of 18 characters"
+)
+_REPORT = Wanted(
+    "应为报告名称，如 reports/2026-03", "must be a report's name, such as reports/2026-03"
+)
+WORDS: Mapping[str, Wanted] = {
+    "^([0-9A-HJ-NPQRTUWXY]{18})?$": _CREDIT_CODE,
+    "^([0-9A-HJ-NP-RTUWXY]{18})?$": _CREDIT_CODE,
+    "^([0-9]{6})?$": Wanted(
+        "应为 6 位行政区划代码，如 410100", "must be a division's code of 6 digits, such as 410100"
+    ),
+    "^([a-z][a-z0-9-]{2,62})?$": Wanted("应为 3–63 位小写字母、数字或连字符，以字母开头"),
+    "^[A-Z][A-Z0-9_]{1,31}$": Wanted(
+        "应为部门代码，如 DST", "must be a department's id, such as DST"
+    ),
+    "^([A-Z]{3})?$": Wanted("应为 3 位币种代码，如 CNY"),
+    "^[a-z0-9][a-z0-9._-]{0,63}$": Wanted("应为来源代号：小写字母、数字及 . _ -，至多 64 位"),
+    "^[A-Za-z0-9._:/-]{0,64}$": Wanted("只能用字母、数字及 . _ : / -，至多 64 位"),
+    "^[A-Za-z0-9._:/-]{0,56}$": Wanted("只能用字母、数字及 . _ : / -，至多 56 位"),
+    "^reports/[0-9]{4}-(0[1-9]|1[0-2])$": _REPORT,
+    "^(reports/[0-9]{4}-(0[1-9]|1[0-2]))?$": _REPORT,
+    "^b[1-9][0-9]{0,3}$": Wanted("应为揭榜编号，如 b1", "must be a bid's number, such as b1"),
+    "^m[1-9][0-9]{0,3}$": Wanted("应为节点编号，如 m1", "must be a milestone's number, such as m1"),
+    "^([1-9](\\.[0-9]{1,2}){0,3})?$": Wanted("应为战略性新兴产业分类代码，如 1.2.3"),
+    "^[^\\x00-\\x1f]*$": Wanted("不得含控制字符"),
 }
 """Patterns of the contract → what they want, for readers of no regular expressions."""
-ENGLISH: Mapping[str, str] = {
-    "应为 18 位统一社会信用代码": "must be a unified social credit code of 18 characters",
-    "应为 6 位行政区划代码，如 410100": "must be a division's code of 6 digits, such as 410100",
-    "应为部门代码，如 DST": "must be a department's id, such as DST",
-    "应为报告名称，如 reports/2026-03": "must be a report's name, such as reports/2026-03",
-    "应为揭榜编号，如 b1": "must be a bid's number, such as b1",
-    "应为节点编号，如 m1": "must be a milestone's number, such as m1",
-}
-"""The same in English, where a reader meets it often; the others keep the pattern."""
 RESOURCE = re.compile(r"\^\(?(?P<collection>[a-z]+)/\[a-z0-9\]")
 """Pattern of a record's name, such as `^platforms/[a-z0-9][a-z0-9-]{0,62}$`."""
 
@@ -93,25 +101,20 @@ def room(message: Any, most: int) -> int:
 
 def _problem(violation: Any, message: Any) -> Problem:
     path, code = path_of(violation.field), violation.rule_id.upper().replace(".", "_")
-    chinese = _chinese(violation, message)
-    return Problem(path, code, _english(violation, chinese), chinese)
+    return Problem(path, code, _english(violation), _chinese(violation, message))
 
 
-def _english(violation: Any, chinese: str) -> str:
+def _english(violation: Any) -> str:
     """Return what is wrong: in words where a pattern has them, else as protovalidate says it."""
-    if violation.rule_id != "string.pattern":
-        return str(violation.message)
-    named = RESOURCE.match(_pattern(violation.message))
-    if named:
-        return f"must be a record's name, such as {named['collection']}/abc-1"
-    return ENGLISH.get(chinese) or str(violation.message)
+    told = str(violation.message)
+    return (_wanted(told).en if violation.rule_id == "string.pattern" else "") or told
 
 
 def _chinese(violation: Any, message: Any) -> str:
     """Return what is wrong, with the limits or the values where they are known."""
     rule, limit = violation.rule_id, _digits(violation.message)
     if rule == "string.pattern":
-        return _wanted(violation.message)
+        return _wanted(violation.message).zh
     if rule == "string.min_len" and limit == "1":
         return CHINESE["required"]
     told = CHINESE.get(rule, f"不符合规则 {rule}")
@@ -121,17 +124,15 @@ def _chinese(violation: Any, message: Any) -> str:
     return f"{told}（{limit}）" if limit else told
 
 
-def _wanted(message: str) -> str:
+def _wanted(message: str) -> Wanted:
     """Return in words what a pattern wants; of one that nobody wrote words for, the pattern."""
-    pattern = _pattern(message)
+    pattern = message.split("`")[1] if message.count("`") >= 2 else ""
     named = RESOURCE.match(pattern)
     if named:
-        return f"应为记录名称，如 {named['collection']}/abc-1"
-    return WORDS.get(pattern) or CHINESE["string.pattern"] + (f"（{pattern}）" if pattern else "")
-
-
-def _pattern(message: str) -> str:
-    return message.split("`")[1] if message.count("`") >= 2 else ""
+        example = f"{named['collection']}/abc-1"
+        return Wanted(f"应为记录名称，如 {example}", f"must be a record's name, such as {example}")
+    unknown = Wanted(CHINESE["string.pattern"] + (f"（{pattern}）" if pattern else ""))
+    return WORDS.get(pattern, unknown)
 
 
 def _values(path: Any, message: Any) -> list[str]:

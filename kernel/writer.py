@@ -9,7 +9,7 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import metrics
-from kernel.access import Access, Kind
+from kernel.access import Access, Kind, denial_code
 from kernel.columns import microseconds
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
@@ -166,11 +166,6 @@ def denial(command: Command, refusal: Denied | Hidden) -> Access:
         command.fingerprint,
         command.reason,
     )
-
-
-def denial_code(refusal: DomainError) -> str:
-    """Return the code in the access journal: there it is told that the record exists."""
-    return "OUT_OF_SCOPE" if isinstance(refusal, Hidden) else refusal.code
 
 
 def is_open(outcome: Outcome) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kernel.consumer import Reaction, command_of
+from kernel.consumer import Reaction, leads_to
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.journal.v1.journal_pb2 import JournalEntry
@@ -12,6 +12,7 @@ from luoshu.technologies.v1 import technologies_pb2 as technologies
 from services.coordination.marking import marks
 from services.coordination.naming import review_name
 
+NAME = "coordination"
 IN_REVIEW = "STATE_IN_JOINT_REVIEW"
 COMPLETING = "STATE_COMPLETING_IN_REVIEW"
 UNDER_REVIEW = (IN_REVIEW, COMPLETING)
@@ -68,7 +69,7 @@ def on_funding(entry: JournalEntry) -> Reaction:
         return Reaction()
     action, request, given = found
     name = review_of(event.application)
-    return Reaction((command_of("coordination", entry, action, name, request, given),))
+    return leads_to(NAME, entry, action, name, request, given)
 
 
 def _meaning(event: funding.FundingEvent) -> tuple[str, Any, pb.Review | None] | None:
@@ -132,10 +133,10 @@ def on_platforms(entry: JournalEntry) -> Reaction:
     if change.from_state != IN_REVIEW == change.to_state:
         review = _question(platform, OF_PLATFORM, joint.departments, joint.round)
         review.kind, review.rule = pb.Review.KIND_JOINT_REVIEW, joint.rule
-        return _one(entry, "create", name, None, review)
+        return leads_to(NAME, entry, "create", name, None, review)
     left = change.from_state == IN_REVIEW != change.to_state
     if left and change.action != "conclude_joint_review":
-        return _one(entry, "cancel", name, pb.CancelReviewRequest(reason=_said(change)))
+        return leads_to(NAME, entry, "cancel", name, pb.CancelReviewRequest(reason=_said(change)))
     return Reaction()
 
 
@@ -149,17 +150,11 @@ def on_technologies(entry: JournalEntry) -> Reaction:
         asked = publication.departments
         review = _question(breakthrough, OF_BREAKTHROUGH, asked, publication.round)
         review.kind = pb.Review.KIND_PUBLICATION
-        return _one(entry, "create", name, None, review)
+        return leads_to(NAME, entry, "create", name, None, review)
     waiting = publication.round and publication.departments and not publication.outcome
     if waiting and change.from_state == LISTED != change.to_state:
-        return _one(entry, "cancel", name, pb.CancelReviewRequest(reason=_said(change)))
+        return leads_to(NAME, entry, "cancel", name, pb.CancelReviewRequest(reason=_said(change)))
     return Reaction()
-
-
-def _one(
-    entry: JournalEntry, action: str, name: str, request: Any, given: pb.Review | None = None
-) -> Reaction:
-    return Reaction((command_of("coordination", entry, action, name, request, given),))
 
 
 def _said(change: Any) -> str:

@@ -1,9 +1,8 @@
 """What other services' events mean to funding: records to refer to, joint reviews that ended, duplicate findings."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from kernel.consumer import Reaction, command_of, remembered
+from kernel.consumer import Reaction, leads_to, remembered
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.coordination.v1 import findings_pb2 as findings
 from luoshu.funding.v1 import funding_pb2 as pb
@@ -12,6 +11,7 @@ from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 from services.funding.hold import LAPSED
 
+NAME = "funding"
 JOINT = coordination.Review.KIND_JOINT_REVIEW
 MOST_WORDS = 200  # characters of a condition
 OUTCOMES = {
@@ -46,13 +46,15 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     if review.kind != JOINT or not review.application:
         return Reaction()
     if change.from_state != change.to_state == "STATE_CONCLUDED":
-        return _one(entry, "conclude_joint_review", review.application, _concluded(review))
+        return leads_to(
+            NAME, entry, "conclude_joint_review", review.application, _concluded(review)
+        )
     fell_away = any(c.lapse_date == review.effective_date for c in review.conditions)
     if change.action == "confirm_condition" or (change.action == "revise" and fell_away):
         request = pb.FollowConditionsApplicationRequest(
             review=review.name, owed_conditions=_owed(review)
         )
-        return _one(entry, "follow_conditions", review.application, request)
+        return leads_to(NAME, entry, "follow_conditions", review.application, request)
     return Reaction()
 
 
@@ -100,8 +102,8 @@ def _finding(entry: JournalEntry, event: coordination.CoordinationEvent) -> Reac
     if finding.HasField("decide_date"):
         hold.decide_date.CopyFrom(finding.decide_date)
     if event.change.action == "create":
-        return _one(entry, "create", name, None, hold)
-    return _one(entry, "follow", name, pb.FollowHoldRequest(hold=hold))
+        return leads_to(NAME, entry, "create", name, None, hold)
+    return leads_to(NAME, entry, "follow", name, pb.FollowHoldRequest(hold=hold))
 
 
 def _disposition(finding: findings.Finding) -> str:
@@ -109,12 +111,6 @@ def _disposition(finding: findings.Finding) -> str:
         return LAPSED
     said = finding.disposition
     return findings.Disposition.Name(said) if said else ""
-
-
-def _one(
-    entry: JournalEntry, action: str, name: str, request: Any, given: pb.Hold | None = None
-) -> Reaction:
-    return Reaction((command_of("funding", entry, action, name, request, given),))
 
 
 def _conditions(review: coordination.Review) -> str:

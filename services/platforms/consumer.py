@@ -1,6 +1,6 @@
 """What other services' events mean to platforms: joint reviews that have ended."""
 
-from kernel.consumer import Reaction, command_of
+from kernel.consumer import Reaction, leads_to
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as pb
@@ -27,9 +27,7 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     request = pb.ConcludeJointReviewPlatformRequest(
         joint_review=review.name, opinions=[_opinion(opinion) for opinion in review.opinions]
     )
-    return Reaction(
-        (command_of("platforms", entry, "conclude_joint_review", review.subject, request),)
-    )
+    return leads_to("platforms", entry, "conclude_joint_review", review.subject, request)
 
 
 def _opinion(opinion: coordination.Opinion) -> pb.DepartmentOpinion:

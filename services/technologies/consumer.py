@@ -1,6 +1,6 @@
 """What other services' events mean to technologies: platforms that may be linked, and what departments say of a publication."""
 
-from kernel.consumer import Reaction, command_of, remembered
+from kernel.consumer import Reaction, leads_to, remembered
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
@@ -44,6 +44,4 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     request = pb.ConcludeCirculationBreakthroughRequest(
         review=review.name, outcome=outcome, opinions="\n".join(lines)[:MOST_TEXT]
     )
-    return Reaction(
-        (command_of("technologies", entry, "conclude_circulation", review.subject, request),)
-    )
+    return leads_to("technologies", entry, "conclude_circulation", review.subject, request)

@@ -21,8 +21,12 @@ UNDER_WAY = frozenset(
 
 def entries_of(record: Any, pack: Pack) -> list[pb.AgendaEntry]:
     """Return what is owed; nothing for a kind of record that owes nothing."""
-    made = OWED.get(record.DESCRIPTOR.name)
+    made = OWED.get(collection_of(record.name))
     return list(made(record, pack)) if made else []
+
+
+def collection_of(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _application(record: funding.Application, pack: Pack) -> Iterator[pb.AgendaEntry]:
@@ -106,9 +110,10 @@ def _entry(
 
 
 OWED: Mapping[str, Callable[[Any, Pack], Iterator[pb.AgendaEntry]]] = {
-    "Application": _application,
-    "Platform": _platform,
-    "Breakthrough": _breakthrough,
-    "Programme": _programme,
-    "Sanction": _sanction,
+    "applications": _application,
+    "platforms": _platform,
+    "breakthroughs": _breakthrough,
+    "programmes": _programme,
+    "sanctions": _sanction,
 }
+"""By collection."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kernel.consumer import Looking, Reaction, command_of
+from kernel.consumer import Looking, Reaction, leads_to
 from kernel.room import Room
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
-from luoshu.journal.v1.journal_pb2 import JournalEntry
+from luoshu.journal.v1.journal_pb2 import EventHead, JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
-from services.coordination.agendas.entries import OWED, entries_of
+from services.coordination.agendas.entries import OWED, collection_of, entries_of
 
 EVENTS: dict[str, Any] = {
     "platforms": platforms.PlatformsEvent,
@@ -22,6 +22,8 @@ EVENTS: dict[str, Any] = {
     "funding": funding.FundingEvent,
 }
 IMPORTED = "imported"
+NAME = "coordination-agenda"
+"""Of the consumer, in the request ids of its commands."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,22 @@ class Agendas:
 
     def concerns(self, entry: JournalEntry) -> bool:
         """Tell whether the record may owe, or have owed, anything. What was imported is history, until somebody acts on it."""
-        event = EVENTS[entry.source].FromString(entry.event)
-        record = _record(event)
-        return record is not None and event.change.action != IMPORTED
+        change = EventHead.FromString(entry.event).change
+        return collection_of(change.record) in OWED and change.action != IMPORTED
 
     def look(self, tx: sa.Connection, entry: JournalEntry) -> Reaction:
         """Return what brings the agenda up to the record; nothing where it is so already."""
         event = EVENTS[entry.source].FromString(entry.event)
-        record = _record(event)
+        record = getattr(event, event.WhichOneof("record"))
         name = agenda_name(record.name)
         owed = entries_of(record, self.room.pack)
         held = self.room.store.held(tx, [name])[name]
         if held is None:
-            return _one(entry, "create", name, None, _new(record, owed)) if owed else Reaction()
+            return (
+                leads_to(NAME, entry, "create", name, None, _new(record, owed))
+                if owed
+                else Reaction()
+            )
         agenda = held.message
         said = (list(agenda.entries), agenda.lead_department, agenda.title)
         if said == (owed, record.lead_department, record.title):
@@ -52,7 +57,7 @@ class Agendas:
         request = pb.ReviseAgendaRequest(
             title=record.title, lead_department=record.lead_department, entries=owed
         )
-        return _one(entry, "revise", name, request)
+        return leads_to(NAME, entry, "revise", name, request)
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,6 @@ def agenda_name(subject: str) -> str:
     return f"agendas/a{hashlib.sha256(subject.encode()).hexdigest()[:20]}"
 
 
-def _record(event: Any) -> Any:
-    which = event.WhichOneof("record")
-    record = getattr(event, which) if which else None
-    return record if record is not None and record.DESCRIPTOR.name in OWED else None
-
-
 def _new(record: Any, owed: Iterable[pb.AgendaEntry]) -> pb.Agenda:
     return pb.Agenda(
         subject=record.name,
@@ -103,9 +102,3 @@ def _new(record: Any, owed: Iterable[pb.AgendaEntry]) -> pb.Agenda:
         lead_department=record.lead_department,
         entries=owed,
     )
-
-
-def _one(
-    entry: JournalEntry, action: str, name: str, request: Any, given: pb.Agenda | None = None
-) -> Reaction:
-    return Reaction((command_of("coordination-agenda", entry, action, name, request, given),))
