@@ -47,3 +47,8 @@ def test_a_cell_cannot_break_its_table() -> None:
     assert (
         text.table(("a", "b"), [("x|y", "<dir>\nz")]).splitlines()[-1] == "| x\\|y | &lt;dir> z |"
     )
+
+
+def test_no_two_decisions_have_one_number() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
+    assert sorted(numbers) == sorted(set(numbers))
