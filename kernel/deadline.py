@@ -1,7 +1,10 @@
 """What happens to a record by itself, on a day."""
 
 import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from kernel.errors import Refused
 
 
 class Deadline(NamedTuple):
@@ -24,3 +27,15 @@ class Due(NamedTuple):
     key: str
     day: str
     action: str
+
+
+def demand_due(deadlines: Sequence[Deadline], key: str, today: datetime.date) -> None:
+    """Raises Refused for a deadline whose day has not come, or that the record no longer has."""
+    due = [found for found in deadlines if found.key == key]
+    if not due or due[0].day > today:
+        when = f"on {due[0].day}" if due else "no longer"
+        raise Refused(
+            f"{key} is due {when}; it happens by itself",
+            f"{key} 现在未到期或已办理；到期由系统自动办理",
+            reason="NOT_DUE",
+        )

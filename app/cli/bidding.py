@@ -32,13 +32,20 @@ def seal(ctx: click.Context, breakthrough: str, content: Path) -> None:
 
     CONTENT: {"units": [{"name": "…", "code": "…"}], "plan": "…", "requested_fen": 1200000000}, the undertaking unit first.
 
+    The seal is made for this BREAKTHROUGH and for the unit that you act for: for any other it does not open.
+
     Repeated, it sends the same seal again. 只提交封印；内容与盐值保存在 CONTENT.opening，请妥善保管，遗失则无法开标。
+    封印只对该榜单和本单位有效。
     """
-    said = _content(_read(content))
-    _demand_revealable(said)
+    said = pb.SealedBid(
+        breakthrough=breakthrough,
+        bidder=session(ctx).department,
+        salt=new_salt(),
+        content=_content(_read(content)),
+    )
+    _demand_revealable(said.content)
     kept = content.with_name(f"{content.name}.opening")
-    salt = _kept_salt(kept, said) if kept.exists() else _keep(kept, said, new_salt())
-    digest = seal_of(said, salt)
+    digest = seal_of(_kept(kept, said) if kept.exists() else _keep(kept, said))
     request = pb.SubmitBidBreakthroughRequest(
         name=breakthrough, seal=digest, request_id=f"bid-{digest[:32]}"
     )
@@ -54,19 +61,17 @@ def seal(ctx: click.Context, breakthrough: str, content: Path) -> None:
 @click.pass_context
 def reveal(ctx: click.Context, breakthrough: str, opening: Path, leader: str) -> None:
     """Reveal the bid that OPENING was kept of. 开标：公开密封的内容。"""
-    kept = _read(opening)
-    if not {"content", "salt"} <= kept.keys():
-        raise Failure(
-            f"{opening} is no opening; give the file that `luoshu bid seal` kept",
-            f"{opening} 不是开标凭据；请给出 luoshu bid seal 保存的文件",
-        )
-    said, salt = _content(kept["content"]), str(kept["salt"])
+    kept = _opened(opening)
     calls = session(ctx).client.technologies
+    _demand_own(kept, breakthrough, session(ctx).department, opening)
     record = calls.GetBreakthrough(pb.GetBreakthroughRequest(name=breakthrough))
     request = pb.RevealBidBreakthroughRequest(
-        name=breakthrough, bid=_bid_of(record, seal_of(said, salt)), content=said, salt=salt
+        name=breakthrough,
+        bid=_bid_of(record, seal_of(kept)),
+        content=kept.content,
+        salt=kept.salt,
     )
-    request.request_id = f"reveal-{hashlib.sha256(salt.encode()).hexdigest()[:32]}"
+    request.request_id = f"reveal-{hashlib.sha256(kept.salt.encode()).hexdigest()[:32]}"
     if leader:
         request.leader.name = leader
     print_record(ctx, calls.RevealBidBreakthrough(request))
@@ -106,28 +111,51 @@ def _content(said: dict[str, Any]) -> pb.BidContent:
         ) from None
 
 
-def _keep(file: Path, said: pb.BidContent, salt: str) -> str:
-    """Write down what the opening takes, before anything is handed in; for nobody else to read. Return the salt."""
-    kept = {
-        "content": json_format.MessageToDict(said, preserving_proto_field_name=True),
-        "salt": salt,
-    }
+def _keep(file: Path, said: pb.SealedBid) -> pb.SealedBid:
+    """Write down what the opening takes, before anything is handed in; for nobody else to read. Return it."""
+    kept = json_format.MessageToDict(said, preserving_proto_field_name=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as out:
         json.dump(kept, out, ensure_ascii=False, indent=1)
         out.flush()
         os.fsync(out.fileno())
-    return salt
+    return said
 
 
-def _kept_salt(file: Path, said: pb.BidContent) -> str:
-    """Return the salt of a seal that was made before. Raises Failure: it is of another content."""
-    kept = _read(file)
-    if _content(kept["content"]) != said:
+def _opened(file: Path) -> pb.SealedBid:
+    """Return what was kept for an opening. Raises Failure: the file is another."""
+    try:
+        kept = json_format.ParseDict(_read(file), pb.SealedBid())
+    except json_format.ParseError:
+        kept = pb.SealedBid()
+    if not (kept.salt and kept.HasField("content")):
+        raise Failure(
+            f"{file} is no opening; give the file that `luoshu bid seal` kept",
+            f"{file} 不是开标凭据；请给出 luoshu bid seal 保存的文件",
+        )
+    return kept
+
+
+def _kept(file: Path, said: pb.SealedBid) -> pb.SealedBid:
+    """Return what was sealed before. Raises Failure: it was another content, or for another bid."""
+    kept = _opened(file)
+    _demand_own(kept, said.breakthrough, said.bidder, file)
+    if kept.content != said.content:
         raise Failure(
             f"{file} opens another content: without it that bid cannot be revealed; move it away first",
             f"{file} 对应另一份内容：丢失后该揭榜无法开标；请先移走",
         )
-    return str(kept["salt"])
+    return kept
+
+
+def _demand_own(kept: pb.SealedBid, breakthrough: str, bidder: str, file: Path) -> None:
+    """Raises Failure for an opening that was made for another technology or unit: there it opens nothing."""
+    if (kept.breakthrough, kept.bidder) != (breakthrough, bidder):
+        made = f"{kept.breakthrough} --as {kept.bidder}"
+        raise Failure(
+            f"{file} opens a bid for {made}, not for {breakthrough} --as {bidder or '…'}; "
+            "reveal it there, or move it away and seal anew",
+            f"{file} 对应 {made}，而非 {breakthrough} --as {bidder or '…'}；请在原处开标，或移走后重新密封",
+        )
 
 
 def _bid_of(record: Any, digest: str) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from kernel.case import Case
 from kernel.dates import ONE_DAY, Due, from_date, to_date
-from kernel.deadline import Deadline
-from kernel.errors import Refused
+from kernel.deadline import Deadline, demand_due
 from kernel.pack import Pack
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import S
@@ -26,14 +25,7 @@ def _running(platform: pb.Platform) -> bool:
 
 def close_notice(platform: pb.Platform, command: pb.CloseNoticePlatformRequest, case: Case) -> None:
     """Say that the public notice is over. Raises Refused while it runs."""
-    due = [found for found in deadlines(platform) if found.key == command.key]
-    if not due or due[0].day > case.today:
-        when = f"on {due[0].day}" if due else "no longer"
-        raise Refused(
-            f"{command.key} is due {when}; it happens by itself",
-            f"{command.key} 现在未到期或已办理；到期由系统自动办理",
-            reason="NOT_DUE",
-        )
+    demand_due(deadlines(platform), command.key, case.today)
     platform.public_notice.close_date.CopyFrom(from_date(case.today))
 
 

@@ -113,6 +113,7 @@ ACTIONS: Mapping[str, str] = {
     "reveal_bid": "开标",
     "withdraw_bid": "撤回揭榜",
     "close_bids": "截止揭榜",
+    "lapse_bids": "逾期未开标失效",
     "score_bid": "评分",
     "select_bidder": "确定揭榜单位",
     "relist": "重新列榜",
@@ -183,6 +184,10 @@ ACTIONS: Mapping[str, str] = {
     "lift": "解除处罚",
     "open": "发起",
     "activate": "启用",
+    "set_ceiling": "调整额度",
+    "suspend": "暂停",
+    "publish": "发布",
+    "extend": "延长申报期",
     "opine": "反馈意见",
     "dispose": "认定",
     "raise_again": "再次提示",
@@ -201,6 +206,9 @@ ACTIONS: Mapping[str, str] = {
 
 OWN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("breakthroughs", "accept"): "验收",
+    ("programmes", "resume"): "恢复",
+    ("programmes", "close"): "结束",
+    ("calls", "close"): "截止",
     ("applications", "approve"): "立项",
     ("applications", "close"): "结题",
     ("applications", "evaluate"): "绩效评价",

@@ -3,27 +3,24 @@
 from collections.abc import Sequence
 
 from kernel.case import Case
-from kernel.dates import from_date, to_date
+from kernel.dates import from_date
 from kernel.errors import Denied, Invalid, Refused
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies.publication import check_publishers, demand_consent
 from services.technologies.rules import (
     check_score,
-    day,
     demand_consortium,
     distinct,
     found,
-    in_order,
+    live,
     roomy,
     words,
 )
-from services.technologies.sealing import (
+from services.technologies.sealing import demand_new_seal, demand_open, demand_seal, reveal
+from services.technologies.window import (
     demand_all_had_their_days,
-    demand_open,
-    demand_own_seal,
-    demand_seal,
-    reveal,
-    set_last_day,
+    demand_open_window,
+    open_window,
 )
 
 Assignment = pb.Breakthrough.Assignment
@@ -38,13 +35,8 @@ def publish_for_bids(
 ) -> None:
     check_publishers(record, command.publishing_departments, case)
     demand_consent(record, command.publishing_departments, case)
-    opens = to_date(command.bids_open_date, "bids_open_date") or case.effective
-    closes = day(command.bids_close_date, "bids_close_date")
-    in_order(opens, closes, "bids_close_date")
-    in_order(case.today, closes, "bids_close_date")
+    open_window(record, command, case)
     record.publishing_departments[:] = command.publishing_departments
-    record.bids_open_date.CopyFrom(from_date(opens))
-    record.bids_close_date.CopyFrom(from_date(closes))
     record.bidding_round += 1
     record.assignment = Assignment.ASSIGNMENT_OPEN_BIDS
 
@@ -52,10 +44,10 @@ def publish_for_bids(
 def submit_bid(
     record: pb.Breakthrough, command: pb.SubmitBidBreakthroughRequest, case: Case
 ) -> None:
-    _window_open(record, case)
+    demand_open_window(record, case)
     _first_bid(record, case)
     demand_seal(command, case)
-    demand_own_seal(record, command.seal, case)
+    demand_new_seal(record, command.seal, case)
     if not command.seal:
         distinct(command.units, "units")
         demand_consortium(command.units, case, "units")
@@ -75,20 +67,8 @@ def submit_bid(
         bid.leader.CopyFrom(command.leader)
 
 
-def _window_open(record: pb.Breakthrough, case: Case) -> None:
-    """Judged by today: a bid cannot be dated back into the window."""
-    opens, closes = to_date(record.bids_open_date), to_date(record.bids_close_date)
-    if opens and closes and opens <= case.today <= closes:
-        return
-    raise Refused(
-        f"bids are taken from {opens} to {closes}, both included; today is {case.today}",
-        f"揭榜申报期为 {opens} 至 {closes}（含首尾两日），今天是 {case.today}",
-        reason="OUTSIDE_THE_WINDOW",
-    )
-
-
 def _first_bid(record: pb.Breakthrough, case: Case) -> None:
-    for bid in _live(record):
+    for bid in live(record):
         if bid.bidder == case.caller.department:
             raise Refused(
                 f"{bid.bidder} has bid already, as {bid.id}; withdraw that bid first",
@@ -109,21 +89,6 @@ def withdraw_bid(
         )
     words(command.reason, "reason")
     bid.withdrawn = True
-
-
-def close_bids(
-    record: pb.Breakthrough, command: pb.CloseBidsBreakthroughRequest, case: Case
-) -> None:
-    closes = to_date(record.bids_close_date)
-    if closes and case.today <= closes and not command.reason.strip():
-        raise Refused(
-            f"bids are taken until the end of {closes}, today is {case.today}; "
-            "wait, or give a reason for closing early",
-            f"申报期至 {closes} 当日结束，今天是 {case.today}；请等待，或说明提前截止的理由",
-            reason="WINDOW_STILL_OPEN",
-        )
-    if any(bid.seal for bid in _live(record)):
-        set_last_day(record, case)
 
 
 def reveal_bid(
@@ -152,7 +117,7 @@ def select_bidder(
 ) -> None:
     bid = _live_bid(record, command.bid)
     demand_open(bid)
-    demand_all_had_their_days(record, _live(record), case)
+    demand_all_had_their_days(record, case)
     _selectable(bid, command, case)
     _best_or_explained(record, bid, command)
     bid.selected = True
@@ -187,7 +152,7 @@ def _selectable(bid: pb.Bid, command: pb.SelectBidderBreakthroughRequest, case: 
 def _best_or_explained(
     record: pb.Breakthrough, bid: pb.Bid, command: pb.SelectBidderBreakthroughRequest
 ) -> None:
-    best = max(_live(record), key=lambda each: each.score)
+    best = max(live(record), key=lambda each: each.score)
     if best.score > bid.score and not command.reason.strip():
         raise Invalid(
             f"{best.id} has a higher score than {bid.id}; "
@@ -200,8 +165,10 @@ def _best_or_explained(
 
 def relist(record: pb.Breakthrough, command: pb.RelistBreakthroughRequest, case: Case) -> None:
     words(command.reason, "reason")
+    demand_all_had_their_days(record, case)
     record.assignment = Assignment.ASSIGNMENT_UNSPECIFIED
-    record.ClearField("bids_reveal_date")
+    for said in ("bids_reveal_date", "bids_reveal_provisional", "bids_closed_date"):
+        record.ClearField(said)
     # Another bidding is another publication: the departments are asked again.
     record.publication.CopyFrom(pb.Publication(round=record.publication.round))
 
@@ -233,11 +200,6 @@ def _give(
     record.assignment_document_number = document
 
 
-def _live(record: pb.Breakthrough) -> list[pb.Bid]:
-    """The bids of the round that is or was last open, less those that were withdrawn."""
-    return [b for b in record.bids if b.round == record.bidding_round and not b.withdrawn]
-
-
 def _live_bid(record: pb.Breakthrough, key: str) -> pb.Bid:
-    bid: pb.Bid = found(_live(record), key, ("bid in this round", "本轮揭榜申报"), "bid")
+    bid: pb.Bid = found(live(record), key, ("bid in this round", "本轮揭榜申报"), "bid")
     return bid

@@ -7,7 +7,6 @@ from kernel.lifecycle import Lifecycle, Move, Of, Rule, update
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies import readiness
 from services.technologies.bids import (
-    close_bids,
     commission,
     enlist,
     publish_for_bids,
@@ -21,6 +20,7 @@ from services.technologies.bids import (
 from services.technologies.milestones import add_milestone, plan_milestones, reach_milestone
 from services.technologies.publication import PUBLISHERS, circulate, conclude_circulation
 from services.technologies.rules import all_at_once, in_order, words
+from services.technologies.window import close_bids, deadlines, lapse_bids, outdated, reschedule
 from services.technologies.work import (
     accept,
     assess,
@@ -177,6 +177,8 @@ LIFECYCLE = Lifecycle(
     check=check,
     create_by=PROPOSER,
     public=frozenset({*UNDER_WAY, *CONCLUDED, COMPLETED, TERMINATED}),
+    deadlines=deadlines,
+    outdated=outdated,
     moves=(
         _stay(DRAFT, update, PROPOSER),
         _stay(RETURNED, update, PROPOSER),
@@ -191,6 +193,8 @@ LIFECYCLE = Lifecycle(
         _stay(BIDDING, withdraw_bid, (Role.APPLICANT,), Of.ANY),
         Move(BIDDING, close_bids, BIDS_CLOSED, (Role.CASE_OFFICER, Role.SYSTEM)),
         _stay(BIDS_CLOSED, reveal_bid, (Role.APPLICANT,), Of.ANY),
+        _stay(BIDS_CLOSED, lapse_bids, (Role.SYSTEM,)),
+        _stay(BIDS_CLOSED, reschedule, (Role.SYSTEM,)),
         _stay(BIDS_CLOSED, score_bid, EXPERT),
         Move(BIDS_CLOSED, select_bidder, UNDERTAKEN, APPROVER, four_eyes=True),
         Move(BIDS_CLOSED, relist, LISTED, OFFICER),

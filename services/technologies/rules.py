@@ -166,3 +166,8 @@ def demand_consortium(units: Sequence[pb.Unit], case: Case, field: str) -> None:
 def number(case: Case, rule: str, otherwise: int) -> int:
     """Return a rule's number as of the day, the usual one where the pack has no such rule."""
     return case.pack.rule(rule, case.effective) if rule in case.pack.rules else otherwise
+
+
+def live(record: pb.Breakthrough) -> list[pb.Bid]:
+    """Return the bids of the round that is or was last open, less those that were withdrawn."""
+    return [b for b in record.bids if b.round == record.bidding_round and not b.withdrawn]

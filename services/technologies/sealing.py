@@ -5,14 +5,14 @@ in the audit log: that a bid came, when, and that it is the one which was reveal
 """
 
 from kernel.case import Case
-from kernel.dates import from_date, iso, to_date
+from kernel.dates import from_date, to_date
 from kernel.errors import Denied, Invalid, Refused
 from luoshu.client.seals import seal_of
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies.rules import demand_consortium, distinct, number, words
 
-SEALED, REVEAL_DAYS = "sealed-bids", "bid-reveal-working-days"
-"""Rules of the pack: 1 where bids are sealed; how many working days after the closing they can be revealed."""
+SEALED = "sealed-bids"
+"""Id of the pack's rule: 1 where bids are sealed."""
 
 
 def demand_seal(command: pb.SubmitBidBreakthroughRequest, case: Case) -> None:
@@ -35,23 +35,28 @@ def demand_seal(command: pb.SubmitBidBreakthroughRequest, case: Case) -> None:
         )
 
 
-def demand_own_seal(record: pb.Breakthrough, seal: str, case: Case) -> None:
-    """Raises Refused for the seal of another's bid: whoever copied it would reveal the other's content as its own."""
-    others = [b.id for b in record.bids if b.seal == seal and b.bidder != case.caller.department]
-    if seal and others:
+def demand_new_seal(record: pb.Breakthrough, seal: str, case: Case) -> None:
+    """Raises Refused for a seal that is known already: another's, which would not open, or one's own of an earlier round.
+
+    A copy from another technology cannot be told before the opening, and does not open: a seal is bound to its technology.
+    """
+    known = [bid for bid in record.bids if seal and bid.seal == seal]
+    if others := [bid.id for bid in known if bid.bidder != case.caller.department]:
         raise Refused(
             f"{others[0]} of another unit has that seal; seal your own content (luoshu bid seal)",
             f"该封印与其他单位的 {others[0]} 相同；请密封本单位的内容（luoshu bid seal）",
             field="seal",
             reason="SEAL_OF_ANOTHER",
         )
-
-
-def set_last_day(record: pb.Breakthrough, case: Case) -> None:
-    """Say until when the sealed bids can be revealed: working days after the closing, by the pack."""
-    days = number(case, REVEAL_DAYS, 1)
-    last = case.pack.add_working_days(case.today, days).date
-    record.bids_reveal_date.CopyFrom(from_date(last))
+    if earlier := [bid.id for bid in known if bid.round != record.bidding_round]:
+        raise Refused(
+            f"{earlier[0]} of an earlier round has that seal, and may be open to everybody; "
+            "seal anew, with another salt (move the .opening file away, then luoshu bid seal)",
+            f"该封印与前一轮的 {earlier[0]} 相同，其内容可能已公开；请用新的盐值重新密封"
+            "（先移走 .opening 文件，再执行 luoshu bid seal）",
+            field="seal",
+            reason="SEAL_USED",
+        )
 
 
 def reveal(
@@ -66,10 +71,13 @@ def reveal(
         )
     _demand_sealed(record, bid, case)
     content = command.content
-    if seal_of(content, command.salt) != bid.seal:
+    if seal_of(_sealed(record, bid, command)) != bid.seal:
         raise Invalid(
-            f"content and salt do not give the seal of {bid.id}; give exactly what was sealed",
-            f"内容与盐值不能还原 {bid.id} 的封印；请提供密封时的原内容",
+            f"content and salt of {bid.bidder} for {record.name} do not give the seal of {bid.id}; "
+            "give exactly what was sealed; a seal that was made for another technology or by another unit "
+            "does not open",
+            f"{bid.bidder} 对 {record.name} 的内容与盐值不能还原 {bid.id} 的封印；请提供密封时的原内容；"
+            "为其他榜单或由其他单位制作的封印不能开标",
             field="content",
             reason="SEAL_DIFFERS",
         )
@@ -83,44 +91,47 @@ def reveal(
         bid.leader.CopyFrom(command.leader)
 
 
+def _sealed(
+    record: pb.Breakthrough, bid: pb.Bid, command: pb.RevealBidBreakthroughRequest
+) -> pb.SealedBid:
+    """Return what the seal has to be made of: the technology and the bidder are the register's own word."""
+    return pb.SealedBid(
+        breakthrough=record.name, bidder=bid.bidder, salt=command.salt, content=command.content
+    )
+
+
 def _demand_sealed(record: pb.Breakthrough, bid: pb.Bid, case: Case) -> None:
-    if not is_closed(bid):
+    if not is_sealed(bid):
         raise Refused(
             f"{bid.id} is open already; there is nothing to reveal",
             f"{bid.id} 内容已公开，无须开标",
             reason="NOT_SEALED",
         )
     last = to_date(record.bids_reveal_date)
-    if last and case.today > last:
+    if last and (case.today > last or bid.HasField("lapse_date")):
         raise Refused(
-            f"bids could be revealed until the end of {last}; {bid.id} stays sealed",
-            f"开标期至 {last} 当日结束；{bid.id} 不再开标",
+            f"bids could be revealed until the end of {last}; {bid.id} stays sealed and counts no more",
+            f"开标期至 {last} 当日结束；{bid.id} 不再开标，已失效",
             reason="REVEAL_OVER",
         )
 
 
-def is_closed(bid: pb.Bid) -> bool:
+def is_sealed(bid: pb.Bid) -> bool:
     """Tell whether nobody but its bidder knows the content."""
     return bool(bid.seal) and not bid.HasField("reveal_date")
 
 
 def demand_open(bid: pb.Bid) -> None:
     """Raises Refused for a bid that is still sealed: nobody can judge it."""
-    if is_closed(bid):
+    if bid.HasField("lapse_date"):
+        raise Refused(
+            f"{bid.id} was not revealed in time and has lapsed; judge another bid, or relist",
+            f"{bid.id} 逾期未开标，已失效；请评其他申报，或重新列榜（relist）",
+            reason="BID_LAPSED",
+        )
+    if is_sealed(bid):
         raise Refused(
             f"{bid.id} is sealed; its bidder has to reveal it first (reveal_bid)",
             f"{bid.id} 尚未开标；须由申报单位先行开标（reveal_bid）",
             reason="BID_SEALED",
-        )
-
-
-def demand_all_had_their_days(record: pb.Breakthrough, live: list[pb.Bid], case: Case) -> None:
-    """Raises Refused while another bidder may still reveal: nobody is chosen before all could speak."""
-    closed = [bid.id for bid in live if is_closed(bid)]
-    last = to_date(record.bids_reveal_date)
-    if closed and last and case.today <= last:
-        raise Refused(
-            f"{', '.join(closed)} can still be revealed, until the end of {iso(record.bids_reveal_date)}",
-            f"{'、'.join(closed)} 仍可开标，至 {iso(record.bids_reveal_date)} 当日止；请待其后选定",
-            reason="BIDS_STILL_SEALED",
         )

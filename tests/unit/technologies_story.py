@@ -46,9 +46,9 @@ def sealing() -> Pack:
 
 @functools.cache
 def henan() -> Pack:
-    """The same where bids are open."""
-    pack = sealing()
-    rules = Register(Rule.NOUN, [rule for rule in pack.rules if rule.id != "sealed-bids"])
+    """The same where bids are open, and a bidding may be as short as it likes."""
+    pack, left_out = sealing(), {"sealed-bids", "bidding-days"}
+    rules = Register(Rule.NOUN, [rule for rule in pack.rules if rule.id not in left_out])
     return dataclasses.replace(pack, rules=rules)
 
 

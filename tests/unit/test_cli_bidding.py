@@ -16,6 +16,7 @@ from app.cli.session import Session
 from luoshu.client.seals import seal_of
 from luoshu.technologies.v1 import technologies_pb2 as pb
 
+UNIT = "91110000710926094P"
 SAID = {"units": [{"name": "甲"}, {"name": "乙"}, {"name": "丙"}], "plan": "三步"}
 
 
@@ -41,7 +42,7 @@ class Register:
 
 class Connected(Session):
     def __init__(self, register: Register) -> None:
-        super().__init__(output="json")
+        super().__init__(output="json", caller=f"{UNIT}:yanfa")
         self.clients = [SimpleNamespace(technologies=register, close=lambda: None)]  # type: ignore[list-item]
 
 
@@ -65,7 +66,21 @@ def test_a_seal_is_kept_for_the_bidder_alone_and_reveals_itself(content: Path) -
     sealed, revealed = register.asked
     assert not sealed.units
     assert revealed.bid == "b1"
-    assert seal_of(revealed.content, revealed.salt) == sealed.seal
+    mine = {"breakthrough": "breakthroughs/bearing", "bidder": UNIT}
+    assert sealed.seal == seal_of(
+        pb.SealedBid(**mine, salt=revealed.salt, content=revealed.content)  # type: ignore[arg-type]
+    )
+
+
+def test_an_opening_made_for_another_technology_or_unit_is_told_before_anything_is_sent(
+    content: Path,
+) -> None:
+    register, kept = Register(), content.with_name("bid.json.opening")
+    run(register, "seal", "breakthroughs/bearing", str(content))
+    for verb, file in (("seal", content), ("reveal", kept)):
+        with pytest.raises(Failure, match="opens a bid for breakthroughs/bearing"):
+            run(register, verb, "breakthroughs/boiler", str(file))
+    assert len(register.asked) == 1
 
 
 def test_a_repeat_sends_the_same_seal_again(content: Path) -> None:

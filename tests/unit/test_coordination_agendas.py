@@ -121,6 +121,17 @@ def items(record: Any, today: datetime.date = TODAY, department: str = "DST") ->
     return list(items_of_agenda(agenda(record), department, today, henan()))
 
 
+def test_a_bidder_is_to_be_selected_once_no_sealed_bid_can_be_revealed_any_more() -> None:
+    bidding = technologies.Breakthrough(name="breakthroughs/b1", state=B.STATE_BIDS_CLOSED)
+    bidding.bids.add(id="b1", seal="aa", reveal_date=day())
+    waiting = bidding.bids.add(id="b2", seal="bb")
+    assert not owed(bidding)
+    waiting.lapse_date.CopyFrom(day())
+    (entry,) = owed(bidding)
+    assert entry.duty == D.DUTY_APPROVAL
+    assert entry.command.startswith("luoshu select-bidder breakthroughs/b1")
+
+
 def test_a_milestone_shows_when_its_day_is_near_and_says_how_late_it_is() -> None:
     (late,) = items(breakthrough())
     assert (late.duty, late.text, late.days_left) == (D.DUTY_MILESTONE, "样件", -1)

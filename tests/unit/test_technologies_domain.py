@@ -40,7 +40,9 @@ ALLOWED = {
         "circulate", "conclude_circulation", "publish_for_bids", "commission", "terminate",
     },
     "STATE_BIDDING": {"submit_bid", "withdraw_bid", "close_bids", "terminate"},
-    "STATE_BIDS_CLOSED": {"reveal_bid", "score_bid", "select_bidder", "relist", "terminate"},
+    "STATE_BIDS_CLOSED": {
+        "reveal_bid", "lapse_bids", "reschedule", "score_bid", "select_bidder", "relist", "terminate",
+    },
     "STATE_UNDERTAKEN": {"plan_milestones", "start", "change_plan", "terminate", *LINKS},
     "STATE_IN_PROGRESS": {
         "add_milestone", "reach_milestone", "assess", "change_plan", "submit_for_acceptance",

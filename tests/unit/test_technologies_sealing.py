@@ -1,23 +1,27 @@
 """Bids are sealed while the bidding is open: nothing of their content is anywhere but with their bidder."""
 
 import datetime
+import hashlib
 from typing import Any
 
 import protovalidate
 import pytest
 
 from kernel.case import Role
+from kernel.dates import from_date
 from kernel.errors import Denied, Invalid, Refused
 from luoshu.client.seals import new_salt, seal_of
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from tests.unit.technologies_story import (
     BOILER,
     OTHER,
+    PUBLISHERS,
     TODAY,
     UNITS,
     State,
     a_case,
     act,
+    agreed,
     published,
     refused,
     sealing,
@@ -25,10 +29,19 @@ from tests.unit.technologies_story import (
 
 CONTENT = pb.BidContent(units=UNITS, plan="材料、工艺、台架三步", requested_fen=400_000_00)
 SALT = bytes(range(32)).hex()
-SEAL = seal_of(CONTENT, SALT)
+NAME = "breakthroughs/smart-boiler"
 CLOSED = TODAY + datetime.timedelta(days=1)
 LAST = datetime.date(2026, 3, 16)
 """Three working days after the closing, a Wednesday."""
+
+
+def sealed(**other: Any) -> str:
+    """The seal of the boiler works' bid, unless another is said."""
+    said = {"breakthrough": NAME, "bidder": BOILER, "salt": SALT, "content": CONTENT, **other}
+    return seal_of(pb.SealedBid(**said))
+
+
+SEAL = sealed()
 
 
 def case(*roles: Role, department: str = BOILER, today: datetime.date = TODAY, **more: Any) -> Any:
@@ -39,7 +52,7 @@ def case(*roles: Role, department: str = BOILER, today: datetime.date = TODAY, *
 def handed_in() -> pb.Breakthrough:
     record = act(published(), "submit_bid", case(), seal=SEAL)
     other = case(department=OTHER)
-    return act(record, "submit_bid", other, seal=seal_of(CONTENT, new_salt()))
+    return act(record, "submit_bid", other, seal=sealed(bidder=OTHER, salt=new_salt()))
 
 
 def closed() -> pb.Breakthrough:
@@ -73,27 +86,60 @@ def test_a_seal_of_another_unit_is_not_taken_over() -> None:
     assert act(withdrawn, "submit_bid", case(), seal=SEAL).bids[-1].seal == SEAL
 
 
-def test_a_seal_opens_to_one_content_for_a_salt_has_one_length() -> None:
-    """A salt that could be longer would take the first units of the content with it."""
-    first = pb.Unit(code="A1", name="甲")
-    long = pb.BidContent(units=[first, *UNITS], plan="三步", requested_fen=1)
-    short = pb.BidContent(units=UNITS, plan="三步", requested_fen=1)
-    said = long.SerializeToString(deterministic=True)
-    cut = len(said) - len(short.SerializeToString(deterministic=True))
-    longer = SALT + said[:cut].hex()
-    assert seal_of(short, longer) == seal_of(long, SALT)
-    taken = [
-        salt
-        for salt in (SALT, longer, SALT[:32])
-        if not [
-            violation
-            for violation in protovalidate.collect_violations(
-                pb.RevealBidBreakthroughRequest(name="breakthroughs/b1", bid="b1", salt=salt)
-            )
-            if violation.proto.field.elements[0].field_name == "salt"
-        ]
-    ]
-    assert taken == [SALT]
+def test_a_seal_of_ones_own_from_an_earlier_round_is_not_taken_again() -> None:
+    """Its content may be open to everybody."""
+    after = LAST + datetime.timedelta(days=1)
+    officer = case(Role.CASE_OFFICER, department="DST", today=after)
+    record = act(revealed(), "relist", officer, reason="无合适揭榜方")
+    agreed_again = agreed(record)
+    closes = from_date(after + datetime.timedelta(days=20))
+    told = {"publishing_departments": PUBLISHERS, "bids_close_date": closes}
+    again = act(agreed_again, "publish_for_bids", officer, **told)
+    refused(Refused, "SEAL_USED", again, "submit_bid", case(today=after), seal=SEAL)
+
+
+@pytest.mark.parametrize(
+    "made_for", [{"breakthrough": "breakthroughs/other"}, {"bidder": OTHER}, {"bidder": ""}]
+)
+def test_a_seal_that_was_made_for_another_technology_or_unit_does_not_open(made_for: Any) -> None:
+    """Whoever copies a seal out of another bidding cannot reveal the content that the other reveals there."""
+    record = act(published(), "submit_bid", case(), seal=sealed(**made_for))
+    officer = case(Role.CASE_OFFICER, department="DST", today=CLOSED)
+    record = act(record, "close_bids", officer)
+    told = {"bid": "b1", "content": CONTENT, "salt": SALT}
+    refused(Invalid, "SEAL_DIFFERS", record, "reveal_bid", case(today=CLOSED), **told)
+
+
+def test_a_replayed_seal_does_not_open_for_whoever_replays_it() -> None:
+    """Also where the register had not seen the first one: it was sent, and did not arrive."""
+    thief = case(department=OTHER)
+    record = act(published(), "submit_bid", thief, seal=SEAL)
+    record = act(record, "close_bids", case(Role.CASE_OFFICER, department="DST", today=CLOSED))
+    told = {"bid": "b1", "content": CONTENT, "salt": SALT}
+    thief = case(department=OTHER, today=CLOSED)
+    refused(Invalid, "SEAL_DIFFERS", record, "reveal_bid", thief, **told)
+
+
+def test_a_seal_can_be_made_without_our_code() -> None:
+    """As the contract says it: SHA-256 over the message's bytes, field after field."""
+    said = b"".join(
+        bytes([number << 3 | 2]) + _length(len(body)) + body
+        for number, body in enumerate(
+            (NAME.encode(), BOILER.encode(), SALT.encode(), CONTENT.SerializeToString()), 1
+        )
+    )
+    assert hashlib.sha256(said).hexdigest() == SEAL
+
+
+def _length(size: int) -> bytes:
+    return bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
+
+
+@pytest.mark.parametrize("salt", [SALT[:32], SALT + "00", SALT.upper()])
+def test_a_salt_has_one_length_and_one_spelling(salt: str) -> None:
+    request = pb.RevealBidBreakthroughRequest(name=NAME, bid="b1", content=CONTENT, salt=salt)
+    (violation,) = protovalidate.collect_violations(request)
+    assert violation.proto.field.elements[0].field_name == "salt"
 
 
 @pytest.mark.parametrize("told", [{"units": UNITS}, {"plan": "三步"}, {"requested_fen": 1}])
@@ -110,7 +156,7 @@ def test_what_is_revealed_is_what_was_sealed() -> None:
     bid = revealed().bids[0]
     assert (list(bid.units), bid.plan, bid.requested_fen) == (UNITS, CONTENT.plan, 400_000_00)
     again = pb.BidContent(units=bid.units, plan=bid.plan, requested_fen=bid.requested_fen)
-    assert seal_of(again, bid.salt) == bid.seal
+    assert sealed(salt=bid.salt, content=again, bidder=bid.bidder) == bid.seal
 
 
 @pytest.mark.parametrize(
@@ -134,7 +180,7 @@ def test_only_its_bidder_reveals_a_bid() -> None:
 
 def test_a_consortium_below_three_comes_to_light_when_it_is_revealed() -> None:
     small = pb.BidContent(units=UNITS[:2], plan="力量不足")
-    record = act(published(), "submit_bid", case(), seal=seal_of(small, SALT))
+    record = act(published(), "submit_bid", case(), seal=sealed(content=small))
     officer = case(Role.CASE_OFFICER, department="DST", today=CLOSED)
     record = act(record, "close_bids", officer)
     told = {"bid": "b1", "content": small, "salt": SALT}

@@ -21,7 +21,7 @@ from app.demo.people import (
 from app.demo.stage import Stage
 from kernel.dates import ONE_DAY
 from luoshu.client.seals import seal_of
-from luoshu.technologies.v1.technologies_pb2 import BidContent, Unit
+from luoshu.technologies.v1.technologies_pb2 import BidContent, SealedBid, Unit
 
 BEARING = "breakthroughs/demo-main-bearing"
 OWN_BEARING = BidContent(
@@ -36,6 +36,13 @@ LICENSED_BEARING = BidContent(
 )
 SALTS = (bytes(range(32)).hex(), bytes(range(32, 64)).hex())
 """Of a sample: a bidder's own come from `new_salt`."""
+SEALS = [
+    seal_of(SealedBid(breakthrough=BEARING, bidder=bidder, salt=salt, content=content))
+    for bidder, salt, content in (
+        (BEARINGS, SALTS[0], OWN_BEARING),
+        (MACHINES, SALTS[1], LICENSED_BEARING),
+    )
+]
 PUBLISHERS = ["DST", "DRC", "DIIT", "FINANCE"]
 
 
@@ -63,7 +70,7 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
         DST_APPROVER, BEARING, "enlist", "列入榜单 · listed", list_document_number="示例〔公文〕3号"
     )
     yield from _consented(stage)
-    closes = stage.working_days(9)
+    closes = stage.working_day_after(stage.today + ONE_DAY * (stage.pack.rule("bidding-days") - 1))
     stage.act(
         DST_OFFICER, BEARING, "publish_for_bids", "四部门联合发榜 · open for bids",
         publishing_departments=PUBLISHERS, bids_close_date=closes,
@@ -71,15 +78,18 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
     yield stage.working_days(4)
     stage.act(
         BEARINGS_OFFICE, BEARING, "submit_bid", "联合体密封揭榜 · a consortium bids, sealed",
-        seal=seal_of(OWN_BEARING, SALTS[0]),
+        seal=SEALS[0],
     )  # fmt: skip
     yield closes
     stage.act(
         MACHINES_OFFICE, BEARING, "submit_bid", "另一联合体揭榜 · another one bids",
-        seal=seal_of(LICENSED_BEARING, SALTS[1]),
+        seal=SEALS[1],
     )  # fmt: skip
     yield stage.working_day_after(closes)
-    stage.act(DST_OFFICER, BEARING, "close_bids", "截止 · bids closed")
+    stage.until(lambda: stage.get(DST_OFFICER, BEARING).bids_closed_date.year)
+    stage.happened(
+        "洛书 system", "到期自动截止 · closed by itself", stage.get(DST_OFFICER, BEARING)
+    )
     for office, bid, content, salt in (
         (BEARINGS_OFFICE, "b1", OWN_BEARING, SALTS[0]),
         (MACHINES_OFFICE, "b2", LICENSED_BEARING, SALTS[1]),

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from luoshu.technologies.v1.technologies_pb2 import BidContent
+from luoshu.technologies.v1.technologies_pb2 import SealedBid
 
 SALT = 32  # bytes: nobody finds a content by trying
 
@@ -13,8 +13,9 @@ def new_salt() -> str:
     return secrets.token_hex(SALT)
 
 
-def seal_of(content: BidContent, salt: str) -> str:
-    """Return the seal: SHA-256 over the salt's bytes, then over the content's, as 64 hexadecimal digits."""
-    return hashlib.sha256(
-        bytes.fromhex(salt) + content.SerializeToString(deterministic=True)
-    ).hexdigest()
+def seal_of(sealed: SealedBid) -> str:
+    """Return the seal: SHA-256 over the message's bytes, as 64 hexadecimal digits.
+
+    Technology, bidder, salt and content each stand in it with their length: no two bids have one seal.
+    """
+    return hashlib.sha256(sealed.SerializeToString(deterministic=True)).hexdigest()

@@ -75,6 +75,10 @@ def _resolved(objection: Any) -> bool:
 
 
 def _breakthrough(record: technologies.Breakthrough, pack: Pack) -> Iterator[pb.AgendaEntry]:
+    if record.state == B.STATE_BIDS_CLOSED and not any(map(_to_be_revealed, record.bids)):
+        yield _entry(
+            record, Duty.DUTY_APPROVAL, "select-bidder", "--bid … --document-number …", "评榜"
+        )
     if record.state != B.STATE_IN_PROGRESS:
         return
     for milestone in record.milestones:
@@ -85,6 +89,11 @@ def _breakthrough(record: technologies.Breakthrough, pack: Pack) -> Iterator[pb.
             )
             entry.due_date.CopyFrom(milestone.due_date)
             yield entry
+
+
+def _to_be_revealed(bid: technologies.Bid) -> bool:
+    opened = bid.HasField("reveal_date") or bid.HasField("lapse_date")
+    return bool(bid.seal) and not bid.withdrawn and not opened
 
 
 def _programme(record: funding.Programme, pack: Pack) -> Iterator[pb.AgendaEntry]:

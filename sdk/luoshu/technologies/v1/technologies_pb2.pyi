@@ -138,6 +138,7 @@ class Bid(_message.Message):
     SEAL_FIELD_NUMBER: _builtins.int
     REVEAL_DATE_FIELD_NUMBER: _builtins.int
     SALT_FIELD_NUMBER: _builtins.int
+    LAPSE_DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`b1`, `b2`, … within the breakthrough, over all rounds."""
     round: _builtins.int
@@ -159,7 +160,7 @@ class Bid(_message.Message):
     author: _builtins.str
     """Account that handed it in; whoever selects it must be another one."""
     seal: _builtins.str
-    """SHA-256 over salt and content, 64 hexadecimal digits: until it is revealed nobody but its bidder knows the content. Empty: an open bid."""
+    """SHA-256 over a `SealedBid`, 64 hexadecimal digits: until it is revealed nobody but its bidder knows the content. Empty: an open bid."""
     salt: _builtins.str
     """The salt, once it is revealed, in hexadecimal: with it anybody checks the seal over the content."""
     @_builtins.property
@@ -177,6 +178,10 @@ class Bid(_message.Message):
     @_builtins.property
     def reveal_date(self) -> _date_pb2.Date:
         """Day on which it was revealed; empty: not yet, or an open bid."""
+
+    @_builtins.property
+    def lapse_date(self) -> _date_pb2.Date:
+        """Day from which it counts no more, for it was not revealed in time; its content stays unknown. Empty: it has not lapsed."""
 
     def __init__(
         self,
@@ -197,10 +202,11 @@ class Bid(_message.Message):
         seal: _builtins.str = ...,
         reveal_date: _date_pb2.Date | None = ...,
         salt: _builtins.str = ...,
+        lapse_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "leader", b"leader", "reveal_date", b"reveal_date", "score", b"score", "submit_date", b"submit_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "lapse_date", b"lapse_date", "leader", b"leader", "reveal_date", b"reveal_date", "score", b"score", "submit_date", b"submit_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "author", b"author", "bidder", b"bidder", "id", b"id", "leader", b"leader", "opinion", b"opinion", "plan", b"plan", "requested_fen", b"requested_fen", "reveal_date", b"reveal_date", "round", b"round", "salt", b"salt", "score", b"score", "seal", b"seal", "selected", b"selected", "submit_date", b"submit_date", "units", b"units", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "author", b"author", "bidder", b"bidder", "id", b"id", "lapse_date", b"lapse_date", "leader", b"leader", "opinion", b"opinion", "plan", b"plan", "requested_fen", b"requested_fen", "reveal_date", b"reveal_date", "round", b"round", "salt", b"salt", "score", b"score", "seal", b"seal", "selected", b"selected", "submit_date", b"submit_date", "units", b"units", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
@@ -209,8 +215,46 @@ class Bid(_message.Message):
 Global___Bid: _TypeAlias = Bid  # noqa: Y015
 
 @_typing.final
+class SealedBid(_message.Message):
+    """SealedBid is what a seal is made of: SHA-256 over this message's bytes, its fields in the order of their numbers. Whose bid it is, and for
+    what, is part of it: a seal that was copied opens to nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BREAKTHROUGH_FIELD_NUMBER: _builtins.int
+    BIDDER_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    breakthrough: _builtins.str
+    """Resource name of the technology: `breakthroughs/…`."""
+    bidder: _builtins.str
+    """Unit of the account that hands it in, by its unified social credit code: `bidder` of the bid."""
+    salt: _builtins.str
+    """32 bytes that nobody can guess, in hexadecimal."""
+    @_builtins.property
+    def content(self) -> Global___BidContent:
+        """What is bid."""
+
+    def __init__(
+        self,
+        *,
+        breakthrough: _builtins.str = ...,
+        bidder: _builtins.str = ...,
+        salt: _builtins.str = ...,
+        content: Global___BidContent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder", b"bidder", "breakthrough", b"breakthrough", "content", b"content", "salt", b"salt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedBid: _TypeAlias = SealedBid  # noqa: Y015
+
+@_typing.final
 class BidContent(_message.Message):
-    """BidContent is what a seal is made of: SHA-256 over the salt, then over this message's bytes, its fields in the order of their numbers."""
+    """BidContent is what a bidder offers under its seal."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -653,6 +697,8 @@ class Breakthrough(_message.Message):
     BENEFITS_FIELD_NUMBER: _builtins.int
     PUBLICATION_FIELD_NUMBER: _builtins.int
     BIDS_REVEAL_DATE_FIELD_NUMBER: _builtins.int
+    BIDS_REVEAL_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    BIDS_CLOSED_DATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `breakthroughs/…`; never changes, never used again."""
     revision: _builtins.int
@@ -711,6 +757,8 @@ class Breakthrough(_message.Message):
     """Why it was declined, terminated, or completed below its target."""
     benefits: _builtins.str
     """What it brings: expected at first, then what came of it; at most 8 192 bytes of UTF-8."""
+    bids_reveal_provisional: _builtins.bool
+    """That day was counted through a year whose holidays are not announced yet: it is counted anew when they are."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered (UTC)."""
@@ -811,6 +859,10 @@ class Breakthrough(_message.Message):
     def bids_reveal_date(self) -> _date_pb2.Date:
         """Last day on which the sealed bids of the round can be revealed; ends with the local day."""
 
+    @_builtins.property
+    def bids_closed_date(self) -> _date_pb2.Date:
+        """Day on which the round's bidding ended."""
+
     def __init__(
         self,
         *,
@@ -868,10 +920,12 @@ class Breakthrough(_message.Message):
         benefits: _builtins.str = ...,
         publication: Global___Publication | None = ...,
         bids_reveal_date: _date_pb2.Date | None = ...,
+        bids_reveal_provisional: _builtins.bool = ...,
+        bids_closed_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "bids_close_date", b"bids_close_date", "bids_open_date", b"bids_open_date", "bids_reveal_date", b"bids_reveal_date", "completion_date", b"completion_date", "create_time", b"create_time", "effective_date", b"effective_date", "leader", b"leader", "origin", b"origin", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "publication", b"publication", "target_reached_date", b"target_reached_date", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "bids_close_date", b"bids_close_date", "bids_closed_date", b"bids_closed_date", "bids_open_date", b"bids_open_date", "bids_reveal_date", b"bids_reveal_date", "completion_date", b"completion_date", "create_time", b"create_time", "effective_date", b"effective_date", "leader", b"leader", "origin", b"origin", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "publication", b"publication", "target_reached_date", b"target_reached_date", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstract", b"abstract", "acceptance_document_number", b"acceptance_document_number", "actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "allowed_actions", b"allowed_actions", "assessed_level", b"assessed_level", "assessments", b"assessments", "assignment", b"assignment", "assignment_document_number", b"assignment_document_number", "author", b"author", "baseline_level", b"baseline_level", "benefits", b"benefits", "bidding_round", b"bidding_round", "bids", b"bids", "bids_close_date", b"bids_close_date", "bids_open_date", b"bids_open_date", "bids_reveal_date", b"bids_reveal_date", "budget_fen", b"budget_fen", "completed", b"completed", "completion_date", b"completion_date", "concerned_departments", b"concerned_departments", "consortium", b"consortium", "create_time", b"create_time", "direction", b"direction", "effective_date", b"effective_date", "end_reason", b"end_reason", "english_title", b"english_title", "etag", b"etag", "final_report", b"final_report", "lead_department", b"lead_department", "leader", b"leader", "list_document_number", b"list_document_number", "milestones", b"milestones", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "plan_changes", b"plan_changes", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "platforms", b"platforms", "publication", b"publication", "publishing_departments", b"publishing_departments", "readiness_scale", b"readiness_scale", "return_reason", b"return_reason", "revision", b"revision", "sei_code", b"sei_code", "state", b"state", "target_level", b"target_level", "target_reached", b"target_reached", "target_reached_date", b"target_reached_date", "title", b"title", "track", b"track", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstract", b"abstract", "acceptance_document_number", b"acceptance_document_number", "actual_end_date", b"actual_end_date", "actual_start_date", b"actual_start_date", "allowed_actions", b"allowed_actions", "assessed_level", b"assessed_level", "assessments", b"assessments", "assignment", b"assignment", "assignment_document_number", b"assignment_document_number", "author", b"author", "baseline_level", b"baseline_level", "benefits", b"benefits", "bidding_round", b"bidding_round", "bids", b"bids", "bids_close_date", b"bids_close_date", "bids_closed_date", b"bids_closed_date", "bids_open_date", b"bids_open_date", "bids_reveal_date", b"bids_reveal_date", "bids_reveal_provisional", b"bids_reveal_provisional", "budget_fen", b"budget_fen", "completed", b"completed", "completion_date", b"completion_date", "concerned_departments", b"concerned_departments", "consortium", b"consortium", "create_time", b"create_time", "direction", b"direction", "effective_date", b"effective_date", "end_reason", b"end_reason", "english_title", b"english_title", "etag", b"etag", "final_report", b"final_report", "lead_department", b"lead_department", "leader", b"leader", "list_document_number", b"list_document_number", "milestones", b"milestones", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "plan_changes", b"plan_changes", "planned_end_date", b"planned_end_date", "planned_start_date", b"planned_start_date", "platforms", b"platforms", "publication", b"publication", "publishing_departments", b"publishing_departments", "readiness_scale", b"readiness_scale", "return_reason", b"return_reason", "revision", b"revision", "sei_code", b"sei_code", "state", b"state", "target_level", b"target_level", "target_reached", b"target_reached", "target_reached_date", b"target_reached_date", "title", b"title", "track", b"track", "undertaking_unit", b"undertaking_unit", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1704,7 +1758,7 @@ class SubmitBidBreakthroughRequest(_message.Message):
     requested_fen: _builtins.int
     """Funds asked for, in fen. Of a sealed bid: 0."""
     seal: _builtins.str
-    """Seal of a bid whose content stays with its bidder until it is revealed: SHA-256 over a salt and a `BidContent`, 64 hexadecimal digits."""
+    """Seal of a bid whose content stays with its bidder until it is revealed: SHA-256 over a `SealedBid`, 64 hexadecimal digits."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -1765,7 +1819,7 @@ class RevealBidBreakthroughRequest(_message.Message):
     bid: _builtins.str
     """The bid: `b1`, `b2`, …"""
     salt: _builtins.str
-    """The salt that was sealed with it: 32 bytes that nobody can guess, in hexadecimal. A salt of another length could open the seal to another content."""
+    """The salt that was sealed with it: 32 bytes that nobody can guess, in hexadecimal."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -1859,6 +1913,7 @@ class CloseBidsBreakthroughRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `breakthroughs/…`."""
     etag: _builtins.str
@@ -1869,6 +1924,8 @@ class CloseBidsBreakthroughRequest(_message.Message):
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words; asked for when the last day is not over yet."""
+    key: _builtins.str
+    """Which deadline, where the system closes. Empty: a person closes."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -1882,14 +1939,103 @@ class CloseBidsBreakthroughRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         reason: _builtins.str = ...,
+        key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CloseBidsBreakthroughRequest: _TypeAlias = CloseBidsBreakthroughRequest  # noqa: Y015
+
+@_typing.final
+class LapseBidsBreakthroughRequest(_message.Message):
+    """LapseBidsBreakthroughRequest ends the opening of sealed bids."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `breakthroughs/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Which deadline."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LapseBidsBreakthroughRequest: _TypeAlias = LapseBidsBreakthroughRequest  # noqa: Y015
+
+@_typing.final
+class RescheduleBreakthroughRequest(_message.Message):
+    """RescheduleBreakthroughRequest counts anew until when sealed bids can be revealed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `breakthroughs/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    key: _builtins.str
+    """Version of the pack whose calendar it is."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "key", b"key", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleBreakthroughRequest: _TypeAlias = RescheduleBreakthroughRequest  # noqa: Y015
 
 @_typing.final
 class ScoreBidBreakthroughRequest(_message.Message):

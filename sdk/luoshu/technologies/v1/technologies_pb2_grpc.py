@@ -130,6 +130,16 @@ class TechnologyServiceStub:
                 request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RevealBidBreakthroughRequest.SerializeToString,
                 response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
                 _registered_method=True)
+        self.LapseBidsBreakthrough = channel.unary_unary(
+                '/luoshu.technologies.v1.TechnologyService/LapseBidsBreakthrough',
+                request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.LapseBidsBreakthroughRequest.SerializeToString,
+                response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+                _registered_method=True)
+        self.RescheduleBreakthrough = channel.unary_unary(
+                '/luoshu.technologies.v1.TechnologyService/RescheduleBreakthrough',
+                request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RescheduleBreakthroughRequest.SerializeToString,
+                response_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+                _registered_method=True)
         self.ScoreBidBreakthrough = channel.unary_unary(
                 '/luoshu.technologies.v1.TechnologyService/ScoreBidBreakthrough',
                 request_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.ScoreBidBreakthroughRequest.SerializeToString,
@@ -331,7 +341,7 @@ class TechnologyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseBidsBreakthrough(self, request, context):
-        """Ends the bidding once its last day is over. Role: case officer, system.
+        """Ends the bidding; once its last day is over it ends by itself. Role: case officer, system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -339,6 +349,20 @@ class TechnologyServiceServicer:
 
     def RevealBidBreakthrough(self, request, context):
         """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LapseBidsBreakthrough(self, request, context):
+        """Says that the sealed bids that were not revealed in time have lapsed. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RescheduleBreakthrough(self, request, context):
+        """Counts anew until when sealed bids can be revealed, when a calendar was announced or corrected. Role: system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -545,6 +569,16 @@ def add_TechnologyServiceServicer_to_server(servicer, server):
             'RevealBidBreakthrough': grpc.unary_unary_rpc_method_handler(
                     servicer.RevealBidBreakthrough,
                     request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RevealBidBreakthroughRequest.FromString,
+                    response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
+            ),
+            'LapseBidsBreakthrough': grpc.unary_unary_rpc_method_handler(
+                    servicer.LapseBidsBreakthrough,
+                    request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.LapseBidsBreakthroughRequest.FromString,
+                    response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
+            ),
+            'RescheduleBreakthrough': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescheduleBreakthrough,
+                    request_deserializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RescheduleBreakthroughRequest.FromString,
                     response_serializer=luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.SerializeToString,
             ),
             'ScoreBidBreakthrough': grpc.unary_unary_rpc_method_handler(
@@ -1136,6 +1170,60 @@ class TechnologyService:
             target,
             '/luoshu.technologies.v1.TechnologyService/RevealBidBreakthrough',
             luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RevealBidBreakthroughRequest.SerializeToString,
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LapseBidsBreakthrough(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.technologies.v1.TechnologyService/LapseBidsBreakthrough',
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.LapseBidsBreakthroughRequest.SerializeToString,
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RescheduleBreakthrough(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.technologies.v1.TechnologyService/RescheduleBreakthrough',
+            luoshu_dot_technologies_dot_v1_dot_technologies__pb2.RescheduleBreakthroughRequest.SerializeToString,
             luoshu_dot_technologies_dot_v1_dot_technologies__pb2.Breakthrough.FromString,
             options,
             channel_credentials,

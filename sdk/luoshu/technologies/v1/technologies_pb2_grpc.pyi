@@ -68,9 +68,13 @@ class TechnologyServiceStub:
     WithdrawBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.WithdrawBidBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Takes back a bid while the bidding is open. Role: applicant of the unit that bid."""
     CloseBidsBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.CloseBidsBreakthroughRequest, _technologies_pb2.Breakthrough]
-    """Ends the bidding once its last day is over. Role: case officer, system."""
+    """Ends the bidding; once its last day is over it ends by itself. Role: case officer, system."""
     RevealBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.RevealBidBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid."""
+    LapseBidsBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.LapseBidsBreakthroughRequest, _technologies_pb2.Breakthrough]
+    """Says that the sealed bids that were not revealed in time have lapsed. Role: system."""
+    RescheduleBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.RescheduleBreakthroughRequest, _technologies_pb2.Breakthrough]
+    """Counts anew until when sealed bids can be revealed, when a calendar was announced or corrected. Role: system."""
     ScoreBidBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.ScoreBidBreakthroughRequest, _technologies_pb2.Breakthrough]
     """Enters the experts' score of a bid. Role: expert reviewer, case officer."""
     SelectBidderBreakthrough: _grpc.UnaryUnaryMultiCallable[_technologies_pb2.SelectBidderBreakthroughRequest, _technologies_pb2.Breakthrough]
@@ -142,9 +146,13 @@ class TechnologyServiceAsyncStub(TechnologyServiceStub):
     WithdrawBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.WithdrawBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Takes back a bid while the bidding is open. Role: applicant of the unit that bid."""
     CloseBidsBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.CloseBidsBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
-    """Ends the bidding once its last day is over. Role: case officer, system."""
+    """Ends the bidding; once its last day is over it ends by itself. Role: case officer, system."""
     RevealBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.RevealBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid."""
+    LapseBidsBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.LapseBidsBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
+    """Says that the sealed bids that were not revealed in time have lapsed. Role: system."""
+    RescheduleBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.RescheduleBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
+    """Counts anew until when sealed bids can be revealed, when a calendar was announced or corrected. Role: system."""
     ScoreBidBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.ScoreBidBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
     """Enters the experts' score of a bid. Role: expert reviewer, case officer."""
     SelectBidderBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.SelectBidderBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
@@ -321,7 +329,7 @@ class TechnologyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _technologies_pb2.CloseBidsBreakthroughRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
-        """Ends the bidding once its last day is over. Role: case officer, system."""
+        """Ends the bidding; once its last day is over it ends by itself. Role: case officer, system."""
 
     @_abc_1.abstractmethod
     def RevealBidBreakthrough(
@@ -330,6 +338,22 @@ class TechnologyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
         """Opens a sealed bid once the bidding is closed (开标): the content that its seal was made of. Role: applicant of the unit that bid."""
+
+    @_abc_1.abstractmethod
+    def LapseBidsBreakthrough(
+        self,
+        request: _technologies_pb2.LapseBidsBreakthroughRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
+        """Says that the sealed bids that were not revealed in time have lapsed. Role: system."""
+
+    @_abc_1.abstractmethod
+    def RescheduleBreakthrough(
+        self,
+        request: _technologies_pb2.RescheduleBreakthroughRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_technologies_pb2.Breakthrough, _abc.Awaitable[_technologies_pb2.Breakthrough]]:
+        """Counts anew until when sealed bids can be revealed, when a calendar was announced or corrected. Role: system."""
 
     @_abc_1.abstractmethod
     def ScoreBidBreakthrough(
