@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
+import grpc
 import sqlalchemy as sa
 import structlog
 
@@ -37,7 +38,11 @@ TOGETHER = 25
 SHARD = 0
 """The only shard that a source has so far; cursors are keyed by it from the start."""
 PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds after a failure; doubles until something is applied
+SAID_AGAIN = (
+    60.0  # seconds between two log lines of the same trouble; it is tried again all the while
+)
 HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
+NOTHING_SAID = ("", 0.0)
 TRIES = 5  # of an event alone, before it is parked
 TRANSIENT = (Unsettled, Overloaded, OwnerSilent, Silent, Stopping, TooLate)
 
@@ -148,6 +153,7 @@ class Follower:
     _pause: float = PAUSE
     _suspect: int = 0  # up to here one entry at a time is applied: one of them failed
     _tries: tuple[int, int] = (0, 0)  # position, how often it failed alone
+    _said: tuple[str, float] = NOTHING_SAID  # the last trouble that was logged, and when
 
     async def run(self) -> None:
         while True:
@@ -160,7 +166,7 @@ class Follower:
             await self._follow()
             self._pause = PAUSE
         except Exception as error:  # noqa: BLE001 - whatever it was is said and tried again
-            self._stalled(type(error).__name__, self._pause)
+            self._stalled(error, self._pause)
 
     async def _follow(self) -> None:
         """Read on until a hole had to be filled from its owner: what lay behind it was left, and is read again."""
@@ -172,7 +178,7 @@ class Follower:
                 if self._hole is None:
                     metrics.STALLED.labels(self.sink.name, self.source).set(0)
                 elif time.monotonic() - self._hole_since >= HOLE:
-                    self._stalled("Gap", HOLE)
+                    self._stalled(self._hole, HOLE)
                     await self._fill(self._hole)
                     return
 
@@ -182,7 +188,7 @@ class Follower:
         for some in self._groups(ahead):
             async with self.turn:  # a sink is used by one at a time
                 await asyncio.to_thread(self._apply, some)
-            self.position, self._pause = some[-1].position, PAUSE
+            self.position, self._pause, self._said = some[-1].position, PAUSE, NOTHING_SAID
         if self._hole is not None and self.position >= self._hole.expected:
             self._hole = None
         if self._hole is None and gap is not None:
@@ -229,16 +235,36 @@ class Follower:
                 if self.position >= hole.got - 1:
                     return
 
-    def _stalled(self, error: str, pause: float) -> None:
+    def _stalled(self, error: Exception, pause: float) -> None:
         metrics.STALLED.labels(self.sink.name, self.source).set(1)
+        kind = type(error).__name__
+        if not self._is_news(kind):
+            return
         log.warning(
             "consumer_stalled",
             consumer=self.sink.name,
             source=self.source,
-            error=error,
+            error=kind,
             after=self.position,
             pause=pause,
+            says=self._in_words(error),
         )
+
+    def _is_news(self, kind: str) -> bool:
+        """Tell whether a trouble is to be logged: at once, then once a minute for as long as nothing is applied."""
+        said, when = self._said
+        if kind == said and time.monotonic() - when < SAID_AGAIN:
+            return False
+        self._said = kind, time.monotonic()
+        return True
+
+    def _in_words(self, error: Exception) -> str:
+        if isinstance(error, (grpc.RpcError, *TRANSIENT)):
+            return (
+                f"waits for {self.source} to answer; its events are kept there and read once it does"
+                f" · 等待 {self.source} 响应；其事件仍保存在该服务，恢复后继续读取"
+            )
+        return f"cannot go on with {self.source}; tried again · 无法继续处理 {self.source} 的事件，将重试"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from prometheus_client import generate_latest
 
 from kernel import consumer, metrics
@@ -415,3 +416,38 @@ def content(engine: sa.Engine) -> dict[str, list[Any]]:
             table.name: sorted(map(tuple, tx.execute(sa.select(table))))
             for table in FACT.metadata.sorted_tables
         }
+
+
+async def test_a_source_that_is_away_is_told_of_once_in_words_and_found_again_at_once(
+    sink: RoomSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried all the while: only the log is quiet."""
+    monkeypatch.setattr(consumer, "PAUSE", 0.001)
+    monkeypatch.setattr(consumer, "LONGEST_PAUSE", 0.001)
+    tries, back = [0], asyncio.Event()
+
+    async def journal(after: int) -> AsyncIterator[list[JournalEntry]]:
+        tries[0] += 1
+        if not back.is_set():
+            raise OwnerSilent("away", "不在")
+        yield [entry(1, "toys/a")]
+        await asyncio.Event().wait()
+
+    following = Follower(sink, "toys", journal, journal, asyncio.Lock())
+    with structlog.testing.capture_logs() as lines:
+        running = asyncio.create_task(following.run())
+        try:
+            while tries[0] < 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            assert metrics.STALLED.labels(sink.name, "toys")._value.get() == 1
+            (line,) = [line for line in lines if line["event"] == "consumer_stalled"]
+            assert "waits for toys to answer" in line["says"]
+            assert "等待 toys 响应" in line["says"]
+            monkeypatch.setattr(consumer, "SAID_AGAIN", 0.0)
+            await asyncio.sleep(0.02)
+            assert sum(line["event"] == "consumer_stalled" for line in lines) > 1
+            back.set()
+            await reached(sink, 1)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
