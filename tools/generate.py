@@ -61,12 +61,14 @@ def as_text(content: dict[str, str]) -> str:
 
 
 def sentences(contract: Contract) -> Iterator[tuple[str, str]]:
-    """First sentences of the actions' calls and of what they ask for: help of the command line shows them."""
+    """First sentences of the actions' calls, and of what they and new records hold: help of the command line shows them."""
     messages = {f".{f.package}.{m.name}": m for f in contract.files for m in f.message_type}
     wanted: list[str] = []
     for file in contract.files:
         for service in file.service:
             for call in service.method:
+                if call.name.startswith("Create"):
+                    wanted.append(call.input_type)
                 if not call.name.startswith(READS):
                     name = f"{file.package}.{service.name}.{call.name}"
                     yield name, first_sentence(contract.comment(name))

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from app.cli.demands import demand_required, flag_of, is_required, options_named
 from app.cli.failures import Failure
 from app.cli.kinds import instead, kind_of_name, registries
-from app.cli.output import DATE, INSTANT
+from app.cli.output import DATE, INSTANT, choice
 from app.cli.records import print_record
 from app.cli.session import Command, session
 from app.cli.values import assign
@@ -160,31 +160,48 @@ def _key(path: str) -> str:
 
 def _type(field: FieldDescriptor, path: str) -> dict[str, Any]:
     """Return what click has to know of an option: conversion is done later, by the field's type."""
-    about: dict[str, Any] = {"help": _help(field, path), "multiple": field.is_repeated}
+    about: dict[str, Any] = {"help": field_help(field, path)}
     if field.type == FieldDescriptor.TYPE_BOOL and not field.is_repeated:
-        return {"is_flag": True, "default": None, "help": about["help"]}
+        return about | {"is_flag": True, "default": None}
+    return about | {"multiple": field.is_repeated, "metavar": metavar(field)}
+
+
+def metavar(field: FieldDescriptor) -> str:
+    """Return what stands for a field's value in help: `TEXT`, `DAY`, or the choices."""
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return "true|false"
     if field.enum_type is not None:
-        return about | {"metavar": "|".join(choice_words(field))}
+        return "|".join(choice_words(field))
     if field.message_type is not None:
-        dated = field.message_type.full_name == DATE
-        return about | {"metavar": "DAY" if dated else "JSON"}
+        return "DAY" if field.message_type.full_name == DATE else "JSON"
     if field.name.endswith("_fen"):
-        return about | {"metavar": "AMOUNT"}
-    return about | {"metavar": "NUMBER" if "INT" in _name(field) else "TEXT"}
+        return "AMOUNT"
+    return "NUMBER" if "INT" in _name(field) else "TEXT"
 
 
-def _help(field: FieldDescriptor, path: str) -> str:
+def field_help(field: FieldDescriptor, path: str) -> str:
     """Return what the contract says of a field, then whether it is required and may stand often."""
     said = HELP.get(field.name) if "." not in path else ""
     said = said or comments().get(field.full_name, "")
     notes = [said.rstrip(".") + "." if said else ""]
     if field.name.endswith("_fen"):
         notes.append("Fen, or with its unit: 12.5万元, 300元.")
+    if words := chinese_words(field):
+        notes.append(f"({'|'.join(words)})")
     if "." not in path and is_required(field):
         notes.append("[required · 必填]")
     if field.is_repeated:
         notes.append("[repeatable · 可重复]")
     return " ".join(filter(None, notes))
+
+
+def chinese_words(field: FieldDescriptor) -> list[str]:
+    """Return the Chinese words that may be said for an enum's values; none for any other field."""
+    if field.enum_type is None:
+        return []
+    choices: Any = field.enum_type
+    printed = (choice(field, value.number) for value in choices.values if value.number)
+    return [chinese for said in printed if (chinese := said.partition(" ")[2])]
 
 
 def _name(field: FieldDescriptor) -> str:

@@ -21,8 +21,8 @@ def warn_of_unknown(department: str) -> None:
 
     near = known.get(nearest(department.upper(), list(known)), "")
     ids = [d for d in dict.fromkeys(known.values()) if d != UNASSIGNED]
-    en = f"did you mean {near}?" if near else f"known: {', '.join(ids)}"
-    zh = f"是否为 {near}？" if near else f"可用：{'、'.join(ids)}"
+    en = (f"did you mean {near}? " if near else "") + f"known: {', '.join(ids)}"
+    zh = (f"是否为 {near}？" if near else "") + f"可用：{'、'.join(ids)}"
     click.secho(f"warning: no department {department!r}; {en}", fg="yellow", err=True)
     click.secho(f"警告：没有部门 {department!r}；{zh}", fg="yellow", err=True)
 

@@ -1,5 +1,6 @@
 """What an action demands on the command line, named by its options."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,6 +44,9 @@ def demand_required(request: Any, given: Mapping[str, Any]) -> None:
         raise Failure(f"missing: {', '.join(missing)}", f"缺少：{'、'.join(missing)}")
 
 
+SEPARATOR = re.compile(r"\s*[,，、;；]\s*")
+
+
 @contextmanager
 def options_named(request: Any) -> Iterator[None]:
     """Name options, not fields, in what a service complains of."""
@@ -50,11 +54,26 @@ def options_named(request: Any) -> Iterator[None]:
         yield
     except LuoshuError as error:
         known = request.DESCRIPTOR.fields_by_name
+        _hint_at_lists(error, request)
         for problem in error.problems:
             if problem.field.split(".")[0].split("[")[0] in known:
                 _rename(error, problem.field)
         error.problems = tuple(replace(p, field=_named(p.field, known)) for p in error.problems)
         raise
+
+
+def _hint_at_lists(error: LuoshuError, request: Any) -> None:
+    """Say how several are named, where one word holds several and was refused as one."""
+    known = request.DESCRIPTOR.fields_by_name
+    for name in {problem.field.split("[")[0] for problem in error.problems}:
+        field = known.get(name)
+        if field is None or not field.is_repeated or field.type != FieldDescriptor.TYPE_STRING:
+            continue
+        parts = [part for word in getattr(request, name) for part in SEPARATOR.split(word) if part]
+        if len(parts) > len(getattr(request, name)):
+            often = " ".join(f"{flag_of(name)} {part}" for part in parts)
+            error.text_en += f"; to name several, repeat the option: {often}"
+            error.text_zh += f"；多个值请重复该选项：{often}"
 
 
 def _rename(error: LuoshuError, path: str) -> None:

@@ -18,6 +18,11 @@ OUTCOMES = {
     pb.RULE_OUTCOME_NOT_APPLICABLE: {"zh": "不适用", "en": "not applicable"},
     pb.RULE_OUTCOME_OVERRIDDEN: {"zh": "例外", "en": "overridden"},
 }
+HEADINGS = {
+    "zh": ("规则", "结论", "说明", "所据事实", "依据"),
+    "en": ("rule", "outcome", "why", "facts", "source"),
+}
+STAGE_NAMES = {"submission": "申报", "approval": "立项", "payment": "拨付", "change": "变更"}
 
 
 @click.command(cls=Command)
@@ -38,9 +43,10 @@ def eligibility(ctx: click.Context, name: str, stage: str | None, language: str)
         click.echo(indented(found))
         return
     at = next((key for key, wire in STAGES.items() if wire == found.stage), "")
-    click.echo(f"{found.application}  {at}  {day(found.date)}")
+    said = STAGE_NAMES.get(at, at) if language == "zh" else at
+    click.echo(f"{found.application}  {said}  {day(found.date)}")
     table(
-        ("rule", "outcome", "why", "facts", "source"),
+        HEADINGS[language],
         [
             (
                 f.rule,

@@ -59,7 +59,9 @@ def run(command: click.Command, arguments: Sequence[str] | None) -> int:
             obj=opened,
         )
     except click.ClickException as error:
-        error.show()
+        from app.cli.usage import show_usage
+
+        show_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -137,6 +139,9 @@ def _hints(error: "LuoshuError", opened: Session) -> Iterator[str]:
         who = f"{opened.department or '-'}:{opened.actor}, roles {opened.roles or '-'}"
         yield f"You call as {who}; change it with --as DEPARTMENT:ACTOR and --roles ROLE,…"
         yield f"当前身份为 {who}；可用 --as 部门:账号 与 --roles 角色 更改。"
-    if kind in ("Unavailable", "TooLate") and error.request_id:
+    if error.unsent and error.request_id:
+        yield "Nothing was sent, so nothing was done: repeat the command once a server answers."
+        yield "请求未发出，操作没有执行：待服务可用后重新执行即可。"
+    elif kind in ("Unavailable", "TooLate") and error.request_id:
         yield f"Whether it was done is not known; repeating it with --request-id {error.request_id} tells."
         yield f"结果未知；用 --request-id {error.request_id} 重复同一命令即可确认。"

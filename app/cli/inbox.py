@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.cli.callers import warn_of_unknown
 from app.cli.ical import calendar_of
 from app.cli.output import as_json, choice, day, one_line, table
 from app.cli.session import Command, session
@@ -26,6 +27,8 @@ def inbox(ctx: click.Context, department: str, ical: bool, watch: bool, as_lines
 
     列出本部门的待办，按截止日期先后；剩余天数为工作日。
     """
+    if department:
+        warn_of_unknown(department)
     calls = session(ctx).client.coordination
     found = calls.ListInbox(pb.ListInboxRequest(department=department))
     in_json = as_lines or session(ctx).output == "json"

@@ -13,6 +13,8 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from app.cli.names import OWN_NAMES
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MOST_BYTES = 64
 """Bytes of a value that are printed, as hexadecimal digits: no more than a hash or a signature."""
@@ -20,61 +22,6 @@ UNBROKEN = ("name", "record", "revision", "index", "id")
 ZONE = "（北京时间）"
 """Stands behind the heading of a column of times."""
 TIMES = ("create_time", "update_time", "commit_time", "committed")
-OWN_NAMES: Mapping[str, Mapping[str, str]] = {
-    "luoshu.coordination.v1.Review.State": {
-        "STATE_OPEN": "会签中",
-        "STATE_CONCLUDED": "已办结",
-        "STATE_CANCELLED": "已撤销",
-        "STATE_PAUSED": "补正中",
-    },
-    "luoshu.coordination.v1.Finding.State": {
-        "STATE_OPEN": "待认定",
-        "STATE_DISPOSED": "已认定",
-        "STATE_LAPSED": "已失效",
-    },
-    "luoshu.coordination.v1.Disposition": {
-        "DISPOSITION_DUPLICATE": "重复",
-        "DISPOSITION_CONTINUATION": "延续",
-        "DISPOSITION_DISTINCT": "不同",
-    },
-    "luoshu.coordination.v1.Basis": {
-        "BASIS_TEXT": "文本",
-        "BASIS_FACTS": "要素",
-        "BASIS_MEANING": "跨语言",
-    },
-    "luoshu.coordination.v1.Part.Kind": {
-        "KIND_WORDS": "词语",
-        "KIND_SENTENCES": "句子",
-        "KIND_COPIED": "原文",
-        "KIND_MEANING": "语义",
-        "KIND_UNITS": "单位",
-        "KIND_INVESTIGATOR": "负责人",
-        "KIND_PERIOD": "实施期限",
-        "KIND_BUDGET": "预算",
-        "KIND_BREAKTHROUGHS": "技术攻关",
-        "KIND_PLATFORMS": "创新平台",
-    },
-    "luoshu.coordination.v1.InboxItem.Duty": {
-        "DUTY_OPINION": "出具意见",
-        "DUTY_CONDITION": "确认条件",
-    },
-    "luoshu.coordination.v1.Outcome": {
-        "OUTCOME_AGREED": "同意",
-        "OUTCOME_OBJECTED": "不同意",
-        "OUTCOME_UNANSWERED": "未答复",
-    },
-    "luoshu.coordination.v1.Review.Kind": {
-        "KIND_JOINT_REVIEW": "会签",
-        "KIND_DUPLICATE": "查重",
-    },
-    "luoshu.coordination.v1.Verdict": {
-        "VERDICT_AGREE": "同意",
-        "VERDICT_AGREE_WITH_CONDITIONS": "附条件同意",
-        "VERDICT_OBJECT": "不同意",
-        "VERDICT_RECUSE": "回避",
-    },
-}
-"""Chinese names of choices that no import template has."""
 DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
 
 
@@ -189,6 +136,16 @@ def choice(field: FieldDescriptor, number: int) -> str:
     prefix = str(choices.values_by_number[0].name).removesuffix("UNSPECIFIED")
     chinese = _chinese(choices.full_name, value.name)
     return " ".join(filter(None, (value.name.removeprefix(prefix), chinese)))
+
+
+def choice_named(field: FieldDescriptor, word: str) -> str:
+    """Return the enum's value that is printed as the word: `同意`, or `AGREE 同意`; empty where none is."""
+    choices: Any = field.enum_type
+    for value in choices.values:
+        printed = choice(field, value.number)
+        if value.number and word in (printed, printed.partition(" ")[2]):
+            return str(value.name)
+    return ""
 
 
 def state_text(record: Any, name: str) -> str:

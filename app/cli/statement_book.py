@@ -11,8 +11,16 @@ from luoshu.funding.v1 import funding_pb2 as pb
 
 TITLES = {"zh": ("额度", "项目", "合计", "项数"), "en": ("ceilings", "awards", "total", "awards")}
 WIDE, NARROW = 36, 16
+UNIT = {"zh": "（万元）", "en": " (10 000 CNY)"}
+MONEY = 4
+"""The last columns of every sheet are amounts."""
+
+
+class Fen(int):
+    """An amount; any other number is a count."""
+
+
 Cell = str | int
-"""Text as it is; a whole number is fen."""
 
 
 def workbook(statement: pb.Statement, language: str) -> bytes:
@@ -21,7 +29,7 @@ def workbook(statement: pb.Statement, language: str) -> bytes:
     ceilings, awards, total, count = TITLES[language]
     with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
         book.set_properties({"comments": f"position {statement.position}"})
-        pages = _Pages(book)
+        pages = _Pages(book, UNIT[language])
         sums: list[Cell] = [*_fen(statement.total)]
         pages.add(
             awards,
@@ -33,32 +41,33 @@ def workbook(statement: pb.Statement, language: str) -> bytes:
         for name, titles in GROUPS.items():
             heading = titles[language != "zh"]
             rows: Iterable[Sequence[Cell]] = (
-                [f"{g.key} {g.title}".strip(), str(g.awards), *_fen(g.amounts)]
+                [f"{g.key} {g.title}".strip(), g.awards, *_fen(g.amounts)]
                 for g in getattr(statement, name)
             )
-            last = (total, str(statement.award_count), *sums)
+            last = (total, statement.award_count, *sums)
             pages.add(heading, (heading, count, *WORDS[language]), rows, last)
     return target.getvalue()
 
 
-def _fen(amounts: pb.Amounts) -> list[int]:
-    return [int(getattr(amounts, name)) for name in AMOUNTS]
+def _fen(amounts: pb.Amounts) -> list[Fen]:
+    return [Fen(getattr(amounts, name)) for name in AMOUNTS]
 
 
 def _ceiling(line: pb.CeilingLine) -> Sequence[Cell]:
     texts = (line.programme, line.department, str(line.year), line.funding_source)
     fen = (line.ceiling_fen, line.carried_fen, line.awarded_fen, line.available_fen)
-    return (*texts, *fen)
+    return (*texts, *map(Fen, fen))
 
 
 class _Pages:
     """Writes the sheets of one workbook."""
 
-    def __init__(self, book: Any) -> None:
-        self._book = book
+    def __init__(self, book: Any, unit: str) -> None:
+        self._book, self._unit = book, unit
         self._head = book.add_format({"bold": True, "bg_color": "#E8EDF2", "text_wrap": True})
         # A cell keeps 15 digits: every fen of amounts up to 10 billion yuan.
         self._amount = book.add_format({"num_format": "#,##0.00####"})
+        self._count = book.add_format({"num_format": "#,##0"})
 
     def add(
         self,
@@ -72,13 +81,16 @@ class _Pages:
         sheet.set_column(2, len(headings), NARROW)
         sheet.freeze_panes(1, 1)
         for column, heading in enumerate(headings):
-            sheet.write_string(0, column, heading, self._head)
+            money = column >= len(headings) - MONEY
+            sheet.write_string(0, column, heading + self._unit * money, self._head)
         for number, row in enumerate((*rows, *([last] if last else [])), start=1):
             for column, cell in enumerate(row):
                 self._write(sheet, number, column, cell)
 
     def _write(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
-        if isinstance(cell, int):
+        if isinstance(cell, Fen):
             sheet.write_number(row, column, cell / FEN_A_WAN, self._amount)
+        elif isinstance(cell, int):
+            sheet.write_number(row, column, cell, self._count)
         else:
             sheet.write_string(row, column, cell)

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from app.cli.failures import REFUSED_ROWS, Failure
-from app.cli.output import DATE, INSTANT, SHANGHAI
+from app.cli.output import DATE, INSTANT, SHANGHAI, choice_named
 from app.importing.amounts import hundredths
 from app.importing.fields import choice_name, field_at, instant, put
 from app.importing.problems import UnfitFile, UnfitValue
@@ -67,12 +67,13 @@ def _typed(field: FieldDescriptor, word: str) -> Any:
 
 
 def _chinese(field: FieldDescriptor, word: str) -> str:
-    """Return the enum's name behind a Chinese one of the import templates, else the word."""
+    """Return the enum's name behind a Chinese one of the import templates or the screens, else the word."""
     from app.importing.headers import templates
 
     record: Any = field.containing_type
     template = templates().get(f"{record.name.lower()}s")
-    return template.choices.get(field.name, {}).get(word, word) if template else word
+    known = template.choices.get(field.name, {}) if template else {}
+    return known.get(word) or choice_named(field, word.strip()) or word
 
 
 def pair(text: str) -> tuple[str, str]:

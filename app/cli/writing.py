@@ -11,9 +11,9 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from app.cli.failures import REFUSED_ROWS, Failure
+from app.cli.fields import RecordCommand
 from app.cli.kinds import kind_of, kind_of_name
 from app.cli.records import function, print_record, resources
-from app.cli.session import Command
 from app.cli.values import assign, pair
 from luoshu.client.contract import Kind
 
@@ -36,7 +36,7 @@ def set_writing(request: Any, options: dict[str, Any]) -> None:
             assign(request, name, str(value))
 
 
-@click.command(cls=Command)
+@click.command(cls=RecordCommand)
 @click.argument("resource", shell_complete=resources)
 @click.option("--field", "fields", multiple=True, metavar="FIELD=VALUE", help="May stand often.")
 @click.option(
@@ -54,7 +54,10 @@ def create(
     record_id: str,
     **options: Any,
 ) -> None:
-    """Register a record as a draft."""
+    """Register a record as a draft. `luoshu create platforms --help` lists the fields of a platform.
+
+    登记一条草稿记录；luoshu create platforms --help 列出平台的全部字段。
+    """
     kind = kind_of(resource)
     call, request = function(ctx, kind, f"Create{kind.noun}")
     record = getattr(request, kind.noun.lower())
@@ -65,7 +68,7 @@ def create(
     print_record(ctx, call(request))
 
 
-@click.command(cls=Command)
+@click.command(cls=RecordCommand)
 @click.argument("name")
 @click.option("--field", "fields", multiple=True, metavar="FIELD=VALUE", help="May stand often.")
 @click.option(

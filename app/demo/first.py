@@ -12,8 +12,8 @@ from typing import Any
 from app.catalogue import NAMES
 from app.demo import sample
 from app.demo.clock import StoryClock
-from app.demo.lives import funding, platforms, technologies
-from app.demo.stage import Life, Stage, play
+from app.demo.lives import funding, pending, platforms, technologies
+from app.demo.stage import PATIENCE, Life, Stage, Stopped, play
 from app.demo.telling import Teller
 from app.serve import Process
 from app.settings import Settings
@@ -32,6 +32,7 @@ LIVES = (
     Life("攻关 tech", technologies.breakthrough),
     Life("专项 fund", funding.programme),
     Life("项目 award", funding.application),
+    Life("在审 open", pending.application),
 )
 
 
@@ -56,8 +57,13 @@ async def build(
     await process.start()
     try:
         address = f"127.0.0.1:{process.port}"
-        stage = Stage(address, clock, load(settings.pack), tell, stopping)
-        await in_own_thread(tell_story, stage, settings.data_dir, today)
+        stage = Stage(address, clock, load(settings.pack), tell, stopping, today - ONE_DAY)
+        loop = asyncio.get_running_loop()
+
+        def behind() -> int:
+            return asyncio.run_coroutine_threadsafe(_behind(process), loop).result()
+
+        await in_own_thread(tell_story, stage, settings.data_dir, behind)
         await _caught_up(process)
     finally:
         await process.stop()
@@ -77,22 +83,47 @@ def _private(settings: Settings, building: Path) -> Settings:
     )
 
 
-def tell_story(stage: Stage, data: Path, today: datetime.date) -> None:
-    """Enter the sample and play the lives up to yesterday. Raises Stopped."""
+def tell_story(stage: Stage, data: Path, behind: Callable[[], int]) -> None:
+    """Enter the sample and play the lives to the stage's last day. Raises Stopped.
+
+    `behind`: tells how many events services have not read.
+    """
     try:
         stage.tell.heading("示例数据", "the sample")
         sample.enter(stage, data / "imports")
+        _await_readers(stage, behind)
         start = stage.today
-        stage.tell.heading("五个记录的经历", "five lives")
+        stage.tell.heading("六个记录的经历", "six lives")
         stage.tell.say(
             f"以下在故事时钟下进行：自 {start} 起，公示期与工作日如实度过；单位与人员均为虚构。",
             f"Played by a story clock from {start} on, so that notices and working days pass as they must;"
             " units and people are made up.",
             "dim",
         )
-        play(stage, LIVES, today - ONE_DAY)
+        play(stage, LIVES, stage.last)
     finally:
         stage.close()
+
+
+def _await_readers(stage: Stage, behind: Callable[[], int]) -> None:
+    """Wait until every service has read the sample: what the lives bring about stands behind it. Raises Stopped, TimeoutError."""
+    stage.tell.say(
+        "各服务正在读取这些数据；协同服务将每个申报项目与其余项目逐一比对（查重），约需一两分钟。",
+        "Now the services read these rows; coordination compares every application with all others (查重),"
+        " which takes a minute or two.",
+        "dim",
+    )
+    total, end = behind(), time.monotonic() + PATIENCE
+    with stage.tell.bars("条 events") as bars:
+        task = bars.add_task("各服务读取 services read", total=total)
+        while left := behind():
+            bars.update(task, completed=max(total - left, 0))
+            if stage.stopping():
+                raise Stopped
+            if time.monotonic() > end:
+                raise TimeoutError(f"after {PATIENCE:g} s services have not read {left} events")
+            time.sleep(0.2)
+        bars.update(task, completed=total)
 
 
 async def in_own_thread(work: Callable[..., None], *args: Any) -> None:

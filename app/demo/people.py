@@ -25,6 +25,7 @@ UNIVERSITY_OFFICE = Actor(UNIVERSITY, "keyan.chu", ("applicant",))
 CAR_OFFICE = Actor(CAR_INSTITUTE, "xiangmu.bu", ("applicant",))
 MACHINES_OFFICE = Actor(MACHINES, "jishu.bu", ("applicant",))
 BEARINGS_OFFICE = Actor(BEARINGS, "yanfa.bu", ("applicant",))
+CAR_INVESTIGATOR = {"name": "程远", "identity_number": "410100198203040000"}
 ZHENGZHOU_BUREAU = Actor(ZHENGZHOU, "chen.yu", ("recommender",))
 LUOYANG_BUREAU = Actor(LUOYANG, "gao.jie", ("recommender",))
 

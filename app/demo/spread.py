@@ -103,8 +103,8 @@ def _tell_story(
 ) -> None:
     """Play it, wait until every consumer has all of it, and go on in the time of today."""
     pack = load_pack(Settings({}).pack)
-    stage = Stage(made.plan.routes, clock, pack, tell, ending.is_set)
-    first.tell_story(stage, made.plan.folder / "imports", today)
+    stage = Stage(made.plan.routes, clock, pack, tell, ending.is_set, today - ONE_DAY)
+    first.tell_story(stage, made.plan.folder / "imports", lambda: behind(made.plan))
     _await_consumers(made.plan, ending)
     made.serve()
     (made.plan.folder / COMPLETE).touch()

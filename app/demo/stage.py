@@ -40,13 +40,14 @@ class Stopped(Exception):
 
 @dataclass
 class Stage:
-    """A server's address, the story's clock, and what tells of it. `stopping`: tells that it is over."""
+    """A server's address, the story's clock and last day, and what tells of it. `stopping`: tells that it is over."""
 
     address: str
     clock: StoryClock
     pack: Pack
     tell: Teller
     stopping: Callable[[], bool]
+    last: datetime.date
     life: str = ""
     _clients: dict[Actor, Client] = field(default_factory=dict)
 
@@ -57,6 +58,10 @@ class Stage:
     def working_days(self, count: int) -> datetime.date:
         """Return the count-th working day after today, by the province's calendar."""
         return self.pack.add_working_days(self.today, count).date
+
+    def before_the_end(self, count: int) -> datetime.date:
+        """Return the count-th working day before the story's last day."""
+        return self.pack.add_working_days(self.last, -count).date
 
     def working_day_after(self, day: datetime.date) -> datetime.date:
         """Return the first working day on which a notice or a window of days is over."""

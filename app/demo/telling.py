@@ -80,9 +80,9 @@ class Teller:
         self.console.print(line)
 
     @contextmanager
-    def bars(self) -> Iterator[Progress]:
-        """Progress bars of imports; in a pipe only what they came to."""
-        counted = (MofNCompleteColumn(), TextColumn("行 rows"), TimeElapsedColumn())
+    def bars(self, unit: str = "行 rows") -> Iterator[Progress]:
+        """Progress bars; in a pipe only what they came to."""
+        counted = (MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
         columns = (TextColumn("  {task.description}"), BarColumn(20), *counted)
         with Progress(*columns, console=self.console) as progress:
             yield progress

@@ -90,6 +90,7 @@ def test_json_keeps_chinese_and_the_names_of_filters():
         ("level", "national", pb.LEVEL_NATIONAL),
         ("level", "国家级", pb.LEVEL_NATIONAL),
         ("level", "LEVEL_NATIONAL", pb.LEVEL_NATIONAL),
+        ("level", "NATIONAL 国家级", pb.LEVEL_NATIONAL),
     ],
 )
 def test_a_word_becomes_the_fields_value(path, word, value):

@@ -151,3 +151,114 @@ def test_every_problem_of_a_row_is_told_at_once_in_the_words_of_the_file():
     assert told["行政区划"] == "“郑洲市”不是已知行政区划；是否为 郑州市？"
     assert told["研发人员数"]
     assert told["平台类型"] == "必填"
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict"),
+    [
+        ("同意", "VERDICT_AGREE"),
+        ("附条件同意", "VERDICT_AGREE_WITH_CONDITIONS"),
+        ("OBJECT 不同意", "VERDICT_OBJECT"),
+        ("recuse", "VERDICT_RECUSE"),
+    ],
+)
+def test_a_choice_is_taken_as_the_screens_print_it(word, verdict):
+    from app.cli.values import assign
+    from luoshu.coordination.v1 import coordination_pb2
+
+    request = coordination_pb2.OpineReviewRequest()
+    assign(request, "verdict", word)
+    assert request.verdict == coordination_pb2.Verdict.Value(verdict)
+    assert "同意|附条件同意|不同意|回避" in said("opine", "reviews/x", "--help").replace("\n", "")
+
+
+def test_every_choice_that_a_record_shows_has_a_chinese_word():
+    from app.cli.output import choice
+
+    without = {
+        value.name
+        for field in shown_choices()
+        for value in field.enum_type.values
+        if value.number and " " not in choice(field, value.number)
+    }
+    assert not without
+
+
+def shown_choices():
+    """Fields with choices of the records that lists and screens show; reports have words of their own."""
+    waiting = [k.record.DESCRIPTOR for c, k in kinds().items() if c not in ("reports", "boards")]
+    waiting.append(inbox_item())
+    seen = set()
+    while waiting:
+        message = waiting.pop()
+        if message.full_name in seen or not message.full_name.startswith("luoshu"):
+            continue
+        seen.add(message.full_name)
+        yield from (field for field in message.fields if field.enum_type)
+        waiting += [field.message_type for field in message.fields if field.message_type]
+
+
+def inbox_item():
+    from luoshu.coordination.v1 import coordination_pb2
+
+    return coordination_pb2.InboxItem.DESCRIPTOR
+
+
+def test_several_departments_in_one_word_are_refused_with_how_to_name_several():
+    request = request_of(kinds()["breakthroughs"].actions["circulate"])()
+    request.publishing_departments.append("DST,DRC")
+    problem = client.Problem("publishing_departments[0]", "UNKNOWN_ENTRY", "no", "没有")
+    with pytest.raises(client.Invalid) as raised, options_named(request):
+        raise client.Invalid("no department 'DST,DRC'", "没有部门“DST,DRC”", problems=(problem,))
+    often = "--publishing-departments DST --publishing-departments DRC"
+    assert raised.value.text_en.endswith(f"to name several, repeat the option: {often}")
+    assert raised.value.text_zh.endswith(f"多个值请重复该选项：{often}")
+
+
+def test_help_of_create_lists_what_a_caller_may_write_and_nothing_else():
+    text = said("create", "platforms", "--help")
+    for line in ("title TEXT", "kind TEXT", "investment_fen AMOUNT", "contact.name TEXT"):
+        assert line in text
+    assert "平台名称" in text
+    assert "official_number" not in text, "the service's own"
+    assert "allowed_actions" not in text
+    assert "platforms, " in said("create", "--help"), "without a kind it names those that there are"
+
+
+def test_every_field_that_can_be_written_has_a_comment():
+    from app.cli.fields import described
+
+    for name in ("platforms", "breakthroughs", "programmes", "calls", "applications", "sanctions"):
+        assert not [path for path, text in described(kinds()[name]) if not text]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chinese"),
+    [
+        (["get"], "缺少参数 NAME"),
+        (["get", "platforms/x", "--bogus"], "没有选项 --bogus"),
+        (["get", "platforms/x", "more"], "多余的参数：more"),
+        (["get", "platforms/x", "--revision"], "选项 --revision 后须有值"),
+        (["get", "platforms/x", "--revision", "0"], "--revision 的值无效：须为整数，范围 不小于 1"),
+        (["-o", "xml", "get", "platforms/x"], "--output 的值无效：可用：table、json"),
+        (["bid", "seal", "breakthroughs/x", "/no/such"], "CONTENT 的值无效：文件不存在或不能读取"),
+    ],
+)
+def test_wrong_usage_is_told_in_chinese_too(arguments, chinese, capsys):
+    from app.cli.failures import run
+
+    assert run(cli, arguments) == 2
+    err = capsys.readouterr().err
+    assert "Error: " in err
+    assert f"错误：{chinese}" in err
+
+
+def test_a_change_that_found_no_connection_is_told_as_not_done(capsys):
+    from app.cli.failures import run
+
+    at = ("--address", "127.0.0.1:1", "--as", "DST:a", "--roles", "approver")
+    assert run(cli, ["submit", "platforms/x", *at]) == 8
+    err = capsys.readouterr().err
+    assert "nothing was done" in err
+    assert "操作没有执行" in err
+    assert "not known" not in err

@@ -39,8 +39,12 @@ class Server:
         self.seen.append((details, request))
         self.time.now += self.takes
         status = self.statuses.pop(0)
+        status, said = status if isinstance(status, tuple) else (status, "")
         return SimpleNamespace(
-            code=lambda: status, details=lambda: "", trailing_metadata=lambda: (), result=lambda: 1
+            code=lambda: status,
+            details=lambda: said,
+            trailing_metadata=lambda: (),
+            result=lambda: 1,
         )
 
 
@@ -103,6 +107,20 @@ def test_retries_end_with_the_deadline_and_tell_the_request_id():
     assert time.now <= 3.2
     assert raised.value.request_id == "id-1"
     assert all(0 < details.timeout <= 3.0 for details, _ in server.seen)
+
+
+NO_CONNECTION = (DOWN, "failed to connect to all addresses; last error: Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "unsent"),
+    [([NO_CONNECTION] * 9, True), ([DOWN, *[NO_CONNECTION] * 8], False), ([DOWN] * 9, False)],
+)
+def test_nothing_was_sent_only_where_no_attempt_found_a_connection(attempts, unsent):
+    """What was sent once and lost may have been done, whatever came of the repeats."""
+    with pytest.raises(Unavailable) as raised:
+        call(Server(Time(), *attempts), pb.SubmitPlatformRequest(), SUBMIT, patience=0.5)
+    assert raised.value.unsent is unsent
 
 
 def test_patience_ends_retries_before_the_deadline():

@@ -93,7 +93,7 @@ def services() -> tuple[ServiceDescriptor, ...]:
 
 @cache
 def comments() -> Mapping[str, str]:
-    """Return what the contract says of the actions' calls and of what they ask for, by full name.
+    """Return what the contract says of the actions' calls, of what they ask for, and of records' fields, by full name.
 
     Descriptors have no comments at run time: `make generate` writes their first sentences.
     """

@@ -36,10 +36,12 @@ class LuoshuError(Exception):
 
     `code`: stable reason in capitals. `status`: gRPC status. `retry_after`: seconds, when the
     server named them. `request_id`: the id that the call carried; sending it again settles an
-    unknown outcome. `metadata`: of ErrorInfo.
+    unknown outcome. `unsent`: no connection was made, so nothing reached a server and nothing was
+    done. `metadata`: of ErrorInfo.
     """
 
     code = "UNKNOWN"
+    unsent = False
 
     def __init__(
         self,
@@ -173,6 +175,10 @@ BY_REASON: Mapping[str, type[LuoshuError]] = {"REQUEST_ID_REUSED": Reused, "STAL
 """Reasons that say more than their status."""
 
 
+UNCONNECTED = ("failed to connect to all addresses", "DNS resolution failed")
+"""How gRPC's core begins what it says where it found no connection to send a call over."""
+
+
 def from_call(call: Any, request_id: str = "") -> LuoshuError:
     """Return the error of a failed call (anything with `code()`, `details()` and
     `trailing_metadata()`).
@@ -181,7 +187,10 @@ def from_call(call: Any, request_id: str = "") -> LuoshuError:
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS:
             sent = _decoded(value)
-    return from_status(call.code(), call.details() or "", sent, request_id)
+    text = call.details() or ""
+    error = from_status(call.code(), text, sent, request_id)
+    error.unsent = not sent.details and text.startswith(UNCONNECTED)
+    return error
 
 
 def from_status(

@@ -47,13 +47,14 @@ class Interceptor(
         allowed = self._deadline if details.timeout is None else details.timeout
         start = self._backoff.clock()
         end, last = start + allowed, start + min(allowed, self._backoff.patience)
-        attempt = 0
+        attempt, unsent = 0, True
         while True:
             left = end - self._backoff.clock()
             call = continuation(self._described(details, left), request)
             if call.code() is grpc.StatusCode.OK:
                 return call
             error = from_call(call, getattr(request, "request_id", ""))
+            unsent = error.unsent = unsent and error.unsent  # of all attempts
             self._pause(error, attempt, last, is_repeatable(_name(details), request))
             attempt += 1
 
