@@ -117,22 +117,22 @@ def breakthrough(stage: Stage) -> Iterator[datetime.date]:
         DST_OFFICER, BEARING, "start", "开始攻关，就绪度 4 · started at level 4",
         baseline_level=4, evidence="实验室验证报告", assessor="示例评估机构",
     )  # fmt: skip
-    yield stage.working_days(6)
+    yield stage.working_days(4)
     stage.act(
         DST_EXPERTS, BEARING, "assess", "中期评定为 5 级 · assessed midway at level 5",
         level=5, stage="STAGE_MIDDLE", evidence="台架中期试验记录", assessor="示例评估机构",
     )  # fmt: skip
-    yield stage.working_days(6)
+    yield stage.working_days(4)
     stage.act(
         DST_OFFICER, BEARING, "reach_milestone", "里程碑通过 · milestone reached",
         milestone="m1", verdict="VERDICT_GO", evidence="台架试验报告",
     )  # fmt: skip
-    yield stage.working_days(4)
+    yield stage.working_days(3)
     stage.act(
         BEARINGS_OFFICE, BEARING, "submit_for_acceptance", "申请验收 · asks for acceptance",
         report="完成全部任务。",
     )  # fmt: skip
-    yield stage.working_days(3)
+    yield stage.working_days(2)
     stage.act(
         DST_EXPERTS, BEARING, "assess", "验收评定为 6 级 · assessed at level 6",
         level=6, stage="STAGE_ACCEPTANCE", evidence="现场掘进 500 米记录", assessor="示例评估机构",
