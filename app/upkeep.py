@@ -14,11 +14,13 @@ from kernel.access import service_of
 from kernel.access_room import AccessRoom
 from kernel.consumer import Follower
 from kernel.dates import business_date
+from kernel.erasure import due_now
 from kernel.errors import OwnerSilent
 from kernel.events import measure
 from kernel.outcome import Clock
 from kernel.parking import Parks
 from kernel.relay import RelaySink
+from kernel.retention import term_of
 from kernel.room import Room
 from kernel.timekeeper import Timekeeper
 
@@ -85,7 +87,16 @@ class Upkeep:
         for name, room in self.rooms.items():
             if self._told.get(name) != today:
                 await room.tick()
+                await self._count_due(name, room)
                 self._told[name] = today
+
+    async def _count_due(self, name: str, room: Room) -> None:
+        """Tell operators, once a day, how many persons' values are due for erasure."""
+        term = term_of(room.pack, business_date(self.clock()))
+        due = await room.read(due_now, room.store, term) if term else 0
+        metrics.RETENTION_DUE.labels(name).set(due)
+        if due:
+            log.info("retention_due", service=name, persons=due)
 
     async def _heads(self) -> dict[str, int]:
         """Return how far the journals that are followed are. Of one that is left out the last figure stands: its owner is silent,

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     REDRIVEN = "redriven"
     ERASURE_REQUESTED = "erasure_requested"
     ERASED = "erased"
+    HOLD_PLACED = "hold_placed"
+    HOLD_RELEASED = "hold_released"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Where a service's access journal lives: its tables, its statements, and reading on at its end."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from kernel.access import MINUTE, Access, Book, Flood, Kind, access_source
 from kernel.columns import microseconds
 from kernel.database import TEXT, WHOLE, Put, many, one_of
 from kernel.tide import Tide
+from luoshu.journal.v1.journal_pb2 import AccessEvent
 
 TAIL = 500  # lines that are read at a time
 SWEEP = 200  # accounts whose minutes are ended at a time
@@ -123,8 +125,10 @@ class AccessStore:
         self._of = (
             sa.select(journal.c.position, journal.c.event)
             .where(one_of(journal.c.action, postgres=postgres))
+            .where(journal.c.commit_time >= sa.bindparam("since", type_=WHOLE))
             .order_by(journal.c.position.desc())
         )
+        self._about = self._of.where(_holds(journal.c.event, postgres=postgres))
         self._last = (
             sa.select(journal.c.event)
             .where(journal.c.action == sa.bindparam("action"))
@@ -175,10 +179,20 @@ class AccessStore:
     def told(self, tx: sa.Connection, after: int) -> list[Told]:
         return [Told(*row) for row in tx.execute(self._tail, {"after": after})]
 
-    def of(self, tx: sa.Connection, kinds: Iterable[Kind]) -> list[Told]:
-        """Return all events of some kinds, the newest first: of kinds that are rare."""
-        rows = tx.execute(self._of, many(map(str, kinds), postgres=self._postgres))
-        return [Told(*row) for row in rows]
+    def of(self, tx: sa.Connection, kinds: Iterable[Kind], since: int = 0) -> list[AccessEvent]:
+        """Return all events of some kinds, the newest first: of kinds that are rare. `since`: µs since 1970 UTC."""
+        wanted = many(map(str, kinds), postgres=self._postgres)
+        rows = tx.execute(self._of, {**wanted, "since": since})
+        return [AccessEvent.FromString(row.event) for row in rows]
+
+    def newest(
+        self, tx: sa.Connection, kinds: Iterable[Kind], record: str, since: int = 0
+    ) -> AccessEvent | None:
+        """Return the newest event of some kinds about a record."""
+        wanted = many(map(str, kinds), postgres=self._postgres)
+        rows = tx.execute(self._about, {**wanted, "since": since, "held": record.encode()})
+        events = (AccessEvent.FromString(row.event) for row in rows)
+        return next((event for event in events if event.change.record == record), None)
 
     def last(self, tx: sa.Connection, kind: Kind) -> bytes | None:
         """Return the newest event of a kind."""
@@ -194,6 +208,12 @@ class AccessStore:
         self._put_cursor(tx, [(source, shard, position)])
 
 
+def _holds(event: sa.ColumnElement[bytes], *, postgres: bool) -> sa.ColumnElement[bool]:
+    """Return whether these bytes stand in an event: only what may be meant is parsed."""
+    find = sa.func.pg_catalog.position if postgres else sa.func.instr
+    return find(event, sa.bindparam("held", type_=sa.LargeBinary)) > 0
+
+
 Read = Callable[..., Awaitable[Any]]
 """`read(question, *args)` runs `question(connection, *args)` in a read transaction."""
 
@@ -205,18 +225,9 @@ class AccessJournal:
         self.source, self.store = access_source(service), store
         self._read, self._tide, self._woken = read, tide, 0
 
-    async def tell(self, after: int, *, follow: bool) -> AsyncIterator[list[Told]]:
+    def tell(self, after: int, *, follow: bool) -> AsyncIterator[Sequence[Told]]:
         """Yield lines above a position, some at a time; with `follow` for as long as the service runs."""
-        while not self._tide.ended:
-            turn = self._tide.turn()
-            lines = await self._read(self.store.told, after)
-            if lines:
-                after = lines[-1].position
-                yield lines
-            elif not follow:
-                return
-            else:
-                await self._tide.wait(turn)
+        return self._tide.follow(partial(self._read, self.store.told), after, follow=follow)
 
     async def head(self) -> int:
         return int(await self._read(self.store.head))

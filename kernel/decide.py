@@ -45,6 +45,7 @@ class Batch:
     journal: list[JournalRow] = field(default_factory=list)
     ledger: list[Entry] = field(default_factory=list)
     sealed: dict[str, personal.Sealed] = field(default_factory=dict)
+    mentions: dict[tuple[str, str], None] = field(default_factory=dict)
     drawn: dict[str, int] = field(default_factory=dict)
     new_keys: dict[str, bytes] = field(default_factory=dict)
     deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Batch:
             journal=list(self.journal),
             ledger=list(self.ledger),
             sealed=dict(self.sealed),
+            mentions=dict(self.mentions),
             drawn=dict(self.drawn),
             new_keys=dict(self.new_keys),
             deadlines=dict(self.deadlines),

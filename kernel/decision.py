@@ -42,6 +42,7 @@ class Decision:
         self._numbers: dict[str, int] = {}
         self._entries: list[tuple[JournalRow, Held, tuple[Any, ...] | None]] = []
         self._sealed: list[personal.Sealed] = []
+        self._mentions: list[tuple[str, str]] = []
         self._access: list[Access] = []
         self._posted: list[Entry] = []
         self.caller, self.pack, self.today = command.caller, batch.pack, batch.today
@@ -126,6 +127,7 @@ class Decision:
         batch.numbers.update(self._numbers)
         batch.drawn.update(self._numbers)
         batch.sealed.update((sealed.commitment, sealed) for sealed in self._sealed)
+        batch.mentions.update(dict.fromkeys(self._mentions))
         batch.access += self._access
 
     def _created(self) -> Settled:
@@ -242,6 +244,8 @@ class Decision:
         self._sealed += personal.commit(
             new, None if old is None else old.message, self._batch.vault, self._batch.key_of
         )
+        named = [] if old is None else personal.subjects(old.message)
+        self._mentions += [(s, new.name) for s in personal.subjects(new) if s not in named]
         standing, body = standing_of(new, resource.lifecycle), new.SerializeToString()
         change = self._change(new, old, action, resource, position, part)
         event = _within_limit(self._batch.service.event_of(resource, change, body))

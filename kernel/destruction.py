@@ -4,11 +4,12 @@ A row that is deleted leaves its bytes in freed space, in pages that were split,
 """
 
 import time
+from collections.abc import Collection
 
 import sqlalchemy as sa
 import structlog
 
-from kernel.database import is_postgres
+from kernel.database import is_postgres, many, one_of
 
 log = structlog.get_logger(__name__)
 
@@ -16,15 +17,17 @@ PATIENCE = 5.0  # seconds in which readers of an old state may leave
 PAUSE = 0.05  # seconds
 
 
-def destroy(tx: sa.Connection, table: sa.Table, subject: str) -> None:
-    """Delete a key; on SQLite rewrite the table's pages, the old ones overwritten with zeros. `table`: of keys, by subject."""
+def destroy(tx: sa.Connection, table: sa.Table, subjects: Collection[str]) -> None:
+    """Delete keys; on SQLite rewrite the table's pages, the old ones overwritten with zeros. `table`: of keys, by subject."""
     if is_postgres(tx.engine):
-        tx.execute(sa.delete(table).where(table.c.subject == subject))
+        doomed = one_of(table.c.subject, postgres=True)
+        tx.execute(sa.delete(table).where(doomed), many(subjects, postgres=True))
         return
     tx.exec_driver_sql("PRAGMA secure_delete=ON")
     tx.exec_driver_sql("DROP TABLE IF EXISTS temp.kept")
     tx.exec_driver_sql(
-        "CREATE TEMP TABLE kept AS SELECT * FROM subject WHERE subject <> ?", (subject,)
+        "CREATE TEMP TABLE kept AS SELECT * FROM subject WHERE subject NOT IN (SELECT value FROM json_each(?))",
+        (many(subjects, postgres=False)["many"],),
     )
     tx.exec_driver_sql("DELETE FROM subject")
     tx.exec_driver_sql("INSERT INTO subject SELECT * FROM temp.kept")

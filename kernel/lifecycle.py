@@ -121,6 +121,12 @@ class Lifecycle:
         lines = self._lines.items()
         return {state: tuple(m for (s, _), m in lines if s == state) for state in states}
 
+    @cached_property
+    def ended(self) -> frozenset[int]:
+        """The states that no line leads out of."""
+        states = set(self.states.values())
+        return frozenset(s for s in states if all(m.targets == (s,) for m in self.of_state(s)))
+
     def of_state(self, state: int) -> Sequence[Move]:
         return self._by_state.get(state, ())
 

@@ -134,6 +134,12 @@ WITNESS_EVIDENCE = Gauge(
     ("kind",),
     registry=REGISTRY,
 )
+RETENTION_DUE = Gauge(
+    "luoshu_retention_due_count",
+    "Persons whose values the pack's retention rule wants erased and no hold keeps, counted once a day; not 0: runbook.",
+    ("service",),
+    registry=REGISTRY,
+)
 WATCHERS = Gauge(
     "luoshu_watchers_count",
     "Open Watch streams, by collection.",

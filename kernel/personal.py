@@ -169,6 +169,11 @@ def commitments(record: Any) -> list[str]:
     return [mark for _, person in people(record) for mark in _marks(person)]
 
 
+def subjects(record: Any) -> list[str]:
+    """Return the pseudonyms of the persons that a record names."""
+    return [person.subject for _, person in people(record) if person.subject]
+
+
 def _marks(person: Any) -> list[str]:
     values = (getattr(person, field) for field in personal_fields(person.DESCRIPTOR))
     return [value for value in values if value.startswith(PREFIX)]

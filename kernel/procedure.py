@@ -237,9 +237,16 @@ class LegalHoliday(Entry):
     days: int
 
 
+NEVER_SHORTENED = ("journal", "access-journal", "audit-log")
+"""Classes whose order and completeness are what is proven."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention(Entry):
-    """How long a class of data is kept: `months`, 0 for ever. `by`: who sees to it, the program or the operator."""
+    """How long a class of data is kept: `months`, 0 for ever. `by`: who sees to it, the program or the operator.
+
+    What the program sees to is known to it: journals and the log are never shortened, values are erased when their time is over.
+    """
 
     NOUN = ("retention rule", "保存期限规则")
     months: int
@@ -249,3 +256,7 @@ class Retention(Entry):
         Versioned.__post_init__(self)
         if self.months < 0:
             raise ValueError(f"kept for {self.months} months; give 0 (for ever) or more")
+        if self.by == "program" and self.id not in (*NEVER_SHORTENED, "personal-values"):
+            raise ValueError("the program keeps no such class; write `by: operator`")
+        if self.id in NEVER_SHORTENED and self.months:
+            raise ValueError(f"kept for {self.months} months, but is never shortened; give 0")

@@ -151,18 +151,9 @@ class Room:
         with database.looking(self._reading) as tx:
             return question(tx, *args)
 
-    async def tell(self, after: int, *, follow: bool) -> AsyncIterator[list[Told]]:
+    def tell(self, after: int, *, follow: bool) -> AsyncIterator[Sequence[Told]]:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
-        while not self.tide.ended:
-            turn = self.tide.turn()
-            lines = await self._tails.ask(after)
-            if lines:
-                after = lines[-1].position
-                yield lines
-            elif not follow:
-                return
-            else:
-                await self.tide.wait(turn)
+        return self.tide.follow(self._tails.ask, after, follow=follow)
 
     def _told(self, positions: Sequence[int]) -> list[list[Told] | Exception]:
         """Whoever waits at the journal's end asks for the same lines: they are read once."""

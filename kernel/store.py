@@ -16,6 +16,7 @@ from kernel.outcome import Held, Settled
 from kernel.parking import Parking
 from kernel.personal import Sealed
 from kernel.registry import Service
+from kernel.retention import Retention
 from kernel.rights import standing_of
 from kernel.tables import Tables, tables_of
 
@@ -56,6 +57,8 @@ class Store:
         self._put_cursor = Put(tables.cursor, postgres=postgres, replace=True)
         self._put_subject = Put(tables.subject, postgres=postgres)
         self._put_personal = Put(tables.personal, postgres=postgres, replace=True)
+        self._put_mentions = Put(tables.mention, postgres=postgres, replace=True)
+        self.retention = Retention(service, tables, postgres=postgres)
         self.parking = Parking(tables.parked, postgres=postgres)
         due = tables.deadline
         if due is not None:
@@ -156,6 +159,7 @@ class Store:
         subjects = {sealed.subject for sealed in batch.sealed.values()}
         self._put_subject(tx, [(s, key) for s, key in batch.new_keys.items() if s in subjects])
         self._put_personal(tx, list(batch.sealed.values()))
+        self._put_mentions(tx, list(batch.mentions))
         self._put_deadlines(tx, batch.deadlines)
         tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
 

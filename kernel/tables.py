@@ -27,6 +27,7 @@ class Tables:
     cursor: sa.Table
     subject: sa.Table
     personal: sa.Table
+    mention: sa.Table
     parked: sa.Table
     access: AccessTables
     deadline: sa.Table | None
@@ -133,7 +134,7 @@ def _column(field: Field) -> sa.Column[Any]:
 
 def _beside(
     metadata: sa.MetaData,
-) -> tuple[sa.Table, sa.Table, sa.Table, sa.Table, sa.Table, sa.Table]:
+) -> tuple[sa.Table, sa.Table, sa.Table, sa.Table, sa.Table, sa.Table, sa.Table]:
     number = sa.Table(
         "official_number", metadata, _text("series", primary_key=True), _whole("last")
     )
@@ -160,4 +161,10 @@ def _beside(
         _text("subject"),
         _bytes("value"),
     )
-    return number, known, cursor, subject, personal, parked_table(metadata)
+    mention = sa.Table(  # which records name, or ever named, a person
+        "mention",
+        metadata,
+        _text("subject", primary_key=True),
+        _text("record", primary_key=True),
+    )
+    return number, known, cursor, subject, personal, mention, parked_table(metadata)

@@ -1,8 +1,20 @@
 """Wakes those who wait at the end of a journal when it has grown."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 LONGEST = 5.0  # seconds that one waits at most; then it looks for itself
+
+
+class Placed(Protocol):
+    """A line of a journal."""
+
+    @property
+    def position(self) -> int: ...
+
+
+L = TypeVar("L", bound=Placed)
 
 
 class Tide:
@@ -33,3 +45,18 @@ class Tide:
             await asyncio.wait((turn,), timeout=self._longest)
         finally:
             self._waiters.discard(turn)
+
+    async def follow(
+        self, read: Callable[[int], Awaitable[Sequence[L]]], after: int, *, follow: bool
+    ) -> AsyncIterator[Sequence[L]]:
+        """Yield what `read(position)` finds above one, some at a time; with `follow` for as long as the service runs."""
+        while not self.ended:
+            turn = self.turn()
+            lines = await read(after)
+            if lines:
+                after = lines[-1].position
+                yield lines
+            elif not follow:
+                return
+            else:
+                await self.wait(turn)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.cli.callers import warn_of_unknown
+from app.cli.erasures import owed
 from app.cli.ical import calendar_of
 from app.cli.output import as_json, choice, day, one_line, table
 from app.cli.session import Command, session
@@ -31,6 +32,7 @@ def inbox(ctx: click.Context, department: str, ical: bool, watch: bool, as_lines
         warn_of_unknown(department)
     calls = session(ctx).client.coordination
     found = calls.ListInbox(pb.ListInboxRequest(department=department))
+    found.items.extend(owed(session(ctx)))
     in_json = as_lines or session(ctx).output == "json"
     if ical:
         click.echo(calendar_of(found.items), nl=False)

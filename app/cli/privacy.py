@@ -1,14 +1,15 @@
-"""`luoshu privacy`: whom a registry knows, erasing a person, and what is kept how long."""
+"""`luoshu privacy`: whom a registry knows, who is due for erasure, erasing, holding, and what is kept how long."""
 
+import contextlib
 import sys
 from typing import Any
 
 import click
 
 from app.cli.failures import Failure
-from app.cli.output import as_json, moment, table
-from app.cli.session import GLOBAL_OPTIONS, Command, session
-from luoshu.client import NotFound
+from app.cli.output import as_json, day, moment, table
+from app.cli.session import GLOBAL_OPTIONS, Command, Session, session
+from luoshu.client import NotFound, iterate
 from luoshu.journal.v1.journal_pb2 import Person
 from luoshu.privacy.v1 import privacy_pb2 as pb
 
@@ -19,7 +20,17 @@ STATES = {
     "ERASURE_REQUESTED": {"en": "waits for the second person", "zh": "待第二人办理"},
     "ERASED": {"en": "erased", "zh": "已删除"},
 }
-COLUMNS = ("service", "subject", "state", "requested by", "requested", "erased by")
+COLUMNS = (
+    "service",
+    "subject",
+    "state",
+    "due",
+    "held by",
+    "requested by",
+    "requested",
+    "erased by",
+)
+AT_ONCE = 200  # persons that one call lists, or erases
 
 service_option = click.option(
     "--service", type=click.Choice(SERVICES), help="Only in this registry; all."
@@ -51,28 +62,99 @@ def find(ctx: click.Context, service: str | None) -> None:
 
 
 @privacy.command(cls=Command)
-@click.argument("subject")
+@click.argument("subject", required=False)
+@click.option("--due", is_flag=True, help="All whom `luoshu privacy due` lists, but those on hold.")
 @click.option("--reason", required=True, help="Why; it is kept for ever and names no person.")
 @service_option
 @click.pass_context
-def erase(ctx: click.Context, subject: str, reason: str, service: str | None) -> None:
+def erase(
+    ctx: click.Context, subject: str | None, due: bool, reason: str, service: str | None
+) -> None:
     """Ask for the erasure of SUBJECT, or as the second person carry it out: its key is destroyed.
 
     申请删除人员信息，或作为第二人办理：销毁其密钥。
     """
-    found = []
+    if bool(subject) == due:
+        raise click.UsageError(
+            "say SUBJECT, or --due for all that are due / 请填写 SUBJECT 或 --due"
+        )
+    if subject is None:
+        _erase_due(ctx, reason, service)
+        return
+    request = pb.EraseSubjectRequest(subject=subject, reason=reason)
+    _show(ctx, _where_known(ctx, "EraseSubject", request, service))
+
+
+def _erase_due(ctx: click.Context, reason: str, service: str | None) -> None:
+    """The list of a moment is gone through once: who is asked for now waits for somebody else."""
+    found, calls = list[Any](), session(ctx).client.privacy
     for name in _of(service):
-        request = pb.EraseSubjectRequest(service=name, subject=subject, reason=reason)
-        try:
-            found.append(session(ctx).client.privacy.EraseSubject(request))
-        except NotFound:
-            continue  # each registry has a pseudonym of its own
+        subjects = [one.subject for one in due_in(name, session(ctx)) if one.HasField("due_date")]
+        for start in range(0, len(subjects), AT_ONCE):
+            request = pb.EraseDueSubjectsRequest(service=name, reason=reason)
+            request.subjects.extend(subjects[start : start + AT_ONCE])
+            found += calls.EraseDueSubjects(request).subjects
+    _show(ctx, found)
+
+
+@privacy.command(cls=Command)
+@service_option
+@click.pass_context
+def due(ctx: click.Context, service: str | None) -> None:
+    """List whose data the retention rule wants erased, since when, and whose erasure waits for its second person.
+
+    列出保存期限届满应删除的人员（假名）与到期日，以及待第二人办理的删除申请。
+    """
+    _show(ctx, [one for name in _of(service) for one in due_in(name, session(ctx))])
+
+
+@privacy.command(cls=Command)
+@click.argument("subject")
+@click.option("--reason", required=True, help="By which law or procedure; it names no person.")
+@service_option
+@click.pass_context
+def hold(ctx: click.Context, subject: str, reason: str, service: str | None) -> None:
+    """Keep the data of SUBJECT from erasure, until it is released.
+
+    保全人员信息：在解除之前不得删除。
+    """
+    request = pb.HoldSubjectRequest(subject=subject, reason=reason)
+    _show(ctx, _where_known(ctx, "HoldSubject", request, service))
+
+
+@privacy.command(cls=Command)
+@click.argument("subject")
+@click.option("--reason", required=True, help="Why it ends; it names no person.")
+@service_option
+@click.pass_context
+def release(ctx: click.Context, subject: str, reason: str, service: str | None) -> None:
+    """End the hold on SUBJECT.
+
+    解除人员信息保全。
+    """
+    request = pb.ReleaseSubjectRequest(subject=subject, reason=reason)
+    _show(ctx, _where_known(ctx, "ReleaseSubject", request, service))
+
+
+def due_in(service: str, here: Session) -> list[Any]:
+    """Return who is due, and whose erasure waits, in a registry."""
+    request = pb.ListDueSubjectsRequest(service=service, page_size=AT_ONCE)
+    return list(iterate(here.client.privacy.ListDueSubjects, request))
+
+
+def _where_known(ctx: click.Context, rpc: str, request: Any, service: str | None) -> list[Any]:
+    """Ask each registry: each has pseudonyms of its own. Raises Failure: none knows this one."""
+    found, call = list[Any](), getattr(session(ctx).client.privacy, rpc)
+    for name in _of(service):
+        request.service = name
+        with contextlib.suppress(NotFound):
+            found.append(call(request))
     if not found:
         raise Failure(
-            f"no registry has a key of {subject}: nobody is known by it, or it was erased; see: luoshu privacy find",
-            f"各登记库均无 {subject} 的密钥：无此人员，或已删除；可用 luoshu privacy find 查询",
+            f"no registry has a key of {request.subject}: nobody is known by it, or it was erased; see: luoshu privacy find",
+            f"各登记库均无 {request.subject} 的密钥：无此人员，或已删除；可用 luoshu privacy find 查询",
         )
-    _show(ctx, found)
+    return found
 
 
 @privacy.command(cls=Command)
@@ -129,4 +211,15 @@ def _cells(one: Any) -> tuple[str, ...]:
     name = pb.Subject.State.Name(one.state).removeprefix("STATE_")
     state = " ".join(STATES[name].values())
     requested = moment(one.request_time) if one.HasField("request_time") else ""
-    return one.service, one.subject, state, one.requested_by, requested, one.erased_by
+    due_date = day(one.due_date) if one.HasField("due_date") else ""
+    held = f"{one.held_by}: {one.hold_reason}" if one.held_by else ""
+    return (
+        one.service,
+        one.subject,
+        state,
+        due_date,
+        held,
+        one.requested_by,
+        requested,
+        one.erased_by,
+    )

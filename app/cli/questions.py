@@ -43,6 +43,8 @@ ACTIONS = {
     "redriven": "重新处理事件",
     "erasure_requested": "申请删除个人信息",
     "erased": "删除个人信息",
+    "hold_placed": "保全个人信息",
+    "hold_released": "解除个人信息保全",
     "create": "新建",
     "update": "修改",
     "imported": "导入",

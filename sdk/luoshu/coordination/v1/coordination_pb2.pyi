@@ -1910,6 +1910,8 @@ class InboxItem(_message.Message):
         """里程碑考核: the verdict on a milestone."""
         DUTY_OVERDUE: InboxItem._Duty.ValueType  # 8
         """逾期项目: work that is past its end."""
+        DUTY_ERASURE: InboxItem._Duty.ValueType  # 9
+        """删除个人信息: a person's data, as the second person or because its time is over. `luoshu inbox` adds it for the two roles."""
 
     class Duty(_Duty, metaclass=_DutyEnumTypeWrapper):
         """Duty says what is owed."""
@@ -1932,6 +1934,8 @@ class InboxItem(_message.Message):
     """里程碑考核: the verdict on a milestone."""
     DUTY_OVERDUE: InboxItem.Duty.ValueType  # 8
     """逾期项目: work that is past its end."""
+    DUTY_ERASURE: InboxItem.Duty.ValueType  # 9
+    """删除个人信息: a person's data, as the second person or because its time is over. `luoshu inbox` adds it for the two roles."""
 
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     DUTY_FIELD_NUMBER: _builtins.int

@@ -268,6 +268,7 @@ class AccessEvent(_message.Message):
     - `overridden`: a rule or an earlier decision was set aside (the change itself is in the journal too);
     - `started`, `stopped`, `settings_changed`, `key_changed`, `rebuilt`, `redriven`: acts of an operator;
     - `erasure_requested`, `erased`: a person's data, by the two who do that.
+    - `hold_placed`, `hold_released`: a person's data is kept from erasure, and no longer.
 
     Its record is the record concerned, empty where there is none; revision, states and effective date are empty. No personal datum
     is in it.

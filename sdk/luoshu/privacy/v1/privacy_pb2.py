@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from luoshu.journal.v1 import journal_pb2 as luoshu_dot_journal_dot_v1_dot_journal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fluoshu/privacy/v1/privacy.proto\x12\x11luoshu.privacy.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x7f\n\x12\x46indSubjectRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x35\n\x06person\x18\x02 \x01(\x0b\x32\x19.luoshu.journal.v1.PersonB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x9e\x01\n\x13\x45raseSubjectRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x33\n\x07subject\x18\x02 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^ps1-[A-Za-z0-9_-]{22}$\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"\xb9\x02\n\x07Subject\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .luoshu.privacy.v1.Subject.State\x12\x14\n\x0crequested_by\x18\x04 \x01(\t\x12\x30\n\x0crequest_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\terased_by\x18\x06 \x01(\t\x12\x0e\n\x06traces\x18\x07 \x01(\x08\"p\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_UNKNOWN\x10\x01\x12\x0e\n\nSTATE_HELD\x10\x02\x12\x1b\n\x17STATE_ERASURE_REQUESTED\x10\x03\x12\x10\n\x0cSTATE_ERASED\x10\x04\x32\xb6\x01\n\x0ePrivacyService\x12P\n\x0b\x46indSubject\x12%.luoshu.privacy.v1.FindSubjectRequest\x1a\x1a.luoshu.privacy.v1.Subject\x12R\n\x0c\x45raseSubject\x12&.luoshu.privacy.v1.EraseSubjectRequest\x1a\x1a.luoshu.privacy.v1.Subjectb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fluoshu/privacy/v1/privacy.proto\x12\x11luoshu.privacy.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x7f\n\x12\x46indSubjectRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x35\n\x06person\x18\x02 \x01(\x0b\x32\x19.luoshu.journal.v1.PersonB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x9e\x01\n\x13\x45raseSubjectRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x33\n\x07subject\x18\x02 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^ps1-[A-Za-z0-9_-]{22}$\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"\xa2\x01\n\x16ListDueSubjectsRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x35\n\npage_token\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^(ps1-[A-Za-z0-9_-]{22})?$\"`\n\x17ListDueSubjectsResponse\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.luoshu.privacy.v1.Subject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\x17\x45raseDueSubjectsRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12@\n\x08subjects\x18\x02 \x03(\tB.\xe2\x41\x01\x02\xbaH\'\x92\x01$\x08\x01\x10\xc8\x01\x18\x01\"\x1br\x19\x32\x17^ps1-[A-Za-z0-9_-]{22}$\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"H\n\x18\x45raseDueSubjectsResponse\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.luoshu.privacy.v1.Subject\"\x9d\x01\n\x12HoldSubjectRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x33\n\x07subject\x18\x02 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^ps1-[A-Za-z0-9_-]{22}$\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"\xa0\x01\n\x15ReleaseSubjectRequest\x12\x32\n\x07service\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x33\n\x07subject\x18\x02 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^ps1-[A-Za-z0-9_-]{22}$\x12\x1e\n\x06reason\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"\x84\x03\n\x07Subject\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .luoshu.privacy.v1.Subject.State\x12\x14\n\x0crequested_by\x18\x04 \x01(\t\x12\x30\n\x0crequest_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\terased_by\x18\x06 \x01(\t\x12\x0e\n\x06traces\x18\x07 \x01(\x08\x12#\n\x08\x64ue_date\x18\x08 \x01(\x0b\x32\x11.google.type.Date\x12\x0f\n\x07held_by\x18\t \x01(\t\x12\x13\n\x0bhold_reason\x18\n \x01(\t\"p\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_UNKNOWN\x10\x01\x12\x0e\n\nSTATE_HELD\x10\x02\x12\x1b\n\x17STATE_ERASURE_REQUESTED\x10\x03\x12\x10\n\x0cSTATE_ERASED\x10\x04\x32\xb7\x04\n\x0ePrivacyService\x12P\n\x0b\x46indSubject\x12%.luoshu.privacy.v1.FindSubjectRequest\x1a\x1a.luoshu.privacy.v1.Subject\x12R\n\x0c\x45raseSubject\x12&.luoshu.privacy.v1.EraseSubjectRequest\x1a\x1a.luoshu.privacy.v1.Subject\x12h\n\x0fListDueSubjects\x12).luoshu.privacy.v1.ListDueSubjectsRequest\x1a*.luoshu.privacy.v1.ListDueSubjectsResponse\x12k\n\x10\x45raseDueSubjects\x12*.luoshu.privacy.v1.EraseDueSubjectsRequest\x1a+.luoshu.privacy.v1.EraseDueSubjectsResponse\x12P\n\x0bHoldSubject\x12%.luoshu.privacy.v1.HoldSubjectRequest\x1a\x1a.luoshu.privacy.v1.Subject\x12V\n\x0eReleaseSubject\x12(.luoshu.privacy.v1.ReleaseSubjectRequest\x1a\x1a.luoshu.privacy.v1.Subjectb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,14 +46,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASESUBJECTREQUEST'].fields_by_name['subject']._serialized_options = b'\342A\001\002\272H\033r\0312\027^ps1-[A-Za-z0-9_-]{22}$'
   _globals['_ERASESUBJECTREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_ERASESUBJECTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\364\003'
-  _globals['_FINDSUBJECTREQUEST']._serialized_start=182
-  _globals['_FINDSUBJECTREQUEST']._serialized_end=309
-  _globals['_ERASESUBJECTREQUEST']._serialized_start=312
-  _globals['_ERASESUBJECTREQUEST']._serialized_end=470
-  _globals['_SUBJECT']._serialized_start=473
-  _globals['_SUBJECT']._serialized_end=786
-  _globals['_SUBJECT_STATE']._serialized_start=674
-  _globals['_SUBJECT_STATE']._serialized_end=786
-  _globals['_PRIVACYSERVICE']._serialized_start=789
-  _globals['_PRIVACYSERVICE']._serialized_end=971
+  _globals['_LISTDUESUBJECTSREQUEST'].fields_by_name['service']._loaded_options = None
+  _globals['_LISTDUESUBJECTSREQUEST'].fields_by_name['service']._serialized_options = b'\342A\001\002\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_LISTDUESUBJECTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTDUESUBJECTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
+  _globals['_LISTDUESUBJECTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTDUESUBJECTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\036r\0342\032^(ps1-[A-Za-z0-9_-]{22})?$'
+  _globals['_ERASEDUESUBJECTSREQUEST'].fields_by_name['service']._loaded_options = None
+  _globals['_ERASEDUESUBJECTSREQUEST'].fields_by_name['service']._serialized_options = b'\342A\001\002\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_ERASEDUESUBJECTSREQUEST'].fields_by_name['subjects']._loaded_options = None
+  _globals['_ERASEDUESUBJECTSREQUEST'].fields_by_name['subjects']._serialized_options = b'\342A\001\002\272H\'\222\001$\010\001\020\310\001\030\001\"\033r\0312\027^ps1-[A-Za-z0-9_-]{22}$'
+  _globals['_ERASEDUESUBJECTSREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_ERASEDUESUBJECTSREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\364\003'
+  _globals['_HOLDSUBJECTREQUEST'].fields_by_name['service']._loaded_options = None
+  _globals['_HOLDSUBJECTREQUEST'].fields_by_name['service']._serialized_options = b'\342A\001\002\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_HOLDSUBJECTREQUEST'].fields_by_name['subject']._loaded_options = None
+  _globals['_HOLDSUBJECTREQUEST'].fields_by_name['subject']._serialized_options = b'\342A\001\002\272H\033r\0312\027^ps1-[A-Za-z0-9_-]{22}$'
+  _globals['_HOLDSUBJECTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_HOLDSUBJECTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\364\003'
+  _globals['_RELEASESUBJECTREQUEST'].fields_by_name['service']._loaded_options = None
+  _globals['_RELEASESUBJECTREQUEST'].fields_by_name['service']._serialized_options = b'\342A\001\002\272H\032r\0302\026^[a-z][a-z0-9_]{0,62}$'
+  _globals['_RELEASESUBJECTREQUEST'].fields_by_name['subject']._loaded_options = None
+  _globals['_RELEASESUBJECTREQUEST'].fields_by_name['subject']._serialized_options = b'\342A\001\002\272H\033r\0312\027^ps1-[A-Za-z0-9_-]{22}$'
+  _globals['_RELEASESUBJECTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_RELEASESUBJECTREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\364\003'
+  _globals['_FINDSUBJECTREQUEST']._serialized_start=206
+  _globals['_FINDSUBJECTREQUEST']._serialized_end=333
+  _globals['_ERASESUBJECTREQUEST']._serialized_start=336
+  _globals['_ERASESUBJECTREQUEST']._serialized_end=494
+  _globals['_LISTDUESUBJECTSREQUEST']._serialized_start=497
+  _globals['_LISTDUESUBJECTSREQUEST']._serialized_end=659
+  _globals['_LISTDUESUBJECTSRESPONSE']._serialized_start=661
+  _globals['_LISTDUESUBJECTSRESPONSE']._serialized_end=757
+  _globals['_ERASEDUESUBJECTSREQUEST']._serialized_start=760
+  _globals['_ERASEDUESUBJECTSREQUEST']._serialized_end=935
+  _globals['_ERASEDUESUBJECTSRESPONSE']._serialized_start=937
+  _globals['_ERASEDUESUBJECTSRESPONSE']._serialized_end=1009
+  _globals['_HOLDSUBJECTREQUEST']._serialized_start=1012
+  _globals['_HOLDSUBJECTREQUEST']._serialized_end=1169
+  _globals['_RELEASESUBJECTREQUEST']._serialized_start=1172
+  _globals['_RELEASESUBJECTREQUEST']._serialized_end=1332
+  _globals['_SUBJECT']._serialized_start=1335
+  _globals['_SUBJECT']._serialized_end=1723
+  _globals['_SUBJECT_STATE']._serialized_start=1611
+  _globals['_SUBJECT_STATE']._serialized_end=1723
+  _globals['_PRIVACYSERVICE']._serialized_start=1726
+  _globals['_PRIVACYSERVICE']._serialized_end=2293
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,13 @@
 isort:skip_file
 What is done about a person's data: finding whom it is of, and erasing it."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import date_pb2 as _date_pb2
 from luoshu.journal.v1 import journal_pb2 as _journal_pb2
 import builtins as _builtins
 import sys
@@ -78,6 +81,180 @@ class EraseSubjectRequest(_message.Message):
 Global___EraseSubjectRequest: _TypeAlias = EraseSubjectRequest  # noqa: Y015
 
 @_typing.final
+class ListDueSubjectsRequest(_message.Message):
+    """ListDueSubjectsRequest says where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The registry."""
+    page_size: _builtins.int
+    """How many at most; 100 where nothing is said."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDueSubjectsRequest: _TypeAlias = ListDueSubjectsRequest  # noqa: Y015
+
+@_typing.final
+class ListDueSubjectsResponse(_message.Message):
+    """ListDueSubjectsResponse is a page of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty: there are no more."""
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subject]:
+        """Ordered by pseudonym; those who are held are among them."""
+
+    def __init__(
+        self,
+        *,
+        subjects: _abc.Iterable[Global___Subject] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDueSubjectsResponse: _TypeAlias = ListDueSubjectsResponse  # noqa: Y015
+
+@_typing.final
+class EraseDueSubjectsRequest(_message.Message):
+    """EraseDueSubjectsRequest says whom, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The registry that knows them."""
+    reason: _builtins.str
+    """Why; no personal datum."""
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their pseudonyms, as ListDueSubjects tells them."""
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        subjects: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "service", b"service", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseDueSubjectsRequest: _TypeAlias = EraseDueSubjectsRequest  # noqa: Y015
+
+@_typing.final
+class EraseDueSubjectsResponse(_message.Message):
+    """EraseDueSubjectsResponse tells where each stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subject]:
+        """In the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        subjects: _abc.Iterable[Global___Subject] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseDueSubjectsResponse: _TypeAlias = EraseDueSubjectsResponse  # noqa: Y015
+
+@_typing.final
+class HoldSubjectRequest(_message.Message):
+    """HoldSubjectRequest says whose values are kept, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The registry that knows the person."""
+    subject: _builtins.str
+    """The pseudonym."""
+    reason: _builtins.str
+    """By which law or procedure; no personal datum."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "service", b"service", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldSubjectRequest: _TypeAlias = HoldSubjectRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseSubjectRequest(_message.Message):
+    """ReleaseSubjectRequest says whose hold ends, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The registry that knows the person."""
+    subject: _builtins.str
+    """The pseudonym."""
+    reason: _builtins.str
+    """Why it ends; no personal datum."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "service", b"service", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseSubjectRequest: _TypeAlias = ReleaseSubjectRequest  # noqa: Y015
+
+@_typing.final
 class Subject(_message.Message):
     """Subject is a person as a registry knows it."""
 
@@ -121,6 +298,9 @@ class Subject(_message.Message):
     REQUEST_TIME_FIELD_NUMBER: _builtins.int
     ERASED_BY_FIELD_NUMBER: _builtins.int
     TRACES_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    HELD_BY_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """The registry."""
     subject: _builtins.str
@@ -133,9 +313,17 @@ class Subject(_message.Message):
     """Account that carried it out."""
     traces: _builtins.bool
     """What could not be cleaned at once: old copies of the encrypted key may lie in a file until the database writes over them."""
+    held_by: _builtins.str
+    """Account that placed the legal hold, where one stands."""
+    hold_reason: _builtins.str
+    """By which law or procedure."""
     @_builtins.property
     def request_time(self) -> _timestamp_pb2.Timestamp:
         """When it was asked for (UTC)."""
+
+    @_builtins.property
+    def due_date(self) -> _date_pb2.Date:
+        """Since when the values are due for erasure by the pack's retention rule (Asia/Shanghai); unset: they are not."""
 
     def __init__(
         self,
@@ -147,10 +335,13 @@ class Subject(_message.Message):
         request_time: _timestamp_pb2.Timestamp | None = ...,
         erased_by: _builtins.str = ...,
         traces: _builtins.bool = ...,
+        due_date: _date_pb2.Date | None = ...,
+        held_by: _builtins.str = ...,
+        hold_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["request_time", b"request_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "request_time", b"request_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased_by", b"erased_by", "request_time", b"request_time", "requested_by", b"requested_by", "service", b"service", "state", b"state", "subject", b"subject", "traces", b"traces"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "erased_by", b"erased_by", "held_by", b"held_by", "hold_reason", b"hold_reason", "request_time", b"request_time", "requested_by", b"requested_by", "service", b"service", "state", b"state", "subject", b"subject", "traces", b"traces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

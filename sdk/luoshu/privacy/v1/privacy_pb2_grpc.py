@@ -49,6 +49,26 @@ class PrivacyServiceStub:
                 request_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseSubjectRequest.SerializeToString,
                 response_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.FromString,
                 _registered_method=True)
+        self.ListDueSubjects = channel.unary_unary(
+                '/luoshu.privacy.v1.PrivacyService/ListDueSubjects',
+                request_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ListDueSubjectsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ListDueSubjectsResponse.FromString,
+                _registered_method=True)
+        self.EraseDueSubjects = channel.unary_unary(
+                '/luoshu.privacy.v1.PrivacyService/EraseDueSubjects',
+                request_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseDueSubjectsRequest.SerializeToString,
+                response_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseDueSubjectsResponse.FromString,
+                _registered_method=True)
+        self.HoldSubject = channel.unary_unary(
+                '/luoshu.privacy.v1.PrivacyService/HoldSubject',
+                request_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.HoldSubjectRequest.SerializeToString,
+                response_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.FromString,
+                _registered_method=True)
+        self.ReleaseSubject = channel.unary_unary(
+                '/luoshu.privacy.v1.PrivacyService/ReleaseSubject',
+                request_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ReleaseSubjectRequest.SerializeToString,
+                response_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.FromString,
+                _registered_method=True)
 
 
 class PrivacyServiceServicer:
@@ -69,6 +89,38 @@ class PrivacyServiceServicer:
     def EraseSubject(self, request, context):
         """Asks for an erasure, or as the second person carries it out: both leave an access event. Roles: security_administrator,
         audit_administrator.
+        Raises FAILED_PRECONDITION while a legal hold stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDueSubjects(self, request, context):
+        """Lists, by pseudonym, whose values are due for erasure by the pack's retention rule `personal-values`, and whose erasure waits for
+        its second person. Roles: security_administrator, audit_administrator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseDueSubjects(self, request, context):
+        """Asks for the erasure of those who are due, or as the second person carries it out. Who is not due, or held, is left as it is; the
+        answer tells where each stands. Roles: security_administrator, audit_administrator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldSubject(self, request, context):
+        """Keeps a person's values from being erased, for as long as a law or a procedure demands them. Roles: security_administrator,
+        audit_administrator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseSubject(self, request, context):
+        """Ends a hold. Roles: security_administrator, audit_administrator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +137,26 @@ def add_PrivacyServiceServicer_to_server(servicer, server):
             'EraseSubject': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseSubject,
                     request_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseSubjectRequest.FromString,
+                    response_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.SerializeToString,
+            ),
+            'ListDueSubjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDueSubjects,
+                    request_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ListDueSubjectsRequest.FromString,
+                    response_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ListDueSubjectsResponse.SerializeToString,
+            ),
+            'EraseDueSubjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseDueSubjects,
+                    request_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseDueSubjectsRequest.FromString,
+                    response_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseDueSubjectsResponse.SerializeToString,
+            ),
+            'HoldSubject': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldSubject,
+                    request_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.HoldSubjectRequest.FromString,
+                    response_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.SerializeToString,
+            ),
+            'ReleaseSubject': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseSubject,
+                    request_deserializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ReleaseSubjectRequest.FromString,
                     response_serializer=luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.SerializeToString,
             ),
     }
@@ -146,6 +218,114 @@ class PrivacyService:
             target,
             '/luoshu.privacy.v1.PrivacyService/EraseSubject',
             luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseSubjectRequest.SerializeToString,
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDueSubjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.privacy.v1.PrivacyService/ListDueSubjects',
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ListDueSubjectsRequest.SerializeToString,
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ListDueSubjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseDueSubjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.privacy.v1.PrivacyService/EraseDueSubjects',
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseDueSubjectsRequest.SerializeToString,
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.EraseDueSubjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldSubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.privacy.v1.PrivacyService/HoldSubject',
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.HoldSubjectRequest.SerializeToString,
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseSubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.privacy.v1.PrivacyService/ReleaseSubject',
+            luoshu_dot_privacy_dot_v1_dot_privacy__pb2.ReleaseSubjectRequest.SerializeToString,
             luoshu_dot_privacy_dot_v1_dot_privacy__pb2.Subject.FromString,
             options,
             channel_credentials,

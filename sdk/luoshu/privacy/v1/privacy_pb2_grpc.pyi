@@ -43,7 +43,22 @@ class PrivacyServiceStub:
     EraseSubject: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.EraseSubjectRequest, _privacy_pb2.Subject]
     """Asks for an erasure, or as the second person carries it out: both leave an access event. Roles: security_administrator,
     audit_administrator.
+    Raises FAILED_PRECONDITION while a legal hold stands.
     """
+    ListDueSubjects: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ListDueSubjectsRequest, _privacy_pb2.ListDueSubjectsResponse]
+    """Lists, by pseudonym, whose values are due for erasure by the pack's retention rule `personal-values`, and whose erasure waits for
+    its second person. Roles: security_administrator, audit_administrator.
+    """
+    EraseDueSubjects: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.EraseDueSubjectsRequest, _privacy_pb2.EraseDueSubjectsResponse]
+    """Asks for the erasure of those who are due, or as the second person carries it out. Who is not due, or held, is left as it is; the
+    answer tells where each stands. Roles: security_administrator, audit_administrator.
+    """
+    HoldSubject: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.HoldSubjectRequest, _privacy_pb2.Subject]
+    """Keeps a person's values from being erased, for as long as a law or a procedure demands them. Roles: security_administrator,
+    audit_administrator.
+    """
+    ReleaseSubject: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ReleaseSubjectRequest, _privacy_pb2.Subject]
+    """Ends a hold. Roles: security_administrator, audit_administrator."""
 
 @_typing.type_check_only
 class PrivacyServiceAsyncStub(PrivacyServiceStub):
@@ -60,7 +75,22 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
     EraseSubject: _aio.UnaryUnaryMultiCallable[_privacy_pb2.EraseSubjectRequest, _privacy_pb2.Subject]  # type: ignore[assignment]
     """Asks for an erasure, or as the second person carries it out: both leave an access event. Roles: security_administrator,
     audit_administrator.
+    Raises FAILED_PRECONDITION while a legal hold stands.
     """
+    ListDueSubjects: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ListDueSubjectsRequest, _privacy_pb2.ListDueSubjectsResponse]  # type: ignore[assignment]
+    """Lists, by pseudonym, whose values are due for erasure by the pack's retention rule `personal-values`, and whose erasure waits for
+    its second person. Roles: security_administrator, audit_administrator.
+    """
+    EraseDueSubjects: _aio.UnaryUnaryMultiCallable[_privacy_pb2.EraseDueSubjectsRequest, _privacy_pb2.EraseDueSubjectsResponse]  # type: ignore[assignment]
+    """Asks for the erasure of those who are due, or as the second person carries it out. Who is not due, or held, is left as it is; the
+    answer tells where each stands. Roles: security_administrator, audit_administrator.
+    """
+    HoldSubject: _aio.UnaryUnaryMultiCallable[_privacy_pb2.HoldSubjectRequest, _privacy_pb2.Subject]  # type: ignore[assignment]
+    """Keeps a person's values from being erased, for as long as a law or a procedure demands them. Roles: security_administrator,
+    audit_administrator.
+    """
+    ReleaseSubject: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ReleaseSubjectRequest, _privacy_pb2.Subject]  # type: ignore[assignment]
+    """Ends a hold. Roles: security_administrator, audit_administrator."""
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """PrivacyService erases persons from the registries of this process.
@@ -86,6 +116,45 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_privacy_pb2.Subject, _abc.Awaitable[_privacy_pb2.Subject]]:
         """Asks for an erasure, or as the second person carries it out: both leave an access event. Roles: security_administrator,
         audit_administrator.
+        Raises FAILED_PRECONDITION while a legal hold stands.
         """
+
+    @_abc_1.abstractmethod
+    def ListDueSubjects(
+        self,
+        request: _privacy_pb2.ListDueSubjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.ListDueSubjectsResponse, _abc.Awaitable[_privacy_pb2.ListDueSubjectsResponse]]:
+        """Lists, by pseudonym, whose values are due for erasure by the pack's retention rule `personal-values`, and whose erasure waits for
+        its second person. Roles: security_administrator, audit_administrator.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseDueSubjects(
+        self,
+        request: _privacy_pb2.EraseDueSubjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.EraseDueSubjectsResponse, _abc.Awaitable[_privacy_pb2.EraseDueSubjectsResponse]]:
+        """Asks for the erasure of those who are due, or as the second person carries it out. Who is not due, or held, is left as it is; the
+        answer tells where each stands. Roles: security_administrator, audit_administrator.
+        """
+
+    @_abc_1.abstractmethod
+    def HoldSubject(
+        self,
+        request: _privacy_pb2.HoldSubjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.Subject, _abc.Awaitable[_privacy_pb2.Subject]]:
+        """Keeps a person's values from being erased, for as long as a law or a procedure demands them. Roles: security_administrator,
+        audit_administrator.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseSubject(
+        self,
+        request: _privacy_pb2.ReleaseSubjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_pb2.Subject, _abc.Awaitable[_privacy_pb2.Subject]]:
+        """Ends a hold. Roles: security_administrator, audit_administrator."""
 
 def add_PrivacyServiceServicer_to_server(servicer: PrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
