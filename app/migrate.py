@@ -42,7 +42,7 @@ def metadata_of(service: str) -> sa.MetaData:
             more(metadata)
         return metadata
     if service == "audit":
-        from services.audit import store as audit
+        from services.audit import schema as audit
 
         return audit.metadata
     from services.reports import store as reports

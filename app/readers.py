@@ -37,7 +37,7 @@ class Reader:
 
 def signer_of(path: Path, text: str) -> Any:
     """Raises SettingsError: the file holds no key."""
-    from services.audit.note import Malformed, parse_signer
+    from services.audit.keys import Malformed, parse_signer
 
     try:
         return parse_signer(text)
@@ -93,7 +93,7 @@ def audit_signers(settings: Settings) -> list[Any]:
 
 def _signer(path: Path, origin: str, suite: Any) -> Any:
     """Raises SettingsError: the file holds no key, one of another suite, or the suite's library is missing."""
-    from services.audit.note import generate
+    from services.audit.keys import generate
     from services.audit.suites import Missing
 
     try:
@@ -113,7 +113,7 @@ def _signer(path: Path, origin: str, suite: Any) -> Any:
 
 def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
     from luoshu.audit.v1 import audit_pb2
-    from services.audit import store
+    from services.audit import schema
     from services.audit.consumer import AuditSink
     from services.audit.cosigning import Collector
     from services.audit.questions import Asking
@@ -131,7 +131,7 @@ def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         AuditServicer(reading, policies, Asking(pack, APPROVALS), registries),
         AuditSink(writing, JOURNALS),
-        AccessRoom("audit", store.ACCESS, url, secret_of(settings, "audit"), clock),
+        AccessRoom("audit", schema.ACCESS, url, secret_of(settings, "audit"), clock),
         partial(_leave, writing, reading),
         [Sealer(writing, reading, signer) for signer in signers],
         [Collector(writing, reading, policy) for policy in policies],

@@ -19,7 +19,7 @@ from kernel import database, metrics
 from kernel.errors import DomainError
 from kernel.pack import load as load_pack
 from kernel.web import Answer, Request
-from services.audit.note import Signer, generate
+from services.audit.keys import Signer, generate
 from services.audit.suites import COSIGNATURE
 from services.audit.witness import MOST_BODY, Kind, Witness
 

@@ -17,13 +17,16 @@ from bench.results import HERE, Line, at_most
 from kernel import database
 from kernel.database import Put
 from luoshu.journal.v1.journal_pb2 import JournalEntry
-from services.audit import merkle, store
+from services.audit import merkle, schema
 from services.audit.bundle import Writer, verify_bundle
 from services.audit.consumer import AuditSink
 from services.audit.domain import leaf
-from services.audit.note import Signer, sign_checkpoint
+from services.audit.hashes import with_nodes
+from services.audit.keys import Signer, generate
+from services.audit.note import sign_checkpoint
 from services.audit.policy import Policy
 from services.audit.sealing import Sealer, seal_next
+from services.audit.suites import SM2, Missing, sm_3
 from services.audit.tiles import Tile, bundled, of_level
 
 SIGNER = Signer("bench.example/log", bytes(range(32)))
@@ -38,6 +41,7 @@ MOST_GROWTH = 3.0
 def lines() -> Iterator[Line]:
     yield from _appends()
     yield from _proofs()
+    yield from _second()
     yield _million()
 
 
@@ -62,31 +66,36 @@ def _appends() -> Iterator[Line]:
     yield _tessera(statistics.median(ours))
 
 
-def _stored() -> float:
+def _stored(*others: Signer) -> float:
+    """Return the appends a second of the first log, and of others beside it."""
     with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
         engine = database.writing(f"sqlite:///{Path(folder) / 'audit.sqlite3'}")
-        store.metadata.create_all(engine)
+        schema.metadata.create_all(engine)
         journal = [
             JournalEntry(source="platforms", position=at, event=_event(at))
             for at in range(1, BATCH * BATCHES + 1)
         ]
         began = time.perf_counter()
-        asyncio.run(_follow(engine, journal))
+        asyncio.run(_follow(engine, journal, others))
         took = time.perf_counter() - began
         engine.dispose()
     return len(journal) / took
 
 
-async def _follow(engine: sa.Engine, journal: Sequence[JournalEntry]) -> None:
-    sink, sealer = AuditSink(engine, ("platforms",)), Sealer(engine, engine, SIGNER)
+async def _follow(
+    engine: sa.Engine, journal: Sequence[JournalEntry], others: Sequence[Signer]
+) -> None:
+    sink = AuditSink(engine, ("platforms",))
+    sealers = [Sealer(engine, engine, signer) for signer in (SIGNER, *others)]
 
     async def told(_source: str, after: int, limit: int) -> Sequence[JournalEntry]:
         return journal[after : after + limit]
 
     for start in range(0, len(journal), BATCH):
         sink.apply("platforms", journal[start : start + BATCH])
-        while await seal_next(sealer, told):
-            pass
+        for sealer in sealers:
+            while await seal_next(sealer, told):
+                pass
 
 
 def _limit() -> float:
@@ -136,17 +145,47 @@ def _proofs() -> Iterator[Line]:
     )
 
 
-def _proof_seconds(size: int) -> float:
+def _second() -> Iterator[Line]:
+    """The log with SM3 and SM2, where its extra is installed."""
+    try:
+        sm_3(b"")
+    except Missing:
+        yield Line(
+            "audit: the second log, SM3 and SM2", "not measured", detail="it needs the extra sm"
+        )
+        return
+    signer = generate("bench.example/log-sm", SM2)
+    rounds = [(_stored(), _stored(signer)) for _ in range(ROUNDS)]
+    alone, both = (statistics.median(column) for column in zip(*rounds, strict=True))
+    yield Line(
+        "audit: appends a second to both logs, the second with SM3 and SM2",
+        f"{both:,.0f}",
+        detail=f"{statistics.median(b / a for a, b in rounds):.0%} of the first log's alone, {alone:,.0f} (interleaved)",
+    )
+    taken = {size: _proof_seconds(size, schema.SECOND) for size in SIZES}
+    yield at_most(
+        f"audit: a proof of {SIZES[-1]:,} entries against one of {SIZES[0]:,}, SM3",
+        taken[SIZES[-1]] / taken[SIZES[0]],
+        MOST_GROWTH,
+        ", ".join(f"{size:,}: {taken[size] * 1e6:,.0f} µs" for size in SIZES),
+    )
+
+
+def _proof_seconds(size: int, log: schema.Log = schema.FIRST) -> float:
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-    store.metadata.create_all(engine)
-    _, added = merkle.extend(merkle.Tree(), (sha256(b"%d" % n).digest() for n in range(size)))
+    schema.metadata.create_all(engine)
+    digest = log.suite.digest
+    leaves = (digest(b"%d" % n) for n in range(size))
+    _, added = merkle.extend(merkle.Tree(digest=digest), leaves)
     with engine.begin() as tx:
-        Put(store.FIRST.node, postgres=False)(tx, added)
+        Put(log.node, postgres=False)(tx, added)
     taken = []
     with engine.connect() as connection:
         for number in range(PROOFS):
             index, began = number * 7919 % size, time.process_time()
-            store.with_nodes(connection, lambda n, i=index: merkle.inclusion_proof(i, size, n))
+            with_nodes(
+                connection, lambda n, i=index: merkle.inclusion_proof(i, size, n, digest), log
+            )
             taken.append(time.process_time() - began)
     return statistics.median(taken)
 

@@ -66,8 +66,8 @@ def money(scale: float) -> Sizes:
     return {"LUOSHU_APPROVERS": of(128, scale, 32), "LUOSHU_APPROVALS_EACH": of(2_000, scale, 50)}
 
 
-def tampering(scale: float) -> Sequence[str]:
-    return ("-m", "tests.tamper", "--edits", of(100_000, scale, 2_000))
+def tampering(suite: str) -> Callable[[float], Sequence[str]]:
+    return lambda s: ("-m", "tests.tamper", "--suite", suite, "--edits", of(100_000, s, 2_000))
 
 
 def simulation(scale: float) -> Sequence[str]:
@@ -86,7 +86,8 @@ STEPS = (
     Step("backup and restore, migration under load", live("test_backup.py", "test_migration.py")),
     Step("money", suite("tests/service/test_registries_money.py"), money),
     Step("permissions", suite("tests/unit/test_rights.py"), lambda s: {"LUOSHU_CALLERS": of(100_000, s, 5_000)}),
-    Step("tampering", tampering),
+    Step("tampering", tampering("sha256-ed25519")),
+    Step("tampering, SM3 and SM2", tampering("sm3-sm2")),
     Step("hostile input and overload", hostile),
     Step("simulation", simulation),
 )  # fmt: skip

@@ -11,27 +11,35 @@ that you kept from earlier: the log must still begin with them. Exit code 0: all
 
 import argparse
 import base64
+import functools
 import hashlib
 import re
 import sys
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from typing import IO
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LOG_KEY, WITNESS_KEY, OTHER_SUITE = 1, 4, 0xFF  # first bytes of keys: their types
-LEAF = re.compile(rb"luoshu-entry-v1\n([a-z][a-z0-9_]*)/(0|[1-9][0-9]*)/([1-9][0-9]*)\n")
+LEAF = re.compile(rb"luoshu-entry-v1\n([a-z][a-z0-9_]*/(?:0|[1-9][0-9]*))/([1-9][0-9]*)\n")
+HEAD = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n(?:[^\n]+\n)*")
+BESIDE = {"README.txt", "policy", "checkpoint"}
+MOST = 256 * (2 + 65_535) + 1  # bytes of a file that no bundle has
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError, RuntimeError, ValueError)
 Key = tuple[str, bytes, bytes]  # name, key id, type byte and public key
-Groups = dict[str, tuple[int, list[str]]]
+unpacked = functools.partial(base64.b64decode, validate=True)
 
 
 class Wrong(Exception):
     """The bundle is not what was signed."""
+
+
+def demand(good: object, text: str) -> None:
+    if not good:
+        raise Wrong(text)
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -40,236 +48,217 @@ def sha256(*parts: bytes) -> bytes:
 
 def read_key(text: str) -> Key:
     name, key_id, encoded = text.split("+", 2)
-    key = base64.b64decode(encoded, validate=True)
-    if sha256(f"{name}\n".encode(), key)[:4].hex() != key_id:
-        raise Wrong(f"the key {name} was cut or altered")
+    key = unpacked(encoded)
+    fits = sha256(f"{name}\n".encode(), key)[:4].hex() == key_id
+    demand(fits, f"the key {name} was cut or altered")
     return name, bytes.fromhex(key_id), key
 
 
-def read_policy(text: str) -> tuple[list[Key], dict[str, Key], Groups, str]:
-    logs, witnesses, groups, quorum = list[Key](), dict[str, Key](), Groups(), "none"
-    for words in (line.split() for line in text.splitlines()):
-        if not words or words[0].startswith("#"):
-            continue
-        if words[0] == "log":
-            logs.append(read_key(words[1]))
-        elif words[0] == "witness":
-            witnesses[words[1]] = read_key(words[2])
-        elif words[0] == "group":
-            members = words[3:]
-            count = {"all": len(members), "any": 1}.get(words[2]) or int(words[2])
-            groups[words[1]] = (count, members)
-        elif words[0] == "quorum":
-            quorum = words[1]
-        else:
-            raise Wrong(f"the policy has a line that is none: {words[0]}")
-    return logs, witnesses, groups, quorum
+class Policy:
+    """Whom to trust: `log KEY`, `witness NAME KEY`, `group NAME COUNT MEMBER…`, `quorum NAME`."""
 
+    def __init__(self, text: str) -> None:
+        self.logs, self.witnesses, self.quorum = list[Key](), dict[str, Key](), "none"
+        self.groups = dict[str, tuple[int, set[str]]]()
+        demand(re.sub(r"[\r\n\t]", "", text).isprintable(), "the policy has hidden characters")
+        for words in (line.split() for line in text.splitlines()):
+            match words:
+                case ["log", key, *_]:
+                    self.logs.append(read_key(key))
+                case ["witness", name, key, *_] if name not in self.witnesses:
+                    self.witnesses[name] = read_key(key)
+                case ["group", name, count, *members] if name not in self.groups:
+                    least = {"all": len(set(members)), "any": 1}.get(count) or int(count)
+                    self.groups[name] = least, set(members)
+                case ["quorum", name] if self.quorum == "none":
+                    self.quorum = name
+                case [word, *_] if not word.startswith("#"):
+                    raise Wrong(f"the policy has a line that is none, or twice: {word}")
+        keys = [key[2][1:] for key in (*self.logs, *self.witnesses.values())]
+        demand(len(keys) == len(set(keys)), "the policy names a key twice")
+        counts = all(0 < least <= len(members) for least, members in self.groups.values())
+        demand(counts, "the policy has a group that wants nobody, or more than it has")
 
-def is_settled(name: str, groups: Groups, signed: set[str]) -> bool:
-    if name not in groups:
-        return name in signed
-    count, members = groups[name]
-    return sum(is_settled(member, groups, signed) for member in members) >= count
+    def is_settled(self, name: str, signed: set[str]) -> bool:
+        if name not in self.groups:
+            return name in signed
+        least, members = self.groups[name]
+        return sum(self.is_settled(member, signed) for member in members) >= least
+
+    def read(self, note: str) -> tuple[str, int, bytes]:
+        """Return origin, size and root of a checkpoint that a trusted log signed."""
+        head = HEAD.fullmatch(note.rpartition("\n\n")[0] + "\n")
+        origin, size, root = head.groups() if head else ("", "", "")
+        mine = [key for key in self.logs if key[0] == origin]
+        other = any(key[2][0] == OTHER_SUITE for key in mine)
+        demand(not other, "the log is of SM3 and SM2, which only `luoshu audit verify` knows")
+        signed = any(key[2][0] == LOG_KEY and is_signed(note, key) for key in mine)
+        demand(signed, "the checkpoint is not signed by a log that the policy names")
+        return origin, int(size), unpacked(root)
 
 
 def is_signed(note: str, key: Key) -> bool:
     """Tell whether a note carries a good signature of a key; a bad one of it is an error."""
     name, key_id, material = key
     text, _, lines = note.rpartition("\n\n")
-    message, found = f"{text}\n".encode(), False
-    for line in lines.splitlines():
+    found = False
+    for line in lines.removesuffix("\n").split("\n"):
         dash, signer, encoded = line.split(" ")
-        raw = base64.b64decode(encoded, validate=True)
-        if dash != "—" or (signer, raw[:4]) != (name, key_id):
+        raw, message = unpacked(encoded), f"{text}\n".encode()
+        if (dash, signer, raw[:4]) != ("—", name, key_id):
             continue
-        signature, signed = raw[4:], message
+        signature, found = raw[4:], True
         if material[0] == WITNESS_KEY:
             seconds, signature = int.from_bytes(raw[4:12], "big"), raw[12:]
-            signed = f"cosignature/v1\ntime {seconds}\n".encode() + message
+            message = f"cosignature/v1\ntime {seconds}\n".encode() + message
         try:
-            Ed25519PublicKey.from_public_bytes(material[1:]).verify(signature, signed)
+            Ed25519PublicKey.from_public_bytes(material[1:]).verify(signature, message)
         except InvalidSignature:
             raise Wrong(f"the signature of {name} does not fit the checkpoint") from None
-        found = True
     return found
 
 
-def read_checkpoint(note: str, logs: list[Key]) -> tuple[int, bytes]:
-    """Return size and root of a checkpoint that a trusted log signed."""
-    origin, size, root = note.split("\n")[:3]
-    if any(key[0] == origin and key[2][0] == OTHER_SUITE for key in logs):
-        raise Wrong(
-            "the log is of another suite (SM3 and SM2), of which `luoshu audit verify` knows"
-        )
-    if not any(key[0] == origin and key[2][0] == LOG_KEY and is_signed(note, key) for key in logs):
-        raise Wrong("the checkpoint is not signed by a log that the policy names")
-    return int(size), base64.b64decode(root, validate=True)
+def root_of(hashes: list[bytes]) -> bytes:
+    """Return the root of a tree from its leaves' hashes (RFC 6962, section 2.1)."""
+    while len(hashes) > 1:
+        pairs = [sha256(b"\x01", *hashes[at : at + 2]) for at in range(0, len(hashes) - 1, 2)]
+        hashes = pairs + hashes[2 * len(pairs) :]
+    return hashes[0] if hashes else sha256(b"")
 
 
-class Tree:
-    """Roots of the complete subtrees, the largest first (RFC 6962, section 2.1)."""
-
-    def __init__(self) -> None:
-        self.size, self.peaks = 0, list[bytes]()
-
-    def append(self, leaf_hash: bytes) -> None:
-        rest = self.size
-        while rest & 1:
-            leaf_hash = sha256(b"\x01", self.peaks.pop(), leaf_hash)
-            rest >>= 1
-        self.peaks.append(leaf_hash)
-        self.size += 1
-
-    def root(self) -> bytes:
-        if not self.peaks:
-            return sha256(b"")
-        digest = self.peaks[-1]
-        for left in reversed(self.peaks[:-1]):
-            digest = sha256(b"\x01", left, digest)
+def climbed(index: int, size: int, digest: bytes, proof: list[bytes]) -> bytes:
+    """Return the root that a leaf's proof leads to (RFC 6962, section 2.1.1)."""
+    if size == 1:
+        demand(not proof, "too long a proof")
         return digest
+    *rest, step = proof
+    half = 1 << ((size - 1).bit_length() - 1)
+    if index < half:
+        return sha256(b"\x01", climbed(index, half, digest, rest), step)
+    return sha256(b"\x01", step, climbed(index - half, size - half, digest, rest))
 
 
 def path_of(kind: str, index: int, width: int) -> str:
-    digits = str(index)
-    digits = digits.zfill(-(-len(digits) // 3) * 3)
-    parts = [digits[at : at + 3] for at in range(0, len(digits), 3)]
-    elements = "/".join([*(f"x{part}" for part in parts[:-1]), parts[-1]])
-    return f"tile/{kind}/{elements}" + (f".p/{width}" if width < 256 else "")
+    digits = f"{index:0{-(-len(str(index)) // 3) * 3}}"
+    *outer, last = (digits[at : at + 3] for at in range(0, len(digits), 3))
+    partial = f".p/{width}" if width < 256 else ""
+    return f"tile/{kind}/" + "".join(f"x{part}/" for part in outer) + last + partial
 
 
-def whole_log(bundle: zipfile.ZipFile, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each entry with the leaf hash that lies beside it."""
-    for index in range(-(-size // 256)):
-        width = min(256, size - 256 * index)
-        entries = read(bundle, path_of("entries", index, width), 256 * index)
-        hashes = read(bundle, path_of("0", index, width), 256 * index)
-        at = 0
-        for place in range(width):
-            end = at + 2 + int.from_bytes(entries[at : at + 2], "big")
-            if end > len(entries) or len(entries) < at + 2:
-                raise Wrong(f"entry {256 * index + place} is missing")
-            yield entries[at + 2 : end], hashes[32 * place : 32 * place + 32]
-            at = end
+class Bundle:
+    def __init__(self, file: zipfile.ZipFile, policy: str, kept: list[str]) -> None:
+        self.file, self.names = file, set(file.namelist())
+        demand(len(self.names) == len(file.namelist()), "a file stands in it twice")
+        self.policy = Policy(policy or self.read("policy").decode())
+        self.note = self.read("checkpoint").decode()
+        self.origin, self.size, self.root = self.policy.read(self.note)
+        self.kept = {self.size: self.root}
+        for origin, size, root in map(self.policy.read, kept):
+            demand(origin == self.origin, f"a checkpoint that was kept is of another log, {origin}")
+            demand(size <= self.size, "a checkpoint that was kept is of a larger log than this")
+            fork = self.kept.setdefault(size, root) != root
+            demand(not fork, f"the log signed two heads of {size} entries: it is forked")
 
+    def read(self, name: str, index: int | None = None) -> bytes:
+        try:
+            with self.file.open(name) as member:
+                return member.read(MOST)
+        except DAMAGE as error:
+            where = name if index is None else f"entry {index}: {name}"
+            raise Wrong(f"{where} is missing or damaged ({error})") from None
 
-def read(bundle: zipfile.ZipFile, name: str, index: int) -> bytes:
-    try:
-        return bundle.read(name)
-    except DAMAGE as error:
-        raise Wrong(f"entry {index}: {name} is missing or damaged ({error})") from None
+    def has_only(self, names: set[str]) -> None:
+        strange = sorted(self.names - names - BESIDE)
+        demand(not strange, f"nothing that was signed speaks for its file {strange[:1]}")
 
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each entry with the leaf hash that lies beside it."""
+        count = -(-self.size // 256)
+        demand(count <= len(self.names), "most of its files are missing")
+        tiles = [(n, min(256, self.size - 256 * n)) for n in range(count)]
+        self.has_only({path_of(kind, *tile) for tile in tiles for kind in ("entries", "0")})
+        for number, width in tiles:
+            first, at = 256 * number, 0
+            entries = self.read(path_of("entries", number, width), first)
+            hashes = self.read(path_of("0", number, width), first)
+            for place in range(width):
+                start, length = at + 2, int.from_bytes(entries[at : at + 2], "big")
+                at = start + length
+                demand(start <= at <= len(entries), f"entry {first + place} is missing")
+                yield entries[start:at], hashes[32 * place : 32 * place + 32]
+            exact = (len(entries), len(hashes)) == (at, 32 * width)
+            demand(exact, f"entry {first + width}: more is there than was signed")
 
-def check_whole(bundle: zipfile.ZipFile, size: int, root: bytes, kept: dict[int, bytes]) -> int:
-    """Recompute the root from the entries. Where it differs, the first entry that does not fit its hash is named."""
-    computed, stored = Tree(), Tree()
-    first, order, last = None, None, Counter[bytes]()
-    for index, (entry, leaf_hash) in enumerate(whole_log(bundle, size)):
-        digest = sha256(b"\x00", entry)
-        if digest != leaf_hash and first is None:
-            first = index
-        head = LEAF.match(entry)
-        if head is None or int(head[3]) != last[head[1]] + 1:
-            order = index if order is None else order
-        else:
-            last[head[1]] += 1
-        computed.append(digest)
-        stored.append(leaf_hash)
-        if index + 1 in kept and kept[index + 1] != computed.root():
-            raise Wrong(
-                f"the first {index + 1} entries are not those of a checkpoint that was kept"
+    def check_whole(self) -> int:
+        """Recompute the root; where it differs, name the first entry that its hash does not fit."""
+        computed, stored, wrong = list[bytes](), list[bytes](), list[int]()
+        last = dict[bytes, int]()
+        for index, (entry, leaf_hash) in enumerate(self.entries()):
+            computed.append(sha256(b"\x00", entry))
+            stored.append(leaf_hash)
+            head = LEAF.match(entry)
+            journal, position = (head[1], int(head[2])) if head else (b"", 0)
+            if position != last.get(journal, 0) + 1:
+                wrong.append(index)
+            last[journal] = position
+            if index % 4096 == 0 or index + 1 == self.size:
+                print(f"\r{index + 1}/{self.size}", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+        altered = [at for at in range(self.size) if computed[at] != stored[at]]
+        good = [at for at, root in self.kept.items() if root_of(computed[:at]) == root]
+        for bad in sorted(self.kept.keys() - good):
+            exact = altered and root_of(stored[:bad]) == self.kept[bad]
+            first = (
+                f"entry {altered[0]} is" if exact else f"entries {max([0, *good])} to {bad - 1} are"
             )
-        if index % 4096 == 0:
-            print(f"\r{index + 1}/{size}", end="", file=sys.stderr, flush=True)
-    print(f"\r{size}/{size}", file=sys.stderr)
-    if computed.root() != root:
-        known = first is not None and stored.root() == root
-        raise Wrong(
-            f"entry {first} is not what was signed"
-            if known
-            else f"entries 0 to {size - 1} are not what was signed"
-        )
-    if first is not None:
-        raise Wrong(f"entry {first}: the hash beside it is not that of the entry")
-    if order is not None:
-        raise Wrong(f"entry {order} is out of its journal's order")
-    return size
+            raise Wrong(f"{first} not what was signed")
+        demand(not altered, f"entry {altered[:1]}: the hash beside it is not that of the entry")
+        demand(not wrong, f"entry {wrong[:1]} is out of its journal's order")
+        return self.size
+
+    def check_some(self) -> int:
+        """Follow each entry's proof to the root."""
+        alone = len(self.kept) == 1
+        demand(alone, "some entries cannot be held to a kept head of another size: take them all")
+        indexes = sorted(int(name[6:]) for name in self.names if name.startswith("entry/"))
+        self.has_only({f"{kind}/{index}" for index in indexes for kind in ("entry", "proof")})
+        for index in indexes:
+            digest = sha256(b"\x00", self.read(f"entry/{index}", index))
+            text = self.read(f"proof/{index}", index).decode()
+            head, _, note = text.partition("\n\n")
+            steps = [unpacked(step) for step in head.split("\n")[2:]]
+            fits = head.startswith(f"c2sp.org/tlog-proof@v1\nindex {index}") and note == self.note
+            fits = fits and index < self.size and all(len(step) == 32 for step in steps)
+            leads = fits and climbed(index, self.size, digest, steps) == self.root
+            demand(leads, f"entry {index} is not what was signed")
+        return len(indexes)
 
 
-def check_some(bundle: zipfile.ZipFile, size: int, root: bytes, note: str) -> int:
-    """Follow each entry's proof to the root (RFC 6962, section 2.1.1)."""
-    indexes = sorted(int(n[6:]) for n in bundle.namelist() if n.startswith("entry/"))
-    for index in indexes:
-        digest = sha256(b"\x00", read(bundle, f"entry/{index}", index))
-        head, _, checkpoint = read(bundle, f"proof/{index}", index).decode().partition("\n\n")
-        kind, which, *proof = head.split("\n")
-        fits = (kind, which, checkpoint) == ("c2sp.org/tlog-proof@v1", f"index {index}", note)
-        if not fits or not leads(
-            index, size, digest, [base64.b64decode(p, validate=True) for p in proof], root
-        ):
-            raise Wrong(f"entry {index} is not what was signed")
-    return len(indexes)
-
-
-def leads(index: int, size: int, digest: bytes, proof: list[bytes], root: bytes) -> bool:
-    if index >= size or any(len(step) != 32 for step in proof):
-        return False
-    place, last = index, size - 1
-    for step in proof:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            digest = sha256(b"\x01", step, digest)
-            while place and not place & 1:
-                place, last = place >> 1, last >> 1
-        else:
-            digest = sha256(b"\x01", digest, step)
-        place, last = place >> 1, last >> 1
-    return last == 0 and digest == root
-
-
-def check(arguments: argparse.Namespace) -> str:
+def check(file: IO[bytes], policy: str, kept: list[str]) -> str:
     """Return what was found good. Raises Wrong."""
-    with zipfile.ZipFile(arguments.bundle) as bundle:
-        own = bundle.read("policy").decode()
-        policy = Path(arguments.policy).read_text("utf-8") if arguments.policy else own
-        logs, witnesses, groups, quorum = read_policy(policy)
-        note = bundle.read("checkpoint").decode()
-        size, root = read_checkpoint(note, logs)
-        signed = {
-            name
-            for name, key in witnesses.items()
-            if key[2][0] == WITNESS_KEY and is_signed(note, key)
-        }
-        if quorum != "none" and not is_settled(quorum, groups, signed):
-            raise Wrong(f"cosigned by {sorted(signed) or 'nobody'}: that is no quorum")
-        kept = dict(read_checkpoint(Path(p).read_text("utf-8"), logs) for p in arguments.kept)
-        if any(at > size for at in kept):
-            raise Wrong("a checkpoint that was kept is of a larger log: this one was cut back")
-        whole = any(name.startswith("tile/") for name in bundle.namelist()) or size == 0
-        count = (
-            check_whole(bundle, size, root, kept) if whole else check_some(bundle, size, root, note)
-        )
-    witnessed = (
-        f"cosigned by {', '.join(sorted(signed))}"
-        if signed
-        else "cosigned by nobody: the log's own word"
-    )
-    trust = "" if arguments.policy else "; the keys are the bundle's own: compare them with yours"
-    return f"{count} of {size} entries are what was signed, {witnessed}{trust}"
+    with zipfile.ZipFile(file) as opened:
+        bundle = Bundle(opened, policy, kept)
+        keys = {n: k for n, k in bundle.policy.witnesses.items() if k[2][0] == WITNESS_KEY}
+        signed = {name for name, key in keys.items() if is_signed(bundle.note, key)}
+        names = ", ".join(sorted(signed)) or "nobody: the log's own word"
+        settled = bundle.policy.is_settled(bundle.policy.quorum, signed | {"none"})
+        demand(settled, f"cosigned by {names}: that is no quorum")
+        some = bundle.size and not any(name.startswith("tile/") for name in bundle.names)
+        count = bundle.check_some() if some else bundle.check_whole()
+    trust = "" if policy else "; the keys are the bundle's own: compare them with yours"
+    return f"{count} of {bundle.size} entries are what was signed, cosigned by {names}{trust}"
 
 
 def main() -> int:
+    text = argparse.FileType("r", encoding="utf-8")
     parser = argparse.ArgumentParser(description="Checks an audit bundle.")
-    parser.add_argument("bundle")
-    parser.add_argument("--policy", default="")
-    parser.add_argument("--kept", action="append", default=[])
-    asked = parser.parse_args()
-    for file in filter(None, (asked.bundle, asked.policy, *asked.kept)):
-        if not Path(file).is_file():
-            parser.error(f"no such file: {file}")
+    parser.add_argument("bundle", type=argparse.FileType("rb"))
+    parser.add_argument("--policy", type=text)
+    parser.add_argument("--kept", type=text, action="append", default=[])
+    said = parser.parse_args()
     try:
-        print(check(asked))
+        policy = said.policy.read() if said.policy else ""
+        print(check(said.bundle, policy, [file.read() for file in said.kept]))
     except (Wrong, *DAMAGE) as error:
         print(f"NOT what was signed: {error}", file=sys.stderr)
         return 5

@@ -209,7 +209,7 @@ def verify(
 
 def _suite(key: str, suite: str | None) -> str | None:
     """Return which log is meant: the key's type tells it. Raises Failure: it is no key, or not of the suite asked for."""
-    from services.audit.note import Malformed, parse_verifier
+    from services.audit.keys import Malformed, parse_verifier
 
     if not key:
         return suite

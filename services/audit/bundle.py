@@ -12,25 +12,18 @@ A ZIP file whose members are what C2SP defines, so that any tool of that kind re
 `tools/verify_bundle.py` checks the same with the standard library and `cryptography` alone.
 """
 
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from services.audit import merkle
 from services.audit.domain import LogEntry, parse_leaf
-from services.audit.note import (
-    Forged,
-    Malformed,
-    Verifier,
-    cosigners,
-    from_base64,
-    parse_checkpoint,
-    to_base64,
-    verify_checkpoint,
-)
+from services.audit.keys import Malformed, Verifier, from_base64, to_base64
+from services.audit.note import Checkpoint, Forged, cosigners, parse_checkpoint, verify_checkpoint
 from services.audit.policy import PolicyError, parse_policy
 from services.audit.report import Finding, Kind, Report
 from services.audit.suites import Digest
@@ -40,7 +33,9 @@ from services.audit.verify import Progress, verify_log
 PROOF = "c2sp.org/tlog-proof@v1"
 MOST_TEXT = 1 << 20
 """Bytes that a text of a bundle may have; a bundle of entries, or a proof, may have less."""
-MOST_MEMBER = WIDTH * (2 + 65_535)
+MOST_MEMBER = WIDTH * (2 + 65_535) + 1
+BESIDE = frozenset({"README.txt", "policy", "checkpoint"})
+_ENTRY = re.compile(r"entry/(0|[1-9][0-9]{0,17})")
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 """What reading a member of a damaged file raises."""
@@ -136,6 +131,8 @@ class _Bundle:
     def __init__(self, bundle: zipfile.ZipFile, policy: str) -> None:
         self._zip = bundle
         self._names = frozenset(bundle.namelist())
+        if len(self._names) < len(bundle.namelist()):
+            raise Unreadable("a file stands in it twice, so that readers may see different ones")
         self._policy = parse_policy(policy or self._text("policy"))
         self._note = self._text("checkpoint")
 
@@ -145,14 +142,22 @@ class _Bundle:
             finding = Finding(Kind.CHECKPOINT)
             return Verified(Report(0, merkle.EMPTY_ROOT, (finding,)), size, 0, frozenset())
         if any(name.startswith("tile/") for name in self._names) or not size:
+            if size <= WIDTH * len(self._names):  # else some is missing, which is found
+                tiles = (tile for level in (-1, 0) for tile in of_level(level, size))
+                self._demand_only(tile.path for tile in tiles)
             report = verify_log(
                 self._entries(size), self._note, log.encoded(), earlier=kept, progress=progress
             )
             checked = report.size
         else:
-            findings = list(self._proven(size, root, log.suite.digest, progress))
-            checked = sum(name.startswith("entry/") for name in self._names)
-            report = Report(size, root, tuple(findings))
+            indexes = sorted(int(m[1]) for m in map(_ENTRY.fullmatch, self._names) if m)
+            self._demand_only(f"{kind}/{n}" for n in indexes for kind in ("entry", "proof"))
+            here = Checkpoint(log.name, size, root)
+            findings = [
+                *_held(here, log, kept),
+                *self._proven(indexes, here, log.suite.digest, progress),
+            ]
+            checked, report = len(indexes), Report(size, root, tuple(findings))
         witnesses = [w.verifier for w in self._policy.witnesses]
         cosigned = cosigners(self._note, witnesses)
         if not self._policy.is_settled(cosigned):
@@ -191,23 +196,35 @@ class _Bundle:
         """Yield the entries with the leaf hashes that lie beside them; it ends where something is missing."""
         for tile in of_level(-1, size):
             hashes = self._member(Tile(0, tile.index, tile.width).path)
-            for at, leaf in enumerate(_leaves(self._member(tile.path))):
+            leaves = [*_leaves(self._member(tile.path))]
+            for at, leaf in enumerate(leaves):
                 digest = hashes[32 * at : 32 * at + 32] or bytes(32)  # no entry has that one
                 yield parse_leaf(tile.start + at, leaf, digest)
+            if len(hashes) > 32 * len(leaves):  # of entries that are not there
+                yield parse_leaf(tile.start + len(leaves), b"", bytes(32))
+
+    def _demand_only(self, names: Iterable[str]) -> None:
+        """Raises Unreadable: there is a file that nothing which was signed speaks for, and a reader might believe it."""
+        strange = sorted(self._names - BESIDE - {*names})
+        if strange:
+            raise Unreadable(f"its file {strange[0]!r} is none that was signed: take it out")
 
     def _proven(
-        self, size: int, root: bytes, digest: Digest, progress: Progress | None
+        self,
+        indexes: Sequence[int],
+        here: Checkpoint,
+        digest: Digest,
+        progress: Progress | None,
     ) -> Iterator[Finding]:
-        indexes = sorted(
-            int(n[6:]) for n in self._names if n.startswith("entry/") and n[6:].isdecimal()
-        )
         for count, index in enumerate(indexes, 1):
             leaf = merkle.leaf_hash(self._member(f"entry/{index}"), digest)
             try:
                 proof = self._proof(index)
             except (Malformed, UnicodeDecodeError):
                 proof = None
-            if proof is None or not merkle.inclusion_holds(index, size, leaf, proof, root, digest):
+            if proof is None or not merkle.inclusion_holds(
+                index, here.size, leaf, proof, here.root, digest
+            ):
                 yield Finding(Kind.CONTENT, index, index)
             if progress:
                 progress(count)
@@ -240,12 +257,27 @@ class _Bundle:
             return member.read(most)
 
 
+def _held(here: Checkpoint, log: Verifier, kept: Sequence[str]) -> Iterator[Finding]:
+    """Hold a bundle of some entries to what the reader kept. Raises Unreadable: it cannot be."""
+    for note in kept:
+        try:
+            before = verify_checkpoint(note, log)
+        except (Malformed, Forged) as error:
+            yield Finding(Kind.CHECKPOINT, detail=str(error))
+            continue
+        if before.size != here.size:
+            raise Unreadable(
+                f"some entries cannot be held to a checkpoint of {before.size}, theirs is of {here.size}: "
+                "take a bundle of the whole log"
+            )
+        if before.root != here.root:
+            yield Finding(Kind.FORK, detail=f"size {here.size}")
+
+
 def _leaves(bundle: bytes) -> Iterator[bytes]:
-    """Yield the entries of a bundle; one that is cut short ends it."""
+    """Yield the entries of a bundle; the last may be cut short, and then is no entry that was signed."""
     at = 0
-    while at + 2 <= len(bundle):
+    while at < len(bundle):
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
-        if end > len(bundle):
-            return
         yield bundle[at + 2 : end]
         at = end

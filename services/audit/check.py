@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from services.audit import store
+from services.audit import schema, store
 from services.audit.domain import without_hash
-from services.audit.note import Malformed, parse, parse_checkpoint, parse_verifier
+from services.audit.hashes import NodeReader
+from services.audit.keys import Malformed, parse_verifier
+from services.audit.note import parse, parse_checkpoint
 from services.audit.report import Finding, Kind, Report
 from services.audit.verify import Progress, verify_log
 
@@ -35,7 +37,7 @@ def verify_stored(
     Raises:
         Malformed: the verifier key is no key.
     """
-    log = store.LOGS[parse_verifier(verifier_key).kind]
+    log = schema.LOGS[parse_verifier(verifier_key).kind]
     size, signed = store.sizes(connection, log)
     rows = store.checkpoints(connection, until=signed, log=log)
     notes = [*kept, *(note for _, note in rows)]
@@ -44,11 +46,11 @@ def verify_stored(
         return Report(0, log.suite.digest(b""), findings)
     entries = store.read_entries(connection, until=size)
     report = verify_log(
-        entries if log is store.FIRST else map(without_hash, entries),
+        entries if log is schema.FIRST else map(without_hash, entries),
         notes[-1],
         verifier_key,
         earlier=notes[:-1],
-        nodes=store.NodeReader(connection, log),
+        nodes=NodeReader(connection, log),
         progress=progress,
     )
     return Report(report.size, report.root, (*report.findings, *_misplaced(rows)))

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from kernel.consumer import SHARD, following
 from kernel.database import Put, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
-from services.audit import merkle, store
+from services.audit import merkle, schema, store
 from services.audit.domain import columns, leaf
 from services.audit.sealing import stored_trees
 
@@ -26,9 +26,9 @@ class AuditSink:
         self.sources = sources
         self._engine = engine
         postgres = is_postgres(engine)
-        self._put_entries = Put(store.entry, postgres=postgres)
-        self._put_nodes = Put(store.FIRST.node, postgres=postgres)
-        self._put_cursor = Put(store.cursor, postgres=postgres, replace=True)
+        self._put_entries = Put(schema.entry, postgres=postgres)
+        self._put_nodes = Put(schema.FIRST.node, postgres=postgres)
+        self._put_cursor = Put(schema.cursor, postgres=postgres, replace=True)
 
     def cursors(self) -> dict[tuple[str, int], int]:
         """Return (source, shard) -> last position in the log; what is absent stands at 0."""

@@ -3,24 +3,32 @@
 All witnesses are asked for the same checkpoint, so that their cosignatures can make a quorum.
 """
 
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from threading import Timer
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from kernel.database import Put, is_postgres
-from services.audit import merkle, store
-from services.audit.note import Forged, Malformed, parse, to_base64, verify
+from services.audit import merkle, schema, store
+from services.audit.hashes import with_nodes
+from services.audit.keys import Malformed, Verifier, to_base64
+from services.audit.note import Forged, cosigners, parse, verify
 from services.audit.policy import Policy, Witness
 from services.audit.sealing import system_time
 
 TIMEOUT = 5.0  # seconds that a witness has to answer
 MOST_ANSWER = 16 * 1024  # bytes
+CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
 class Outcome(StrEnum):
@@ -40,17 +48,42 @@ class Send(Protocol):
 
 
 def post(url: str, body: bytes) -> tuple[int, bytes]:
-    """Post over HTTP, past any proxy that the environment names."""
-    request = urllib.request.Request(url, body, {"Content-Type": "text/plain; charset=utf-8"})  # noqa: S310 - the operator's own
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Post over HTTP, past any proxy, sent on to nobody else, and over after `TIMEOUT` however slowly the answer drips in."""
+    parts = urlsplit(url)
     try:
-        with opener.open(request, timeout=TIMEOUT) as answer:
+        connection = CONNECTIONS[parts.scheme](parts.netloc)
+        with _reached(connection, secure=parts.scheme == "https"):
+            headers = {"Content-Type": "text/plain; charset=utf-8"}
+            connection.request("POST", parts.path, body, headers)
+            answer = connection.getresponse()
             return answer.status, answer.read(MOST_ANSWER)
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.read(MOST_ANSWER)
-    except ValueError as error:  # what answers does not speak HTTP
+    except (HTTPException, KeyError, ValueError) as error:  # what answers does not speak HTTP
         raise OSError(str(error)) from None
+
+
+@contextmanager
+def _reached(connection: HTTPConnection, *, secure: bool) -> Iterator[None]:
+    """Connect; all that the block does ends with the time. A socket's own timeout begins anew with every byte."""
+    sock = socket.create_connection((connection.host, connection.port), TIMEOUT)
+    if secure:
+        context = ssl.create_default_context()
+        sock = context.wrap_socket(
+            sock, server_hostname=connection.host, do_handshake_on_connect=False
+        )
+    connection.sock, timer = sock, Timer(TIMEOUT, _shut, (sock,))
+    timer.start()
+    try:
+        if isinstance(sock, ssl.SSLSocket):
+            sock.do_handshake()
+        yield
+    finally:
+        timer.cancel()
+        connection.close()
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +106,8 @@ class Collector:
     _held: dict[str, int] = field(default_factory=dict)
 
     @property
-    def log(self) -> store.Log:
-        return store.LOGS[self.policy.suite.kind]
+    def log(self) -> schema.Log:
+        return schema.LOGS[self.policy.suite.kind]
 
     def progress(self) -> Progress:
         with self.reading.connect() as connection:
@@ -87,7 +120,7 @@ class Collector:
             newest = store.latest_checkpoint(connection, self.log)
             if newest is None:
                 return {}
-            done = store.witnesses_of(connection, newest.size, self.log)
+            done = _signed_by(connection, newest, self.policy)
         waiting = [w for w in self.policy.witnesses if w.verifier.name not in done and w.url]
         return {witness.name: self._ask(witness, newest) for witness in waiting}
 
@@ -127,20 +160,47 @@ class Collector:
 
 
 def settled_size(connection: sa.Connection, policy: Policy) -> int | None:
-    """Return the size of the newest checkpoint that has a quorum; None where none has."""
-    group = policy.groups.get(policy.quorum)
+    """Return the size of the newest checkpoint that has a quorum; None where none has.
+
+    The signatures are verified: whoever has the database could write down that a witness was there.
+    """
+    group, log = policy.groups.get(policy.quorum), schema.LOGS[policy.suite.kind]
     if group is None:
         return None
     keys = [w.verifier.name for w in policy.witnesses if w.name in group.members]
-    return store.settled_size(connection, keys, group.least, store.LOGS[policy.suite.kind])
+    sizes = store.cosigned_sizes(connection, keys, group.least, log)
+    return next((size for size in sizes if is_settled(connection, size, policy)), None)
 
 
-def consistency(connection: sa.Connection, old: int, size: int, log: store.Log) -> list[bytes]:
+def is_settled(connection: sa.Connection, size: int, policy: Policy) -> bool:
+    """Tell whether the checkpoint of a size has a quorum."""
+    row = store.checkpoint_at(connection, size, schema.LOGS[policy.suite.kind])
+    if row is None or not policy.groups:
+        return False
+    return policy.is_settled(_signed_by(connection, row, policy))
+
+
+def _signed_by(connection: sa.Connection, row: sa.Row[Any], policy: Policy) -> frozenset[str]:
+    """Return the names of the keys whose good signature a checkpoint has."""
+    note = store.cosigned(connection, row.size, row.text, schema.LOGS[policy.suite.kind])
+    return _cosigners(note, tuple(witness.verifier for witness in policy.witnesses))
+
+
+@lru_cache(maxsize=64)
+def _cosigners(note: str, verifiers: tuple[Verifier, ...]) -> frozenset[str]:
+    """The same notes are asked about again and again, and a signature takes 0.1 ms."""
+    try:
+        return cosigners(note, verifiers)
+    except Malformed:
+        return frozenset()
+
+
+def consistency(connection: sa.Connection, old: int, size: int, log: schema.Log) -> list[bytes]:
     """Return the proof that a witness wants; none from nothing, and none from the same size."""
     if old in (0, size):
         return []
     digest = log.suite.digest
-    return store.with_nodes(
+    return with_nodes(
         connection, lambda nodes: merkle.consistency_proof(old, size, nodes, digest), log
     )
 

@@ -6,10 +6,11 @@ group <name> all|any|<number> <member>…
 quorum <name>|none
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from services.audit.note import Malformed, Verifier, parse_verifier
+from services.audit.keys import Malformed, Verifier, parse_verifier
 from services.audit.suites import COSIGNATURE, LOGS, SHA_ED25519, Suite
 
 NONE = "none"
@@ -76,6 +77,8 @@ class Policy:
 def parse_policy(text: str) -> Policy:
     """Read a policy; without a quorum line it is `none`. Raises PolicyError."""
     reader = _Reader()
+    if not re.sub(r"[\r\n\t]", "", text).isprintable():
+        raise PolicyError("it has characters that a screen does not show; write names without")
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if words and not words[0].startswith("#"):
@@ -101,7 +104,8 @@ class _Reader:
                 verifier = self._key(key, COSIGNATURE)
                 self.witnesses.append(Witness(name, verifier, "".join(rest)))
             case ["group", name, count, *members] if members:
-                self.groups[name] = Group(_least(count, members), self._known(members))
+                known = self._known(members)
+                self.groups[name] = Group(_least(count, known), known)
                 self._name(name)
             case ["quorum", name] if not self.quorum:
                 self.quorum = name if name == NONE else self._known([name])[0]

@@ -3,12 +3,8 @@
 Spans are read one by one and approvals 200 at a time, so that a page costs the same however long the log is.
 """
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -20,8 +16,9 @@ from luoshu.audit.v1 import audit_pb2 as pb
 from services.audit import store
 from services.audit.domain import MAX_SECONDS, Columns, LogEntry
 from services.audit.hours import Span, off_hours
+from services.audit.paging import place_of, token_of
+from services.audit.schema import entry
 from services.audit.search import microseconds_of, to_entry
-from services.audit.store import entry
 
 DEFAULT_PAGE = 50
 SPANS = 100
@@ -32,8 +29,6 @@ SYSTEM = "SYSTEM"
 ACTS = ("started", "stopped", "settings_changed", "key_changed", "rebuilt")
 """What a person does who has no department: an operator at the machine."""
 Q = pb.Question
-
-_TOKEN = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f]{16})")
 
 
 class Place(NamedTuple):
@@ -66,12 +61,12 @@ def answer(
 ) -> pb.ListEntriesResponse:
     """Return one page. Raises Invalid: a token of another question, a time that is no time, what a question needs."""
     size = store.tree_size(connection)
-    count, after = request.page_size or DEFAULT_PAGE, _after(request)
+    count, after = request.page_size or DEFAULT_PAGE, Place._make(place_of(request, 2) or TOP)
     page = _page(connection, request, asking, after, count)
     response = pb.ListEntriesResponse(tree_size=size)
     response.entries.extend(to_entry(one, with_event=False) for one in page.rows)
     if page.last is not None:
-        response.next_page_token = _token(page.last, request)
+        response.next_page_token = token_of(page.last, request)
     return response
 
 
@@ -259,37 +254,3 @@ def _alone(
         .order_by(columns.commit_time.desc(), columns.index.desc())
     )
     return [store.log_entry(row) for row in connection.execute(query)]
-
-
-# Tokens.
-
-
-def _token(last: Place, request: pb.AskEntriesRequest) -> str:
-    text = f"{last.commit_time}.{last.number}.{_asked(request)}"
-    return urlsafe_b64encode(text.encode()).decode()
-
-
-def _after(request: pb.AskEntriesRequest) -> Place:
-    if not request.page_token:
-        return TOP
-    try:
-        text = urlsafe_b64decode(request.page_token).decode("ascii")
-    except (Base64Error, ValueError):
-        text = ""
-    match = _TOKEN.fullmatch(text)
-    if match is None or match[3] != _asked(request):
-        raise Invalid(
-            "the page token is of another question; start again without it",
-            "分页令牌不属于本次查询；请去掉令牌重新开始",
-            field="page_token",
-        )
-    return Place(int(match[1]), int(match[2]))
-
-
-def _asked(request: pb.AskEntriesRequest) -> str:
-    """Return a fingerprint of what must not change between pages."""
-    query = pb.AskEntriesRequest()
-    query.CopyFrom(request)
-    for field in ("page_size", "page_token", "export"):
-        query.ClearField(field)
-    return sha256(query.SerializeToString(deterministic=True)).hexdigest()[:16]

@@ -16,16 +16,11 @@ import sqlalchemy as sa
 
 from kernel.database import Put, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
-from services.audit import merkle, store
+from services.audit import merkle, schema, store
 from services.audit.domain import LogEntry
-from services.audit.note import (
-    Checkpoint,
-    Malformed,
-    Signer,
-    parse,
-    parse_checkpoint,
-    sign_checkpoint,
-)
+from services.audit.hashes import hashes_at, with_nodes
+from services.audit.keys import Malformed, Signer
+from services.audit.note import Checkpoint, parse, parse_checkpoint, sign_checkpoint
 
 MOST = 1000
 """Entries that one checkpoint covers more than the one before it, at most."""
@@ -84,7 +79,7 @@ class Sealer:
         now: Callable[[], int] = system_time,
     ) -> None:
         self._writing, self._reading, self._signer, self._now = writing, reading, signer, now
-        self._log = store.LOGS[signer.kind]
+        self._log = schema.LOGS[signer.kind]
         postgres = is_postgres(writing)
         self._put_checkpoint = Put(self._log.checkpoint, postgres=postgres)
         self._put_nodes = Put(self._log.node, postgres=postgres)
@@ -103,7 +98,7 @@ class Sealer:
 
     def _hash(self) -> None:
         """Store the hashes of the next entries that have none, where they do not come with the entries. Raises Damaged."""
-        if self._log is store.FIRST or self._is_hashed():
+        if self._log is schema.FIRST or self._is_hashed():
             return
         with self._writing.begin() as tx:
             _, tree = stored_trees(tx, store.lock_cursors(tx), self._log)
@@ -150,7 +145,7 @@ async def seal_next(sealer: Sealer, lines: Lines) -> bool:
 
 
 def stored_trees(
-    tx: sa.Connection, cursors: Mapping[tuple[str, int], int], log: store.Log = store.FIRST
+    tx: sa.Connection, cursors: Mapping[tuple[str, int], int], log: schema.Log = schema.FIRST
 ) -> tuple[merkle.Tree, merkle.Tree]:
     """Return the tree as it was signed last, and as it is stored now, which may be larger.
 
@@ -167,8 +162,8 @@ def stored_trees(
             raise Damaged("it was signed, and is missing", size)
         if size != sum(cursors.values()):
             raise Damaged(f"{size} are stored of {sum(cursors.values())}", size)
-        both = (signed.size, size if log is store.FIRST else store.tree_size(tx, log))
-        before, now = store.with_nodes(
+        both = (signed.size, size if log is schema.FIRST else store.tree_size(tx, log))
+        before, now = with_nodes(
             tx, lambda nodes: [merkle.load(at, nodes, log.suite.digest) for at in both], log
         )
     except KeyError as error:
@@ -191,7 +186,7 @@ def _spans(places: Iterable[tuple[str, int]]) -> tuple[Span, ...]:
 
 
 def _read_back(
-    entries: Sequence[LogEntry], unsigned: Unsigned, told: Told, log: store.Log
+    entries: Sequence[LogEntry], unsigned: Unsigned, told: Told, log: schema.Log
 ) -> list[bytes]:
     """Return the leaf hashes of what is stored, computed anew. Raises Damaged."""
     expected = range(unsigned.start, unsigned.end)
@@ -205,7 +200,7 @@ def _read_back(
     return hashes
 
 
-def _read_back_one(entry: LogEntry, told: Told, log: store.Log) -> bytes:
+def _read_back_one(entry: LogEntry, told: Told, log: schema.Log) -> bytes:
     where = f"{entry.source}, position {entry.position}"
     event = told.get((entry.source, entry.position))
     if event is None:
@@ -213,12 +208,12 @@ def _read_back_one(entry: LogEntry, told: Told, log: store.Log) -> bytes:
     if event != entry.event:
         raise Damaged(f"it is not what the journal holds ({where})", entry.index)
     digest = _leaf_hash(entry, log)
-    if log is store.FIRST and digest != entry.leaf_hash:
+    if log is schema.FIRST and digest != entry.leaf_hash:
         raise Damaged(f"its stored hash is not that of its bytes ({where})", entry.index)
     return digest
 
 
-def _leaf_hash(entry: LogEntry, log: store.Log) -> bytes:
+def _leaf_hash(entry: LogEntry, log: schema.Log) -> bytes:
     """Raises Damaged: no journal holds such an entry."""
     try:
         return merkle.leaf_hash(entry.leaf, log.suite.digest)
@@ -226,9 +221,9 @@ def _leaf_hash(entry: LogEntry, log: store.Log) -> bytes:
         raise Damaged(str(error), entry.index) from None
 
 
-def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node], log: store.Log) -> None:
+def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node], log: schema.Log) -> None:
     """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be."""
-    found = store.hashes(tx, [(node.level, node.place) for node in nodes], log)
+    found = hashes_at(tx, [(node.level, node.place) for node in nodes], log)
     for node in nodes:
         if found.get((node.level, node.place)) != node.hash:
             first = node.place << node.level

@@ -1,9 +1,5 @@
 """Lists entries: conditions to SQL, keyset pages by index, tokens that fit one query only."""
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
-from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,17 +7,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel.errors import Invalid
 from luoshu.audit.v1 import audit_pb2 as pb
-from services.audit import store
+from services.audit import schema, store
 from services.audit.domain import LogEntry, change
-from services.audit.store import entry
+from services.audit.paging import place_of, token_of
+from services.audit.schema import entry
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 1000
 MAX_PAGE_BYTES = 2 * 1024 * 1024
 """A page ends at this size, below the 4 MiB that a gRPC client takes by default."""
 EQUALS = ("source", "record", "actor", "action", "department")
-
-_TOKEN = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9a-f]{16})")
 
 
 def page(connection: sa.Connection, request: pb.ListEntriesRequest) -> pb.ListEntriesResponse:
@@ -45,7 +40,7 @@ def page(connection: sa.Connection, request: pb.ListEntriesRequest) -> pb.ListEn
             break
         response.entries.append(item)
     if len(response.entries) < len(found):
-        response.next_page_token = _token(response.entries[-1].index, request)
+        response.next_page_token = token_of([response.entries[-1].index], request)
     return response
 
 
@@ -103,15 +98,15 @@ def _between(
             sa.select(sa.func.max(_edges(earlier, moment.desc(), index.desc())))
         )
         high = 0 if last is None else min(size, last + 1)
-    if request.page_token:
-        last = _after(request)
+    if place := place_of(request, 1):
+        (last,) = place
         return (max(low, last + 1), high) if request.oldest_first else (low, min(high, last))
     return low, high
 
 
 def _edges(condition: sa.ColumnElement[bool], *order: sa.ColumnElement[int]) -> Any:
     """Return each journal's first index by an order of time, as a column."""
-    journals = store.cursor
+    journals = schema.cursor
     of_one = sa.select(entry.c.index).where(entry.c.source == journals.c.source, condition)
     first = of_one.order_by(*order).limit(1).correlate(journals).scalar_subquery()
     return sa.select(first.label("edge")).select_from(journals).subquery().c.edge
@@ -125,32 +120,3 @@ def microseconds_of(time: Timestamp, field: str) -> int:
         raise Invalid(
             "not a time of the years 1 to 9999", "时间须在公元 1 至 9999 年", field=field
         ) from None
-
-
-def _token(index: int, request: pb.ListEntriesRequest) -> str:
-    return urlsafe_b64encode(f"{index}.{_query(request)}".encode()).decode()
-
-
-def _after(request: pb.ListEntriesRequest) -> int:
-    """Return the last index of the page before."""
-    try:
-        text = urlsafe_b64decode(request.page_token).decode("ascii")
-    except (Base64Error, ValueError):
-        text = ""
-    match = _TOKEN.fullmatch(text)
-    if match is None or match[2] != _query(request):
-        raise Invalid(
-            "the page token is of another query; start again without it",
-            "分页令牌不属于本次查询；请去掉令牌重新开始",
-            field="page_token",
-        )
-    return int(match[1])
-
-
-def _query(request: pb.ListEntriesRequest) -> str:
-    """Return a fingerprint of conditions and order: what must not change between pages."""
-    query = pb.ListEntriesRequest()
-    query.CopyFrom(request)
-    for field in ("page_size", "page_token", "include_event"):
-        query.ClearField(field)
-    return sha256(query.SerializeToString(deterministic=True)).hexdigest()[:16]

@@ -12,9 +12,10 @@ from kernel.database import looking
 from kernel.dates import to_date
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.audit.v1 import audit_pb2 as pb
-from services.audit import merkle, questions, search, store, view
-from services.audit.cosigning import settled_size
+from services.audit import merkle, questions, schema, search, store, view
+from services.audit.cosigning import is_settled, settled_size
 from services.audit.domain import LogEntry
+from services.audit.hashes import with_nodes
 from services.audit.policy import Policy
 from services.audit.tiles import parse_path, read_tile
 
@@ -45,7 +46,7 @@ class AuditServicer:
         """Raises Denied, NotFound."""
         _require(caller, Role.AUDITOR)
         index = int(request.name.removeprefix("entries/"))
-        one = await self._read(lambda c: _entry(c, store.entry.c.index == index, request.name))
+        one = await self._read(lambda c: _entry(c, schema.entry.c.index == index, request.name))
         return search.to_entry(one, with_event=True)
 
     async def AskEntries(
@@ -98,8 +99,7 @@ class AuditServicer:
             size=row.size,
             note=store.cosigned(connection, row.size, row.text, log),
             verifier_key=policy.logs[0].encoded(),
-            settled=bool(policy.groups)
-            and policy.is_settled(store.witnesses_of(connection, row.size, log)),
+            settled=is_settled(connection, row.size, policy),
             policy=policy.text(),
         )
         answer.sign_time.FromMicroseconds(row.time)
@@ -118,9 +118,9 @@ class AuditServicer:
             )
         return pb.ReadTileResponse(content=content)
 
-    def _log(self, suite: "pb.Suite.ValueType") -> store.Log:
+    def _log(self, suite: "pb.Suite.ValueType") -> schema.Log:
         """Raises Refused: that log is not kept here."""
-        log = store.SECOND if suite == pb.SUITE_SM3_SM2 else store.FIRST
+        log = schema.SECOND if suite == pb.SUITE_SM3_SM2 else schema.FIRST
         if log.suite.kind not in self._policies:
             raise Refused(
                 f"this audit keeps no log of {log.suite.name}; its operator begins one with LUOSHU_AUDIT_SM_ORIGIN",
@@ -155,14 +155,14 @@ def _require(caller: Caller, *roles: Role) -> None:
 
 
 def _entry(connection: sa.Connection, where: sa.ColumnElement[bool], name: str) -> LogEntry:
-    row = connection.execute(sa.select(store.entry).where(where)).one_or_none()
+    row = connection.execute(sa.select(schema.entry).where(where)).one_or_none()
     if row is None:
         raise NotFound(f"{name} is not in the log, or not yet", f"日志中没有（或尚未收到）{name}")
     return store.log_entry(row)
 
 
 def _wanted(request: pb.GetInclusionProofRequest) -> tuple[sa.ColumnElement[bool], str]:
-    columns = store.entry.c
+    columns = schema.entry.c
     if request.WhichOneof("entry") != "journal_position":
         return columns.index == request.index, f"entries/{request.index}"
     place = request.journal_position
@@ -175,12 +175,12 @@ def _wanted(request: pb.GetInclusionProofRequest) -> tuple[sa.ColumnElement[bool
 
 
 def _inclusion(
-    connection: sa.Connection, request: pb.GetInclusionProofRequest, log: store.Log
+    connection: sa.Connection, request: pb.GetInclusionProofRequest, log: schema.Log
 ) -> pb.InclusionProof:
     entry, digest = _entry(connection, *_wanted(request)), log.suite.digest
     size = _size(connection, request.tree_size, "tree_size", log, least=entry.index + 1)
     signed = store.checkpoint_at(connection, size, log)
-    leaf, *hashes = store.with_nodes(
+    leaf, *hashes = with_nodes(
         connection,
         lambda nodes: [
             nodes(0, entry.index),
@@ -198,11 +198,11 @@ def _inclusion(
 
 
 def _consistency(
-    connection: sa.Connection, request: pb.GetConsistencyProofRequest, log: store.Log
+    connection: sa.Connection, request: pb.GetConsistencyProofRequest, log: schema.Log
 ) -> pb.ConsistencyProof:
     last = _size(connection, request.last, "last", log, least=1)
     first = _size(connection, request.first, "first", log, least=1, most=last)
-    proof = store.with_nodes(
+    proof = with_nodes(
         connection,
         lambda nodes: merkle.consistency_proof(first, last, nodes, log.suite.digest),
         log,
@@ -214,7 +214,7 @@ def _size(
     connection: sa.Connection,
     asked: int,
     field: str,
-    log: store.Log,
+    log: schema.Log,
     *,
     least: int,
     most: int | None = None,
@@ -232,7 +232,7 @@ def _size(
     return size
 
 
-def _checkpoint(connection: sa.Connection, size: int, log: store.Log) -> sa.Row[Any]:
+def _checkpoint(connection: sa.Connection, size: int, log: schema.Log) -> sa.Row[Any]:
     at, latest = store.checkpoint_at, store.latest_checkpoint
     row = at(connection, size, log) if size else latest(connection, log)
     if row is None:

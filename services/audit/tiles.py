@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from kernel.database import looking
 from kernel.errors import Silent
 from kernel.web import TEXT, Answer, Request, failed
-from services.audit import store
+from services.audit import schema, store
 from services.audit.cosigning import settled_size
+from services.audit.hashes import level_of
 from services.audit.policy import Policy
 
 WIDTH = 256
@@ -89,7 +90,9 @@ def of_level(level: int, count: int) -> Iterator[Tile]:
         yield Tile(level, full, rest)
 
 
-def read_tile(connection: sa.Connection, tile: Tile, log: store.Log = store.FIRST) -> bytes | None:
+def read_tile(
+    connection: sa.Connection, tile: Tile, log: schema.Log = schema.FIRST
+) -> bytes | None:
     """Return the content; None where no checkpoint covers all of it, or a row is missing."""
     _, signed = store.sizes(connection, log)
     if not tile.is_covered(signed):
@@ -98,8 +101,8 @@ def read_tile(connection: sa.Connection, tile: Tile, log: store.Log = store.FIRS
     return b"".join(parts) if len(parts) == tile.width else None
 
 
-def _hashes(connection: sa.Connection, tile: Tile, log: store.Log) -> list[bytes]:
-    return store.level(connection, tile.level * HEIGHT, tile.start, tile.start + tile.width, log)
+def _hashes(connection: sa.Connection, tile: Tile, log: schema.Log) -> list[bytes]:
+    return level_of(connection, tile.level * HEIGHT, tile.start, tile.start + tile.width, log)
 
 
 def _entries(connection: sa.Connection, tile: Tile) -> list[bytes]:
@@ -114,7 +117,7 @@ def bundled(leaf: bytes) -> bytes:
 
 def published(connection: sa.Connection, policy: Policy) -> tuple[sa.Row[Any], str] | None:
     """Return the newest checkpoint that is settled, else the newest signed one, and its cosigned note."""
-    log, size = store.LOGS[policy.suite.kind], settled_size(connection, policy)
+    log, size = schema.LOGS[policy.suite.kind], settled_size(connection, policy)
     latest = store.latest_checkpoint(connection, log)
     row = store.checkpoint_at(connection, size, log) if size else latest
     return (row, store.cosigned(connection, row.size, row.text, log)) if row is not None else None
@@ -125,7 +128,7 @@ class TileServer:
 
     def __init__(self, engine: sa.Engine, *policies: Policy) -> None:
         self._engine = engine
-        logs = [(store.LOGS[policy.suite.kind], policy) for policy in policies]
+        logs = [(schema.LOGS[policy.suite.kind], policy) for policy in policies]
         self._logs = {log.path: (log, policy) for log, policy in logs}
         self._bundles = threading.BoundedSemaphore(BUNDLES)
 
@@ -154,14 +157,14 @@ class TileServer:
             return failed(HTTPStatus.NOT_FOUND)
         return Answer(HTTPStatus.OK, found[1].encode(), TEXT, MOMENT)
 
-    def _tile(self, tile: Tile, log: store.Log) -> Answer:
+    def _tile(self, tile: Tile, log: schema.Log) -> Answer:
         with looking(self._engine) as connection:
             content = read_tile(connection, tile, log)
         if content is None:
             return failed(HTTPStatus.NOT_FOUND)
         return Answer(HTTPStatus.OK, content, BYTES, FOR_EVER)
 
-    def _entries(self, tile: Tile, log: store.Log, request: Request) -> Answer:
+    def _entries(self, tile: Tile, log: schema.Log, request: Request) -> Answer:
         with self._bundles:
             answer = self._tile(tile, log)
             if answer.status != HTTPStatus.OK or "gzip" not in request.encodings:
@@ -171,7 +174,7 @@ class TileServer:
 
 def _split(path: str) -> tuple[str, str]:
     """Return what a log's paths begin with, and the path of its file."""
-    for log in store.LOGS.values():
+    for log in schema.LOGS.values():
         if log.path and path.startswith(f"/{log.path}"):
             return log.path, path[1 + len(log.path) :]
     return ("", path[1:]) if path.startswith("/") else (path, "")

@@ -14,7 +14,8 @@ from typing import TypeVar
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle
 from services.audit.domain import LogEntry, columns
-from services.audit.note import Forged, Malformed, Verifier, parse_verifier, verify_checkpoint
+from services.audit.keys import Malformed, Verifier, parse_verifier
+from services.audit.note import Forged, verify_checkpoint
 from services.audit.report import Comparison, Finding, Kind, Report
 from services.audit.suites import Digest
 

@@ -14,8 +14,8 @@ from kernel.errors import NotFound
 from luoshu.audit.v1 import audit_pb2 as pb
 from services.audit import store
 from services.audit.domain import LogEntry, change
+from services.audit.schema import entry
 from services.audit.search import to_entry
-from services.audit.store import entry
 
 MOST = 100
 """Records of one view."""

@@ -17,19 +17,8 @@ import sqlalchemy as sa
 
 from kernel.web import Answer, Request, failed
 from services.audit import merkle
-from services.audit.note import (
-    Checkpoint,
-    Forged,
-    Malformed,
-    Signer,
-    Verifier,
-    cosign,
-    from_base64,
-    only,
-    parse,
-    parse_checkpoint,
-    verify,
-)
+from services.audit.keys import Malformed, Signer, Verifier, from_base64
+from services.audit.note import Checkpoint, Forged, cosign, only, parse, parse_checkpoint, verify
 
 MOST_PROOF = 63
 MOST_BODY = 64 * 1024

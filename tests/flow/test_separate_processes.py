@@ -15,7 +15,7 @@ from kernel import database
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.funding.v1 import funding_pb2 as funding
 from services.audit.check import all_is_signed, verify_stored
-from services.audit.note import parse_signer
+from services.audit.keys import parse_signer
 from tests import invariants
 from tests.flow.province import (
     APPLICANT,

@@ -15,7 +15,7 @@ import pytest
 
 from app.catalogue import NAMES
 from app.secrets import kept
-from services.audit.note import generate, parse_signer
+from services.audit.keys import generate, parse_signer
 from tests.flow.separate import ROOT, Separate, addresses, local, scraped, until
 
 AUDITOR = ("--as", "FINANCE:auditor", "--roles", "auditor")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kernel import database
 from services.audit.check import all_is_signed, verify_stored
-from services.audit.note import parse_signer
+from services.audit.keys import parse_signer
 from tests.flow.separate import until
 
 

@@ -1,13 +1,52 @@
 """A log made of journals that the test itself tells: stored as the service stores it, then signed."""
 
+import atexit
+import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from luoshu.journal.v1.journal_pb2 import JournalEntry
+from services.audit import schema
 from services.audit.consumer import AuditSink
-from services.audit.note import Signer
+from services.audit.keys import Signer
 from services.audit.sealing import Sealer, seal_next, system_time
+
+if TYPE_CHECKING:
+    from app.cluster.postgres import Postgres
+
+
+def audit_engine(path: Path) -> sa.Engine:
+    """Return an engine of a new audit database: that file, or where LUOSHU_TEST_ENGINE says so, one of PostgreSQL."""
+    if os.environ.get("LUOSHU_TEST_ENGINE") == "postgresql":
+        return _on_postgres()
+    engine = sa.create_engine(f"sqlite:///{path}")
+    schema.metadata.create_all(engine)
+    return engine
+
+
+def _on_postgres() -> sa.Engine:
+    from app import migrate
+    from kernel import database
+    from tests.live import engines
+
+    url = engines.new_database(_server(), "audit")
+    migrate.upgrade("audit", url)
+    return database.writing(url)
+
+
+@lru_cache(maxsize=1)
+def _server() -> "Postgres":
+    """One server a session; tests leave their connections to it."""
+    from tests.live import engines
+
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(engines.a_postgres("max_connections=500"))
 
 
 class Log:

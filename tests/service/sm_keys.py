@@ -1,6 +1,6 @@
 """The key pair of GB/T 32918.5, Annex A.2, as the signing key of a log."""
 
-from services.audit.note import Signer
+from services.audit.keys import Signer
 from services.audit.suites import SM2
 
 PRIVATE = bytes.fromhex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8")

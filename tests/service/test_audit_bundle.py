@@ -12,9 +12,11 @@ import pytest
 from app.settings import ROOT
 from services.audit import merkle
 from services.audit.bundle import Unreadable, Verified, Writer, verify_bundle
-from services.audit.note import Signer, sign_checkpoint
-from services.audit.policy import Policy
+from services.audit.keys import Signer
+from services.audit.note import sign_checkpoint
+from services.audit.policy import Policy, PolicyError
 from services.audit.report import Kind
+from services.audit.suites import COSIGNATURE
 from tests.service import audit_bundles
 from tests.service.audit_bundles import POLICY, SIGNER, SIZE, SOME, TRUSTED, cosigned
 from tests.service.audit_log import Log
@@ -174,6 +176,109 @@ def test_an_edit_is_found_by_both_and_its_first_entry_named(
     assert code == 5
 
 
+def grown(name: str, more: bytes) -> Callable[[Bundle], None]:
+    def edit(content: Bundle) -> None:
+        content[name] = content.get(name, b"") + more
+
+    return edit
+
+
+SMUGGLED = {
+    "an entry beside the whole log": ("tile", grown("entry/7", b"never signed")),
+    "a tile that no checkpoint covers": ("tile", grown("tile/entries/003", b"\0\5never")),
+    "a narrower tile": ("tile", grown("tile/0/001.p/7", bytes(7 * 32))),
+    "an entry of another spelling": ("entry", grown("entry/007", b"never signed")),
+    "an entry in other digits": ("entry", grown("entry/٩", b"never signed")),
+    "an entry below a folder": ("entry", grown("entry/7/x", b"never signed")),
+    "a proof without an entry": ("entry", grown("proof/9", b"never signed")),
+    "a file of its own": ("entry", grown("../../etc/cron.d/x", b"never signed")),
+    "a byte behind the entries": ("tile", grown("tile/entries/002.p/88", b"x")),
+    "an entry behind the last": ("tile", grown("tile/entries/002.p/88", b"\0\5never")),
+    "an entry behind a full tile": ("tile", grown("tile/entries/000", b"\0\5never")),
+    "a hash behind the last": ("tile", grown("tile/0/002.p/88", bytes(32))),
+    "a hash behind a full tile": ("tile", grown("tile/0/000", bytes(32))),
+}
+
+
+@pytest.mark.parametrize("what", SMUGGLED)
+def test_what_nobody_signed_is_not_taken_along(
+    whole: Path, some: Path, tmp_path: Path, what: str
+) -> None:
+    """A reader of the file would believe it, because the file was found good."""
+    kind, edit = SMUGGLED[what]
+    content = members(whole if kind == "tile" else some)
+    edit(content)
+    ours, code = both(written(tmp_path / "b.zip", content))
+    assert (ours is None or not ours.report.sound, code) == (True, 5)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "policy", "tile/entries/001"])
+def test_a_file_that_stands_in_it_twice_is_not_taken(
+    whole: Path, tmp_path: Path, name: str
+) -> None:
+    """Of two files of a name one reader takes the first and another the last."""
+    path = audit_bundles.enlarged(whole, tmp_path / "b.zip", name, readable(whole, name))
+    assert both(path) == (None, 5)
+
+
+def test_two_heads_of_one_size_that_were_kept_are_a_fork(
+    whole: Path, some: Path, notes: list[str], tmp_path: Path
+) -> None:
+    """Two departments compare what each kept: the log showed them different entries."""
+    other = sign_checkpoint(SIZE, bytes(32), SIGNER)
+    earlier = sign_checkpoint(300, bytes(32), SIGNER)
+    two = [notes[0], earlier]
+    for path, kept in ((whole, [other]), (some, [other]), (whole, two), (whole, two[::-1])):
+        ours, code = both(written(tmp_path / "b.zip", members(path)), kept=kept)
+        assert ours is not None
+        assert Kind.FORK in {f.kind for f in ours.report.findings}
+        assert code == 5
+
+
+def test_some_entries_are_held_to_a_kept_head_of_their_size_and_of_no_other(
+    some: Path, notes: list[str], tmp_path: Path
+) -> None:
+    ours, code = both(written(tmp_path / "b.zip", members(some)), kept=[notes[1]])
+    assert ours is not None
+    assert (ours.report.sound, code) == (True, 0)
+    assert both(written(tmp_path / "b.zip", members(some)), kept=[notes[0]]) == (None, 5)
+
+
+def test_a_kept_head_of_another_log_is_not_held_to_this_one(
+    whole: Path, notes: list[str], tmp_path: Path
+) -> None:
+    """Also where the policy names both: mixed origins."""
+    another = Signer("log.example/hubei", bytes(range(1, 33)))
+    text = POLICY.text() + f"log {another.verifier.encoded()}\n"
+    kept = sign_checkpoint(300, bytes(32), another)
+    ours, code = both(written(tmp_path / "b.zip", members(whole)), policy=text, kept=[kept])
+    assert ours is not None
+    assert ([f.kind for f in ours.report.findings], code) == ([Kind.CHECKPOINT], 5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"witness AGAIN {TRUSTED[0].verifier.encoded()}",
+        "group twice 2 DRC DRC",
+        "group nobody 0 DRC",
+        "group many 3 DRC DST",
+        "group \x1b[2J\x1b[31m 1 DRC",
+        "group \u202eCRD 1 DRC",
+        "group DRC\u2028quorum 1 DRC",
+        f"witness DRC {Signer('w/x', bytes(32), COSIGNATURE).verifier.encoded()}",
+    ],
+)
+def test_a_policy_that_makes_a_quorum_of_less_or_shows_another_name_is_none(
+    whole: Path, tmp_path: Path, line: str
+) -> None:
+    text = POLICY.text().replace("quorum", f"{line}\nquorum")
+    (tmp_path / "policy").write_text(text, "utf-8")
+    with pytest.raises(PolicyError):
+        verify_bundle(whole, text)
+    assert script(whole, "--policy", str(tmp_path / "policy")).returncode == 5
+
+
 def test_a_checkpoint_without_its_quorum_is_not_taken(
     whole: Path, tmp_path: Path, notes: list[str]
 ) -> None:
@@ -231,7 +336,7 @@ def test_a_proof_of_another_entry_is_not_taken(some: Path, tmp_path: Path) -> No
     assert ours is not None
     assert (ours.report.first_bad_index, code) == (256, 5)
     content["entry/9"], content["proof/9"] = content["entry/7"], content["proof/7"]
-    del content["entry/256"]
+    del content["entry/256"], content["proof/256"]
     ours, code = both(written(tmp_path / "b.zip", content))
     assert ours is not None
     assert (ours.report.first_bad_index, code) == (9, 5)

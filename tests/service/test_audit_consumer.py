@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from kernel.consumer import Gap, following
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
-from services.audit import merkle, store
+from services.audit import merkle, schema, store
 from services.audit.consumer import AuditSink
 from services.audit.domain import leaf
-from services.audit.note import Signer, verify_checkpoint
+from services.audit.hashes import with_nodes
+from services.audit.keys import Signer
+from services.audit.note import verify_checkpoint
 from services.audit.sealing import Damaged
-from tests.service.audit_log import Log
+from tests.service.audit_log import Log, audit_engine
 
 SIGNER = Signer("log.example/henan", bytes(range(32)))
 SOURCES = ("platforms", "funding")
@@ -38,9 +40,7 @@ def lines(first: int, last: int, source: str = "platforms") -> list[JournalEntry
 
 
 def make(path: Path) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}")
-    store.metadata.create_all(engine)
-    return engine
+    return audit_engine(path)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def sink(log: Log) -> AuditSink:
 
 def root(engine: sa.Engine, size: int) -> bytes:
     with engine.connect() as connection:
-        return store.with_nodes(connection, lambda nodes: merkle.load(size, nodes)).root
+        return with_nodes(connection, lambda nodes: merkle.load(size, nodes)).root
 
 
 def content(engine: sa.Engine) -> list[tuple[str, int]]:
@@ -177,10 +177,10 @@ async def test_a_batch_that_fails_anywhere_leaves_nothing(
 
 
 DAMAGES: list[tuple[str, Callable[[sa.Connection], object]]] = [
-    ("entry gone", lambda tx: tx.execute(sa.delete(store.entry).where(store.entry.c.index == 9))),
+    ("entry gone", lambda tx: tx.execute(sa.delete(schema.entry).where(schema.entry.c.index == 9))),
     (
         "hash altered",
-        lambda tx: tx.execute(sa.update(store.FIRST.node).values(hash=bytes(32))),
+        lambda tx: tx.execute(sa.update(schema.FIRST.node).values(hash=bytes(32))),
     ),
 ]
 

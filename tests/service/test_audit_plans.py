@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
-from services.audit import questions, search, store
+from services.audit import questions, schema, search
 from services.audit.consumer import AuditSink
 
 START = 1_755_000_000
@@ -28,7 +28,7 @@ def line(source: str, position: int) -> JournalEntry:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
     """300 entries a journal; of funding all at once, long after they were made."""
     engine = sa.create_engine(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'audit.db'}")
-    store.metadata.create_all(engine)
+    schema.metadata.create_all(engine)
     sink = AuditSink(engine, SOURCES)
     for at in range(1, 301, 50):
         sink.apply("platforms", [line("platforms", n) for n in range(at, at + 50)])

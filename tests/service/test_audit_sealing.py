@@ -10,9 +10,10 @@ from app.sealing import Sealing
 from kernel import metrics
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import sealing, store
-from services.audit.note import Signer, verify_checkpoint
+from services.audit.keys import Signer
+from services.audit.note import verify_checkpoint
 from services.audit.sealing import Damaged
-from tests.service.audit_log import Log
+from tests.service.audit_log import Log, audit_engine
 
 SIGNER = Signer("log.example/henan", bytes(range(32)))
 
@@ -26,9 +27,7 @@ def lines(first: int, last: int, source: str = "platforms") -> list[JournalEntry
 
 @pytest.fixture
 def engine(tmp_path: Path) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'audit.db'}")
-    store.metadata.create_all(engine)
-    return engine
+    return audit_engine(tmp_path / "audit.db")
 
 
 @pytest.fixture

@@ -15,14 +15,15 @@ from kernel.errors import Denied, DomainError, Invalid, NotFound
 from kernel.pack import Pack
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
-from services.audit import merkle, search, store
+from services.audit import merkle, search
 from services.audit.domain import leaf
-from services.audit.note import Signer, parse_verifier, verify_checkpoint
+from services.audit.keys import Signer, parse_verifier
+from services.audit.note import verify_checkpoint
 from services.audit.policy import Policy
 from services.audit.questions import Asking
 from services.audit.servicer import AuditServicer
 from services.audit.view import Registries
-from tests.service.audit_log import Log
+from tests.service.audit_log import Log, audit_engine
 
 ASKING, REGISTRIES = Asking(cast(Pack, None), {}), Registries({}, {})
 SIGNER = Signer("log.example/henan", bytes(range(32)))
@@ -53,8 +54,7 @@ def line(position: int) -> JournalEntry:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
     path = tmp_path_factory.mktemp("audit") / "audit.db"
-    engine = sa.create_engine(f"sqlite:///{path}")
-    store.metadata.create_all(engine)
+    engine = audit_engine(path)
     log = Log(engine, SIGNER, ("platforms", "funding"), lambda: TIME * 1_000_000)
     asyncio.run(log.apply("platforms", [line(position) for position in range(1, 21)]))
     asyncio.run(log.apply("funding", [JournalEntry(source="funding", position=1, event=b"\xff")]))
@@ -259,8 +259,7 @@ async def test_the_latest_checkpoint_is_the_default(servicer: AuditServicer) -> 
 
 
 async def test_an_empty_log_answers_without_a_fault(tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'empty.db'}")
-    store.metadata.create_all(engine)
+    engine = audit_engine(tmp_path / "empty.db")
     servicer = AuditServicer(engine, [Policy((SIGNER.verifier,))], ASKING, REGISTRIES)
     assert await listed(servicer) == []
     for call in (

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import sqlalchemy as sa
 
 from kernel.case import Caller, Role
 from kernel.errors import NotFound
@@ -14,14 +13,15 @@ from kernel.pack import Pack
 from kernel.web import Answer, Request
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import JournalEntry
-from services.audit import merkle, store
-from services.audit.note import Signer, verify_checkpoint
+from services.audit import merkle
+from services.audit.keys import Signer
+from services.audit.note import verify_checkpoint
 from services.audit.policy import Policy
 from services.audit.questions import Asking
 from services.audit.servicer import AuditServicer
 from services.audit.tiles import Tile, TileServer, of_level, parse_path, tiles_of
 from services.audit.view import Registries
-from tests.service.audit_log import Log
+from tests.service.audit_log import Log, audit_engine
 
 ASKING, REGISTRIES = Asking(cast(Pack, None), {}), Registries({}, {})
 SIGNER = Signer("log.example/henan", bytes(range(32)))
@@ -31,8 +31,7 @@ AUDITOR = Caller("auditor-1", "DRC", frozenset({Role.AUDITOR}))
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
-    engine = sa.create_engine(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}")
-    store.metadata.create_all(engine)
+    engine = audit_engine(tmp_path_factory.mktemp("audit") / "audit.db")
     log = Log(engine, SIGNER, ("platforms",))
     lines = [
         JournalEntry(source="platforms", position=at, event=b"e" * at) for at in range(1, SIZE + 51)
@@ -152,8 +151,7 @@ async def test_tiles_come_by_grpc_too(log: Log, files: TileServer) -> None:
 
 
 def test_an_empty_log_has_no_files(tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'audit.db'}")
-    store.metadata.create_all(engine)
+    engine = audit_engine(tmp_path / "audit.db")
     files = TileServer(engine, Policy((SIGNER.verifier,)))
     assert get(files, "checkpoint").status == 404
     assert get(files, "tile/0/000.p/1").status == 404

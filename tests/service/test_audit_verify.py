@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from luoshu.audit.v1.audit_pb2 import Entry
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
-from services.audit import merkle, store
+from services.audit import merkle, schema, store
 from services.audit.check import verify_stored
 from services.audit.domain import columns, from_wire
-from services.audit.note import Checkpoint, Malformed, Signer, sign, sign_checkpoint
+from services.audit.keys import Malformed, Signer
+from services.audit.note import Checkpoint, sign, sign_checkpoint
 from services.audit.report import Kind, Report
 from services.audit.verify import Progress, compare_journal, verify_log
 from tests.service.audit_log import Log
@@ -39,7 +40,7 @@ def journal_line(index: int) -> JournalEntry:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("audit") / "audit.db"
     engine = sa.create_engine(f"sqlite:///{path}")
-    store.metadata.create_all(engine)
+    schema.metadata.create_all(engine)
     log = Log(engine, SIGNER, ("platforms", "funding"))
     for start, end in pairwise(BATCHES):
         for index in range(start, end):
@@ -56,7 +57,7 @@ class Copy:
         with engine.connect() as connection:
             self.entries = list(store.read_entries(connection))
             notes = [note for _, note in store.checkpoints(connection)]
-            rows = connection.execute(sa.select(store.FIRST.node))
+            rows = connection.execute(sa.select(schema.FIRST.node))
             self.nodes: dict[tuple[int, int], bytes] = {(row[0], row[1]): row[2] for row in rows}
         self.notes = [notes[size - 1] for size in BATCHES[1:]]
 
@@ -321,7 +322,7 @@ def test_a_database_that_was_rolled_back_differs_from_a_kept_checkpoint(
 
 def test_an_empty_database_is_sound_until_a_checkpoint_says_otherwise(log: Copy) -> None:
     engine = sa.create_engine("sqlite://")
-    store.metadata.create_all(engine)
+    schema.metadata.create_all(engine)
     with engine.connect() as connection:
         assert verify_stored(connection, KEY).sound
         assert verify_stored(connection, KEY, kept=[log.notes[0]]).first_bad_index == 0

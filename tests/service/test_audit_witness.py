@@ -1,6 +1,10 @@
 """Witnesses over HTTP: what they cosign, what they refuse, what they keep as evidence, and the quorum."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,22 +16,17 @@ from app.cosigning import Cosigning, Waiting
 from kernel import database, metrics
 from kernel.web import Answer, Request, WebServer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
-from services.audit import merkle, store
+from services.audit import cosigning as asking
+from services.audit import merkle, schema
 from services.audit.cosigning import Collector, Outcome, Progress, post
-from services.audit.note import (
-    Checkpoint,
-    Signer,
-    cosigners,
-    sign,
-    sign_checkpoint,
-    to_base64,
-)
+from services.audit.keys import Signer, to_base64
+from services.audit.note import Checkpoint, cosigners, sign, sign_checkpoint
 from services.audit.policy import Policy, quorum_of
 from services.audit.policy import Witness as Trusted
 from services.audit.suites import COSIGNATURE
 from services.audit.tiles import published
 from services.audit.witness import MOST_BODY, Kind, Witness
-from tests.service.audit_log import Log
+from tests.service.audit_log import Log, audit_engine
 
 ORIGIN = "log.example/henan"
 SIGNER = Signer(ORIGIN, bytes(range(32)))
@@ -233,8 +232,7 @@ def line(at: int, text: str = "event") -> JournalEntry:
 
 
 def log_at(path: Path) -> Log:
-    engine = database.writing(f"sqlite:///{path}")
-    store.metadata.create_all(engine)
+    engine = audit_engine(path)
     return Log(engine, SIGNER, ("platforms",))
 
 
@@ -341,6 +339,66 @@ async def test_a_witness_that_lies_does_not_count(province: Province) -> None:
         province.collector.send = send
         assert Outcome.COSIGNED not in province.collector.round().values()
     assert province.collector.progress().settled == 0
+
+
+async def test_a_quorum_that_somebody_wrote_into_the_database_is_none(province: Province) -> None:
+    """Nor does it keep the witnesses from being asked."""
+    await province.grow(5)
+    with province.engine.begin() as tx:
+        for name in NAMES:
+            key = province.collector.policy.witnesses[NAMES.index(name)].verifier
+            forger = Signer(key.name, bytes([7] * 32), COSIGNATURE)
+            line = f"— {key.name} {to_base64(key.key_hash + bytes(8) + forger.sign(b'x'))}\n"
+            row = {"size": 5, "witness": key.name, "line": line, "time": 0}
+            tx.execute(sa.insert(schema.FIRST.cosignature).values(row))
+    assert province.collector.progress().settled == 0
+    assert set(province.collector.round().values()) == {Outcome.COSIGNED}
+    assert province.collector.progress().settled == 5
+
+
+def answering(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Serve one connection after another with the same bytes, some at a time; yields the address."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    for part in parts:
+                        connection.sendall(part)
+                        time.sleep(pause)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    server.close()
+
+
+def test_a_witness_that_drips_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes well within the time that a byte may take."""
+    monkeypatch.setattr(asking, "TIMEOUT", 0.5)
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + b"x" * 9000
+    drip = [bytes([byte]) for byte in said]
+    for url in answering(*drip, pause=0.05):
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"HTTP|closed|reset"):
+            post(url, b"")
+        assert time.monotonic() - began < 20
+
+
+def test_a_witness_does_not_send_the_log_elsewhere() -> None:
+    moved = (
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/secret\r\nContent-Length: 0\r\n\r\n"
+    )
+    for url in answering(moved):
+        assert post(url, b"")[0] == 302
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/", "127.0.0.1:1", "http://127.0.0.1:x/"])  # fmt: skip
+def test_an_address_that_is_none_is_nobody_who_answers(url: str) -> None:
+    with pytest.raises(OSError, match=r"ftp|file|''|nonnumeric"):
+        post(url, b"")
 
 
 def test_the_age_is_that_of_the_oldest_unsettled_entry() -> None:

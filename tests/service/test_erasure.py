@@ -18,7 +18,7 @@ from luoshu.privacy.v1 import privacy_pb2 as pb
 from luoshu.privacy.v1 import privacy_pb2_grpc
 from luoshu.reports.v1 import reports_pb2, reports_pb2_grpc
 from services.audit.check import verify_stored
-from services.audit.note import parse_signer
+from services.audit.keys import parse_signer
 from tests import invariants
 from tests.flow.separate import until
 from tests.running import MovableClock, Running, Who, told

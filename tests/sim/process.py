@@ -24,7 +24,7 @@ from kernel.rpc import Behaviour
 from kernel.servicer import Servicer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit.consumer import AuditSink
-from services.audit.note import Signer
+from services.audit.keys import Signer
 from services.audit.sealing import Sealer
 from services.reports.consumer import ReportsSink
 from tests.sim.bus import Bus

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from services.audit.note import Signer, generate
+from services.audit.keys import Signer, generate
 from services.audit.suites import ED25519
 from tests.tamper import edits
 from tests.tamper.edits import Edit, Stored

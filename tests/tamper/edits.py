@@ -12,9 +12,10 @@ from unittest.mock import patch
 import sqlalchemy as sa
 
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
-from services.audit import merkle, store, verify
+from services.audit import merkle, schema, store, verify
 from services.audit.domain import LogEntry, without_hash
-from services.audit.note import Signer, sign_checkpoint
+from services.audit.keys import Signer
+from services.audit.note import sign_checkpoint
 from services.audit.report import Report
 from tests.service.audit_log import Log
 
@@ -77,9 +78,9 @@ def line(index: int) -> JournalEntry:
 
 def stored(rows: int, signer: Signer = SIGNER) -> Stored:
     """Return a log that the service itself stored and signed, with a checkpoint every 13 entries and at its end."""
-    tables = store.LOGS[signer.kind]
+    tables = schema.LOGS[signer.kind]
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-    store.metadata.create_all(engine)
+    schema.metadata.create_all(engine)
     log = Log(engine, signer, SOURCES)
     for index in range(rows):
         made = line(index)
@@ -91,7 +92,7 @@ def stored(rows: int, signer: Signer = SIGNER) -> Stored:
         nodes = {(level, place): digest for level, place, digest in found}
         notes = tuple(note for _, note in store.checkpoints(connection, log=tables))
         entries = store.read_entries(connection)
-        own = entries if tables is store.FIRST else map(without_hash, entries)
+        own = entries if tables is schema.FIRST else map(without_hash, entries)
         return Stored(tuple(own), nodes, notes, notes[-1], signer)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from services.audit import merkle
-from services.audit.note import Signer
+from services.audit.keys import Signer
 from services.audit.report import Kind
 from tests.tamper import edits
 from tests.tamper.campaign import campaign

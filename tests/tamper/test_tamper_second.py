@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.audit.note import generate
+from services.audit.keys import generate
 from services.audit.report import Kind
 from services.audit.suites import SM2
 from tests.service.sm_keys import SIGNER

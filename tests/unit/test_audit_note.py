@@ -6,16 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.audit.keys import Malformed, Signer, generate, parse_signer, parse_verifier
 from services.audit.note import (
     Checkpoint,
     Forged,
-    Malformed,
-    Signer,
-    generate,
     parse,
     parse_checkpoint,
-    parse_signer,
-    parse_verifier,
     sign,
     sign_checkpoint,
     verify,

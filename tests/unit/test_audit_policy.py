@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.audit.note import Signer
+from services.audit.keys import Signer
 from services.audit.policy import NONE, PolicyError, parse_policy, quorum_of
 from services.audit.suites import COSIGNATURE
 

@@ -8,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit import merkle
-from services.audit.note import (
-    Forged,
-    Malformed,
-    Signer,
-    Verifier,
-    generate,
-    parse_signer,
-    parse_verifier,
-    sign_checkpoint,
-    verify_checkpoint,
-)
+from services.audit.keys import Malformed, Signer, Verifier, generate, parse_signer, parse_verifier
+from services.audit.note import Forged, sign_checkpoint, verify_checkpoint
 from services.audit.suites import SHA_ED25519, SM2, SM3_SM2, Suite, sm_3
 from tests.service.sm_keys import PRIVATE, PUBLIC, SIGNER
 

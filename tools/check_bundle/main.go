@@ -32,13 +32,18 @@ func main() {
 	fmt.Println(said)
 }
 
-type members map[string]*zip.File
+// members are the files of a bundle; used: those that were read, and so checked.
+type members struct {
+	files map[string]*zip.File
+	used  map[string]bool
+}
 
 func (m members) read(name string) ([]byte, error) {
-	file, found := m[name]
+	file, found := m.files[name]
 	if !found {
 		return nil, fmt.Errorf("%s is missing", name)
 	}
+	m.used[name] = true
 	opened, err := file.Open()
 	if err != nil {
 		return nil, err
@@ -53,9 +58,12 @@ func check(path string) (string, error) {
 		return "", err
 	}
 	defer archive.Close()
-	all := members{}
+	all := members{map[string]*zip.File{}, map[string]bool{"README.txt": true}}
 	for _, file := range archive.File {
-		all[file.Name] = file
+		if all.files[file.Name] != nil {
+			return "", fmt.Errorf("%s stands in it twice", file.Name)
+		}
+		all.files[file.Name] = file
 	}
 	tree, text, signers, err := head(all)
 	if err != nil {
@@ -64,6 +72,11 @@ func check(path string) (string, error) {
 	count, err := entries(all, tree, text)
 	if err != nil {
 		return "", err
+	}
+	for name := range all.files {
+		if !all.used[name] {
+			return "", fmt.Errorf("nothing that was signed speaks for its file %q", name)
+		}
 	}
 	return fmt.Sprintf("%d of %d entries; signed by %s", count, tree.N, strings.Join(signers, ", ")), nil
 }
@@ -134,13 +147,13 @@ func keys(policy string) ([]note.Verifier, string, error) {
 }
 
 func entries(all members, tree tlog.Tree, checkpoint string) (int64, error) {
-	for name := range all {
+	for name := range all.files {
 		if strings.HasPrefix(name, "tile/") {
 			return tree.N, whole(all, tree)
 		}
 	}
 	count := int64(0)
-	for name := range all {
+	for name := range all.files {
 		if strings.HasPrefix(name, "entry/") {
 			index, err := strconv.ParseInt(name[len("entry/"):], 10, 64)
 			if err != nil {
@@ -167,9 +180,13 @@ func whole(all members, tree tlog.Tree) error {
 	})
 	for start := int64(0); start < tree.N; start += 256 {
 		width := int(min(256, tree.N-start))
-		bundle, err := all.read(tlogPath(start/256, width))
+		bundle, err := all.read(tlogPath("entries", start/256, width))
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", start, err)
+		}
+		beside, err := all.read(tlogPath("0", start/256, width))
+		if err != nil || len(beside) != width*tlog.HashSize {
+			return fmt.Errorf("entry %d: its hashes are missing", start)
 		}
 		for place := int64(0); place < int64(width); place++ {
 			if len(bundle) < 2 || len(bundle) < 2+int(binary.BigEndian.Uint16(bundle)) {
@@ -180,8 +197,14 @@ func whole(all members, tree tlog.Tree) error {
 			if err != nil {
 				return err
 			}
+			if tlog.Hash(beside[place*tlog.HashSize:][:tlog.HashSize]) != hashes[0] {
+				return fmt.Errorf("entry %d: the hash beside it is not that of the entry", start+place)
+			}
 			stored = append(stored, hashes...)
 			bundle = bundle[end:]
+		}
+		if len(bundle) > 0 {
+			return fmt.Errorf("entry %d: more is there than was signed", start+int64(width))
 		}
 	}
 	root, err := tlog.TreeHash(tree.N, reader)
@@ -194,16 +217,16 @@ func whole(all members, tree tlog.Tree) error {
 	return nil
 }
 
-func tlogPath(index int64, width int) string {
+func tlogPath(kind string, index int64, width int) string {
 	elements := fmt.Sprintf("%03d", index%1000)
 	for index >= 1000 {
 		index /= 1000
 		elements = fmt.Sprintf("x%03d/%s", index%1000, elements)
 	}
 	if width < 256 {
-		return fmt.Sprintf("tile/entries/%s.p/%d", elements, width)
+		elements = fmt.Sprintf("%s.p/%d", elements, width)
 	}
-	return "tile/entries/" + elements
+	return "tile/" + kind + "/" + elements
 }
 
 // one follows an entry's proof to the root.
