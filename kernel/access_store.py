@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel.access import MINUTE, Access, Book, Flood, Kind, access_source
 from kernel.columns import microseconds
 from kernel.database import TEXT, WHOLE, Put, many, one_of
-from kernel.tide import Tide
+from kernel.tide import Tide, lines_above
 from luoshu.journal.v1.journal_pb2 import AccessEvent
 
 TAIL = 500  # lines that are read at a time
@@ -227,7 +227,8 @@ class AccessJournal:
 
     def tell(self, after: int, *, follow: bool) -> AsyncIterator[Sequence[Told]]:
         """Yield lines above a position, some at a time; with `follow` for as long as the service runs."""
-        return self._tide.follow(partial(self._read, self.store.told), after, follow=follow)
+        read = partial(self._read, self.store.told)
+        return lines_above(after, read, self._tide, follow=follow)
 
     async def head(self) -> int:
         return int(await self._read(self.store.head))

@@ -25,7 +25,7 @@ from kernel.pages import Tokens
 from kernel.personal import Vault, commitments, reveal, unseal
 from kernel.registry import Service
 from kernel.store import Found, Store, Told
-from kernel.tide import Tide
+from kernel.tide import Tide, lines_above
 from kernel.writer import Work, Writer, crashed
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ class Room:
 
     def tell(self, after: int, *, follow: bool) -> AsyncIterator[Sequence[Told]]:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
-        return self.tide.follow(self._tails.ask, after, follow=follow)
+        return lines_above(after, self._tails.ask, self.tide, follow=follow)
 
     def _told(self, positions: Sequence[int]) -> list[list[Told] | Exception]:
         """Whoever waits at the journal's end asks for the same lines: they are read once."""

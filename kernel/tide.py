@@ -46,17 +46,18 @@ class Tide:
         finally:
             self._waiters.discard(turn)
 
-    async def follow(
-        self, read: Callable[[int], Awaitable[Sequence[L]]], after: int, *, follow: bool
-    ) -> AsyncIterator[Sequence[L]]:
-        """Yield what `read(position)` finds above one, some at a time; with `follow` for as long as the service runs."""
-        while not self.ended:
-            turn = self.turn()
-            lines = await read(after)
-            if lines:
-                after = lines[-1].position
-                yield lines
-            elif not follow:
-                return
-            else:
-                await self.wait(turn)
+
+async def lines_above(
+    after: int, read: Callable[[int], Awaitable[Sequence[L]]], tide: Tide, *, follow: bool
+) -> AsyncIterator[Sequence[L]]:
+    """Yield what `read(position)` finds above one, some at a time; with `follow` for as long as the service runs."""
+    while not tide.ended:
+        turn = tide.turn()
+        lines = await read(after)
+        if lines:
+            after = lines[-1].position
+            yield lines
+        elif not follow:
+            return
+        else:
+            await tide.wait(turn)
