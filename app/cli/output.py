@@ -18,37 +18,29 @@ from app.cli.names import OWN_NAMES
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MOST_BYTES = 64
 """Bytes of a value that are printed, as hexadecimal digits: no more than a hash or a signature."""
-UNBROKEN = ("name", "record", "revision", "index", "id")
 ZONE = "（北京时间）"
 """Stands behind the heading of a column of times."""
 TIMES = ("create_time", "update_time", "commit_time", "committed")
 DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; where nobody watches, as tab-separated lines under the headings."""
-    headings = [h + ZONE if h in TIMES else h for h in headings]
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], spare: Sequence[str] = ()
+) -> None:
+    """Print a table as wide as the terminal; where nobody watches, as tab-separated lines under the headings.
+
+    `spare`: columns that a terminal without room for them leaves out.
+    """
+    headings, spare = (
+        [h + ZONE if h in TIMES else h for h in given] for given in (headings, spare)
+    )
     if not sys.stdout.isatty():
         for row in (headings, *rows):
             click.echo("\t".join(one_line(cell) for cell in row))
         return
-    from rich.console import Console
-    from rich.table import Table
+    from app.cli.screen import draw
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        # A name that is broken over two lines cannot be copied.
-        drawn.add_column(heading, overflow="fold", no_wrap=heading in UNBROKEN)
-    for row in rows:
-        drawn.add_row(*(_escaped(cell) for cell in row))
-    Console(highlight=False).print(drawn)
-
-
-def _escaped(cell: str) -> str:
-    """Return a cell in which brackets are text and no character steers the terminal."""
-    from rich.markup import escape
-
-    return escape("".join(c if c.isprintable() or c == "\n" else "�" for c in cell))
+    draw(headings, list(rows), spare)
 
 
 def one_line(cell: str) -> str:

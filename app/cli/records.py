@@ -114,10 +114,12 @@ def print_table(records: Sequence[Any], wanted: Sequence[str] = ()) -> None:
         c for c in COLUMNS if not records or c in records[0].DESCRIPTOR.fields_by_name
     ]
     cells = [dict(lines(record)) for record in records]
-    table(columns, [[given.get(column, "") for column in columns] for given in cells])
+    spare = [] if wanted else [column for column in SPARE if column in columns]
+    table(columns, [[given.get(column, "") for column in columns] for given in cells], spare)
 
 
 COLUMNS = ("name", "title", "state", "lead_department", "effective_date", "revision", "update_time")
+SPARE = ("update_time", "revision", "effective_date")
 
 
 @click.command(cls=Command)

@@ -1,8 +1,11 @@
 """What the command line prints, and what it makes of words."""
 
+import re
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
+from rich.cells import cell_len
 
 from app.cli import output
 from app.cli.actions import fill
@@ -65,12 +68,51 @@ def test_a_piped_table_is_one_line_a_row_whatever_the_cells_hold(capsys):
     assert lines == ["a\tb", "one two\t[31mred"]
 
 
+def screen(capsys):
+    """What a terminal shows, line by line."""
+    said = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    return [line.rstrip() for line in said.splitlines()]
+
+
 def test_chinese_columns_are_aligned_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "60")
     output.table(["name", "title"], [["嵩山", "A"], ["abcd", "B"], ["a", "[bold]C"]])
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    lines = screen(capsys)
     assert lines[1:] == ["嵩山  A", "abcd  B", "a     [bold]C"]
+
+
+def test_prose_is_narrowed_to_the_terminal_and_no_word_is_torn(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    output.table(
+        ["day", "title"], [["2026-11-19", "超大直径盾构机智能掘进系统关键技术研究与产业化"]]
+    )
+    lines = screen(capsys)
+    assert lines[1].startswith("2026-11-19  超大")
+    assert len(lines) == 3
+    assert all(cell_len(line) <= 40 for line in lines)
+
+
+def test_columns_that_can_be_spared_are_left_out_before(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    headings, row = ["name", "title", "update_time"], ["platforms/a", "甲", "2026-11-19 09:00:00"]
+    output.table(headings, [row], spare=["update_time"])
+    assert screen(capsys) == ["name         title", "platforms/a  甲"]
+
+
+def test_what_does_not_fit_is_printed_a_record_a_paragraph(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "44")
+    name = "applications/i70c7e4c63ec9d82c101d"
+    rows = [[name, "UNDER_CONSTRUCTION", ""], [name, "[b]DRAFT", "甲"]]
+    output.table(["name", "state", "note"], rows)
+    lines = screen(capsys)
+    assert lines == [
+        *(f"name   {name}", "state  UNDER_CONSTRUCTION", ""),
+        *(f"name   {name}", "state  [b]DRAFT", "note   甲"),
+    ]
 
 
 def test_json_keeps_chinese_and_the_names_of_filters():
