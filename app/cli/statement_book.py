@@ -8,9 +8,9 @@ import xlsxwriter
 
 from app.cli.statement import AMOUNTS, AWARD, CEILING, FEN_A_WAN, GROUPS, WORDS, award_cells
 from luoshu.funding.v1 import funding_pb2 as pb
+from services.reports.workbook import A4, fit
 
 TITLES = {"zh": ("额度", "项目", "合计", "项数"), "en": ("ceilings", "awards", "total", "awards")}
-WIDE, NARROW = 36, 16
 UNIT = {"zh": "（万元）", "en": " (10 000 CNY)"}
 MONEY = 4
 """The last columns of every sheet are amounts."""
@@ -77,15 +77,21 @@ class _Pages:
         last: Sequence[Cell] = (),
     ) -> None:
         sheet = self._book.add_worksheet(title)
-        sheet.set_column(0, 1, WIDE)
-        sheet.set_column(2, len(headings), NARROW)
+        widths: dict[tuple[str, int], int] = {}
         sheet.freeze_panes(1, 1)
+        # On paper: A4 across, as wide as the page, the headings on each.
+        sheet.set_paper(A4)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
         for column, heading in enumerate(headings):
             money = column >= len(headings) - MONEY
             sheet.write_string(0, column, heading + self._unit * money, self._head)
+            fit(sheet, widths, column, heading + self._unit * money)
         for number, row in enumerate((*rows, *([last] if last else [])), start=1):
             for column, cell in enumerate(row):
                 self._write(sheet, number, column, cell)
+                fit(sheet, widths, column, str(cell))
 
     def _write(self, sheet: Any, row: int, column: int, cell: Cell) -> None:
         if isinstance(cell, Fen):

@@ -30,6 +30,7 @@ TEXTS: Mapping[str, Words] = {
     "target": Words("Target", "目标"),
     "value": Words("Counted", "已计入"),
     "aim": Words("Aim", "目标值"),
+    "standing": Words("Standing", "进展"),
     "rule": Words("How it is counted", "计数口径"),
     "forecast": Words("At this pace by the end of the plan: {}", "按目前进度，期末约为{}"),
     "no_registry": Words("no registry yet", "尚无登记库"),

@@ -2,6 +2,8 @@
 
 import datetime
 import io
+import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +15,9 @@ from services.reports.texts import BASES, FEN_IN_WAN, FEN_IN_YUAN, STANDINGS, La
 
 FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 LONGEST = 31  # characters of a sheet's name
-WIDTH, FIRST_WIDTH = 16, 44
+LEAST, MOST = 12, 60  # characters of a column's width
+ROW_HEIGHT = 15  # points
+A4 = 9  # as Excel numbers paper
 
 
 def workbook(report: pb.Report, language: Language) -> bytes:
@@ -52,6 +56,19 @@ def short(title: str) -> str:
     return title.partition(",")[0].replace(" by lead ", " by ")
 
 
+def fit(sheet: Any, widths: dict[tuple[str, int], int], column: int, text: str) -> None:
+    """Widen a column to what stands in it; `widths`: of the sheets' columns so far."""
+    wanted = min(max(shown_width(text) + 2, LEAST), MOST)
+    if wanted > widths.get((sheet.name, column), 0):
+        widths[sheet.name, column] = wanted
+        sheet.set_column(column, column, wanted)
+
+
+def shown_width(text: str) -> int:
+    """Return how wide a text is shown: a Chinese character is as wide as two Latin ones."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
 class _Sheets:
     """Writes the sheets of one workbook."""
 
@@ -61,10 +78,12 @@ class _Sheets:
         self._head = book.add_format(
             {"bold": True, "bg_color": "#E8EDF2", "bottom": 1, "text_wrap": True}
         )
+        self._wrapped = book.add_format({"text_wrap": True, "valign": "top"})
         self._count = book.add_format({"num_format": "#,##0"})
         self._hundredths = book.add_format({"num_format": "#,##0.00"})
         self._wan = book.add_format({"num_format": "#,##0.00####"})
         self._names: set[str] = set()
+        self._widths: dict[tuple[str, int], int] = {}
 
     def about(self, report: pb.Report) -> None:
         """What the workbook is, and how to check it."""
@@ -74,7 +93,7 @@ class _Sheets:
             f"{say('edition', report.edition)} · {say('closed')}" if closed else say("provisional")
         )
         sheet = self._sheet(say("overview"))
-        sheet.write_string(0, 0, heading(report, self._language), self._bold)
+        self._text(sheet, 0, 0, heading(report, self._language), self._bold)
         cuts = ", ".join(f"{cut.source} {cut.position}" for cut in report.cuts)
         lines = [
             ("", status),
@@ -85,18 +104,18 @@ class _Sheets:
             (say("digest"), report.digest),
         ]
         for number, (label, text) in enumerate(lines, start=2):
-            sheet.write_string(number, 0, label, self._bold)
-            sheet.write_string(number, 1, text)
+            self._text(sheet, number, 0, label, self._bold)
+            self._text(sheet, number, 1, text)
 
     def boards(self, report: pb.Report) -> None:
         """The targets, then the records that were counted."""
         language = self._language
-        heads = ("target", "aim", "value", "rule")
+        heads = ("target", "aim", "value", "standing", "rule")
         sheet = self._sheet(language.say("board"))
         self._headings(sheet, 0, map(language.say, heads))
         row = 1
         for board in report.boards:
-            sheet.write_string(row, 0, language.of(board.title), self._bold)
+            self._text(sheet, row, 0, language.of(board.title), self._bold)
             for target in board.targets:
                 row += 1
                 self._target(sheet, row, target)
@@ -105,14 +124,16 @@ class _Sheets:
 
     def _target(self, sheet: Any, row: int, target: pb.Target) -> None:
         language = self._language
-        sheet.write_string(row, 0, f"{target.id} {language.of(target.title)}")
-        sheet.write_string(row, 1, language.aim(target))
+        self._text(sheet, row, 0, f"{target.id} {language.of(target.title)}")
+        self._text(sheet, row, 1, language.aim(target))
         if target.HasField("counted"):
             sheet.write_number(row, 2, target.counted, self._count)
-            sheet.write_string(row, 4, language.say(STANDINGS[target.standing]))
+            self._text(sheet, row, 3, language.say(STANDINGS[target.standing]))
         else:
-            sheet.write_string(row, 2, language.say(BASES[target.basis]))
-        sheet.write_string(row, 3, language.of(target.rule))
+            self._text(sheet, row, 2, language.say(BASES[target.basis]))
+        rule = language.of(target.rule)
+        self._text(sheet, row, 4, rule, self._wrapped)
+        sheet.set_row(row, ROW_HEIGHT * math.ceil(shown_width(rule) / MOST))
 
     def _records(self, report: pb.Report) -> None:
         say = self._language.say
@@ -123,7 +144,7 @@ class _Sheets:
             event = f"{record.source} {record.position}"
             texts = (record.title, target.id, record.record, iso(record.day), event)
             for column, text in enumerate(texts):
-                sheet.write_string(row, column, text)
+                self._text(sheet, row, column, text)
 
     def table(self, table: pb.Table) -> None:
         """One table, its totals at its end."""
@@ -132,11 +153,11 @@ class _Sheets:
         heads = [language.of(table.dimension), *map(self._head_of, table.columns)]
         self._headings(sheet, 0, heads)
         for number, row in enumerate(table.rows, start=1):
-            sheet.write_string(number, 0, language.of(row.label))
+            self._text(sheet, number, 0, language.of(row.label))
             self._values(sheet, number, table, row.values)
         if table.totals:
             end = len(table.rows) + 1
-            sheet.write_string(end, 0, language.say("total"), self._bold)
+            self._text(sheet, end, 0, language.say("total"), self._bold)
             self._values(sheet, end, table, table.totals)
 
     def _head_of(self, column: pb.Column) -> str:
@@ -162,15 +183,19 @@ class _Sheets:
         sheet = self._sheet(language.say("differences", report.edition - 1))
         self._headings(sheet, 0, map(language.say, ("figure", "before", "after", "events")))
         for row, item in enumerate(report.differences, start=1):
-            sheet.write_string(row, 0, language.of(item.label))
+            self._text(sheet, row, 0, language.of(item.label))
             self._number(sheet, row, 1, item.before, item.unit)
             self._number(sheet, row, 2, item.after, item.unit)
             events = ", ".join(f"{e.source} {e.position}" for e in item.events)
-            sheet.write_string(row, 3, events)
+            self._text(sheet, row, 3, events)
+
+    def _text(self, sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:
+        sheet.write_string(row, column, text, style)
+        fit(sheet, self._widths, column, text)
 
     def _headings(self, sheet: Any, row: int, texts: Iterable[str]) -> None:
         for column, text in enumerate(texts):
-            sheet.write_string(row, column, text, self._head)
+            self._text(sheet, row, column, text, self._head)
 
     def _sheet(self, title: str) -> Any:
         """Add a sheet; a name that Excel would refuse is made one that it takes."""
@@ -181,7 +206,10 @@ class _Sheets:
             name = f"{plain[: LONGEST - 4]} {number}"
         self._names.add(name.lower())
         sheet = self._book.add_worksheet(name)
-        sheet.set_column(0, 0, FIRST_WIDTH)
-        sheet.set_column(1, 9, WIDTH)
         sheet.freeze_panes(1, 1)
+        # On paper: across, as wide as the page, the headings on each.
+        sheet.set_paper(A4)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
         return sheet
