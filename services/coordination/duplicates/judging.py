@@ -14,6 +14,8 @@ from services.coordination.duplicates.document import BETWEEN, Document
 from services.coordination.duplicates.weighing import Weights
 
 K = pb.Part.Kind
+CONTINUES = "continuation-is-no-duplicate"
+"""Id of the pack's rule."""
 LEAST = 1500
 """Weight, 1/16 bit, that a text needs: a title and three words are alike by chance."""
 MOST_QUOTES = 8
@@ -22,13 +24,14 @@ LONGEST_QUOTE = 400  # characters; a longer sentence is quoted by its beginning
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From which score on a pair is raised, permille, and how many days phases may overlap."""
+    """From which score on a pair is raised, permille; how many days phases may overlap, and whether they excuse a pair at all."""
 
     other: int
     own: int
     facts: int
     meaning: int
     overlap_days: int
+    continuations: bool
 
 
 def thresholds(pack: Pack, day: datetime.date) -> Thresholds:
@@ -43,6 +46,7 @@ def thresholds(pack: Pack, day: datetime.date) -> Thresholds:
         value("text-same-facts"),
         value("meaning"),
         value("phase-overlap-days"),
+        CONTINUES not in pack.rules or bool(pack.rule(CONTINUES, day)),
     )
 
 
@@ -76,7 +80,8 @@ class Judge:
         )
         said.evidence.extend(self._evidence(left, right, found))
         said.basis, said.score, said.threshold = self._measure(left, right, found, meaning)
-        declared = checked(left, right, self.earlier, self.limits.overlap_days)
+        limits = self.limits
+        declared = limits.continuations and checked(left, right, self.earlier, limits.overlap_days)
         if declared:
             said.continuation.CopyFrom(declared)
         said.raised = said.score >= said.threshold and not said.continuation.holds
