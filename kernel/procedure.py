@@ -150,6 +150,7 @@ class EligibilityRule(Entry):
         "findings_decided",
         "no_duplicate",
         "conditions_met",
+        "departments_agreed",
     ]
     stages: tuple[Literal["submission", "approval", "payment", "change"], ...]
     parties: tuple[Literal["investigator", "applicant", "members"], ...] = ()

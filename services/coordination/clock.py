@@ -133,7 +133,8 @@ def tidy(review: pb.Review) -> None:
 
 
 def unmet(review: pb.Review) -> list[pb.Condition]:
-    """Return the conditions that are still to be met; none of a review that led to nothing."""
-    if review.outcome not in (pb.OUTCOME_UNSPECIFIED, pb.OUTCOME_AGREED):
+    """Return the conditions that are still to be met; none of a review that led to nothing: no award came of it."""
+    agreed = review.outcome in (pb.OUTCOME_UNSPECIFIED, pb.OUTCOME_AGREED)
+    if not (agreed or review.HasField("agreement")):
         return []
     return [c for c in review.conditions if not (iso(c.confirm_date) or iso(c.lapse_date))]

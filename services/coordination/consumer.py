@@ -17,9 +17,9 @@ IN_REVIEW = "STATE_IN_JOINT_REVIEW"
 COMPLETING = "STATE_COMPLETING_IN_REVIEW"
 UNDER_REVIEW = (IN_REVIEW, COMPLETING)
 LISTED = "STATE_LISTED"
-DECIDED = frozenset({"sign_contract"})
-CHANGES = DECIDED | {"change_person", "change_unit", "change_end_date", "change_budget"}
-"""Acts that change an application after its review; those that carry out what the award decided lapse nothing."""
+DECIDED = "sign_contract"
+"""Carries out what the award decided, so it lapses nothing, unless it asks the departments."""
+OVER = ("STATE_TERMINATED", "STATE_REVOKED", "STATE_CLOSED")
 FIELDS = (
     "topic",
     "title",
@@ -86,9 +86,13 @@ def _meaning(event: funding.FundingEvent) -> tuple[str, Any, pb.Review | None] |
         return "resume", pb.ResumeReviewRequest(basis=basis, basis_revision=revision), None
     if was in UNDER_REVIEW and now not in UNDER_REVIEW and change.action != "conclude_joint_review":
         return "cancel", pb.CancelReviewRequest(reason=said), None
-    if change.action in CHANGES:
+    joint = application.joint_review
+    if now in OVER and joint.judged_revision < joint.asked_revision:
+        return "cancel", pb.CancelReviewRequest(reason=said), None
+    asks = joint.asked_revision == revision
+    if (asks and now not in UNDER_REVIEW) or change.action == DECIDED:
         request = pb.ReviseReviewRequest(basis=basis, basis_revision=revision)
-        request.reason, request.decided = change.action, change.action in DECIDED
+        request.reason, request.decided = change.action, not asks
         return "revise", request, None
     return None
 

@@ -20,6 +20,7 @@ def check(review: pb.Review, case: Case) -> None:
         raise Refused("a review asks at least one department", "会签至少应征求一个部门的意见")
     review.open_date.CopyFrom(from_date(case.effective))
     review.rule = rule_of(review, case.pack).id
+    review.asked_revision = review.basis_revision
     for opinion in review.opinions:
         ask(opinion, review, case)
     # Of a platform or a list another round is another question.
@@ -49,11 +50,13 @@ LIFECYCLE = Lifecycle(
         Move(S.STATE_OPEN, fall_silent, (S.STATE_OPEN, S.STATE_CONCLUDED), by=SYSTEM),
         Move(S.STATE_OPEN, reschedule, S.STATE_OPEN, by=SYSTEM),
         Move(S.STATE_OPEN, pause, S.STATE_PAUSED, by=SYSTEM),
-        Move(S.STATE_PAUSED, resume, S.STATE_OPEN, by=SYSTEM),
-        Move(S.STATE_OPEN, revise, S.STATE_OPEN, by=SYSTEM),
+        Move(S.STATE_PAUSED, resume, (S.STATE_OPEN, S.STATE_CONCLUDED), by=SYSTEM),
+        Move(S.STATE_OPEN, revise, (S.STATE_OPEN, S.STATE_CONCLUDED), by=SYSTEM),
         Move((S.STATE_OPEN, S.STATE_PAUSED), cancel, S.STATE_CANCELLED, by=SYSTEM),
         Move(S.STATE_CONCLUDED, confirm_condition, S.STATE_CONCLUDED, by=OFFICE, of=Of.CONCERNED),
         Move(S.STATE_CONCLUDED, revise, (S.STATE_OPEN, S.STATE_CONCLUDED), by=SYSTEM),
+        # It ended while the applicant was completing: of that it hears later.
+        Move(S.STATE_CONCLUDED, resume, (S.STATE_OPEN, S.STATE_CONCLUDED), by=SYSTEM),
     ),
     deadlines=deadlines,
     outdated=outdated,

@@ -37,6 +37,8 @@ def settle(review: pb.Review, case: Case) -> int:
         tidy(review)
         return S.STATE_OPEN
     review.outcome = _outcome(review)
+    if review.outcome == pb.OUTCOME_AGREED:
+        review.ClearField("agreement")  # this is it now
     review.conclude_date.CopyFrom(from_date(case.effective))
     tidy(review)
     return S.STATE_CONCLUDED

@@ -7,6 +7,7 @@ from services.coordination.clock import S, owed_now, recount, rule_of, schedule,
 from services.coordination.opinion import settle
 
 DEEMED = "逾期未答复，按规定视为同意。No answer in time: deemed consent."
+STANDS = "逾期未再答复，原不同意意见仍有效。No new answer in time: the objection stands."
 
 
 def remind(review: pb.Review, command: pb.RemindReviewRequest, case: Case) -> None:
@@ -35,7 +36,9 @@ def fall_silent(review: pb.Review, command: pb.FallSilentReviewRequest, case: Ca
 
 def _silence(review: pb.Review, opinion: pb.Opinion, case: Case) -> int:
     opinion.answer_date.CopyFrom(from_date(case.today))
-    if rule_of(review, case.pack).deemed_consent:
+    if opinion.objected:
+        opinion.verdict, opinion.text = pb.VERDICT_OBJECT, STANDS
+    elif rule_of(review, case.pack).deemed_consent:
         opinion.verdict, opinion.deemed, opinion.text = pb.VERDICT_AGREE, True, DEEMED
     else:
         opinion.silent = True

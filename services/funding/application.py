@@ -1,5 +1,7 @@
 """What an application must be: on entry, on every edit, and whole before it is submitted."""
 
+from collections import Counter
+
 from kernel.case import Case
 from kernel.errors import Invalid, NotFound, Refused
 from kernel.units import unit_of
@@ -120,6 +122,14 @@ def check_references(application: pb.Application, case: Case) -> None:
                 case.reference(name)
             except NotFound as missing:
                 raise missing.within(f"{field}[{index}]") from None
+
+
+def budget_lines(application: pb.Application) -> Counter[str]:
+    """Return category → fen."""
+    lines: Counter[str] = Counter()
+    for line in application.budget:
+        lines[line.category] += line.amount_fen
+    return lines
 
 
 def check_budget(application: pb.Application, total: int) -> None:

@@ -4,11 +4,12 @@ from typing import Protocol
 
 from kernel.case import Case
 from kernel.dates import iso
-from kernel.errors import Invalid, Refused
+from kernel.errors import Invalid
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding import eligibility
 from services.funding.application import check_budget, check_consortium
 from services.funding.checks import Stage
+from services.funding.joint_review import put_to_departments
 from services.funding.rules import day, effective_day, room, yuan
 
 MOST_CHANGES = 20
@@ -106,9 +107,9 @@ def _remove(application: pb.Application, code: str) -> bool:
 def change_end_date(
     application: pb.Application, command: pb.ChangeEndDateApplicationRequest, case: Case
 ) -> None:
-    """Move the end of the work. Raises Invalid unless it is later."""
+    """Move the end of the work. Raises Invalid unless it is later, or takes back what was not agreed to."""
     before, after = iso(application.end_date), day(command.end_date, "end_date").isoformat()
-    if after <= before:
+    if after <= before and after not in _taken_back(application):
         raise Invalid(
             f"{after} is not after the present end, {before}; give a later day",
             f"{after}不晚于现定结束日期{before}；请填写更晚的日期",
@@ -117,6 +118,19 @@ def change_end_date(
         )
     _record(application, pb.CHANGE_KIND_DELAY, before, after, command, case)
     application.end_date.CopyFrom(command.end_date)
+
+
+def _taken_back(application: pb.Application) -> set[str]:
+    """Return the ends that the work had before the delays that the departments have not agreed to."""
+    ends = set[str]()
+    if not application.joint_review.asked_revision:
+        return ends
+    for change in reversed(application.changes):
+        if change.joint_review_outcome == pb.JOINT_REVIEW_OUTCOME_AGREED:
+            break
+        if change.kind == pb.CHANGE_KIND_DELAY:
+            ends.add(change.before)
+    return ends
 
 
 def change_budget(
@@ -132,19 +146,6 @@ def change_budget(
 
 def _lines(application: pb.Application) -> str:
     return "; ".join(f"{line.category} {yuan(line.amount_fen)}" for line in application.budget)
-
-
-def demand_agreed(application: pb.Application) -> None:
-    """Raises Refused where the departments objected to a change, and it was not changed again since."""
-    newest = {change.kind: change for change in application.changes}
-    for change in newest.values():
-        if change.joint_review_outcome == pb.JOINT_REVIEW_OUTCOME_OBJECTED:
-            kind, day = pb.ChangeKind.Name(change.kind), iso(change.date)
-            raise Refused(
-                f"cannot pay: a department objected to {kind} of {day}; change it again, or terminate",
-                f"不能拨付：有部门不同意{day}的变更（{kind}）；请重新变更，或终止项目",
-                reason="CHANGE_OBJECTED",
-            )
 
 
 def _record(
@@ -164,3 +165,4 @@ def _record(
         document_number=command.document_number,
         date=effective_day(case),
     )
+    put_to_departments(application)

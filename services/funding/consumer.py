@@ -6,13 +6,16 @@ from kernel.consumer import Reaction, leads_to, remembered
 from luoshu.coordination.v1 import coordination_pb2 as coordination
 from luoshu.coordination.v1 import findings_pb2 as findings
 from luoshu.funding.v1 import funding_pb2 as pb
-from luoshu.journal.v1.journal_pb2 import JournalEntry
+from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 from services.funding.hold import LAPSED
 
 NAME = "funding"
 JOINT = coordination.Review.KIND_JOINT_REVIEW
+CONCLUDED = "STATE_CONCLUDED"
+FOLLOWED = ("revise", "resume")
+"""What tells a review that the application has changed."""
 MOST_WORDS = 200  # characters of a condition
 OUTCOMES = {
     coordination.OUTCOME_AGREED: pb.JOINT_REVIEW_OUTCOME_AGREED,
@@ -42,20 +45,37 @@ def on_coordination(entry: JournalEntry) -> Reaction:
     event = coordination.CoordinationEvent.FromString(entry.event)
     if event.WhichOneof("record") == "finding":
         return _finding(entry, event)
+    if event.WhichOneof("record") == "agenda":
+        return _compared(entry, event.agenda)
     review, change = event.review, event.change
     if review.kind != JOINT or not review.application:
         return Reaction()
-    if change.from_state != change.to_state == "STATE_CONCLUDED":
+    if _ends(change, review):
         return leads_to(
             NAME, entry, "conclude_joint_review", review.application, _concluded(review)
         )
     fell_away = any(c.lapse_date == review.effective_date for c in review.conditions)
-    if change.action == "confirm_condition" or (change.action == "revise" and fell_away):
+    if change.action == "confirm_condition" or (change.action in FOLLOWED and fell_away):
         request = pb.FollowConditionsApplicationRequest(
             review=review.name, owed_conditions=_owed(review)
         )
         return leads_to(NAME, entry, "follow_conditions", review.application, request)
     return Reaction()
+
+
+def _compared(entry: JournalEntry, agenda: coordination.Agenda) -> Reaction:
+    """Coordination seeks duplicates of an event before it says what is owed of it: its findings have come before."""
+    if not agenda.compared_revision:
+        return Reaction()
+    request = pb.FollowComparisonApplicationRequest(compared_revision=agenda.compared_revision)
+    return leads_to(NAME, entry, "follow_comparison", agenda.subject, request)
+
+
+def _ends(change: Change, review: coordination.Review) -> bool:
+    """Tell whether a review has ended, or has ended already and its outcome is of what was put to it now."""
+    ended, again = change.to_state == CONCLUDED, change.action in FOLLOWED
+    asked_now = again and review.asked_revision == review.basis_revision
+    return ended and (change.from_state != CONCLUDED or asked_now)
 
 
 def _concluded(review: coordination.Review) -> pb.ConcludeJointReviewApplicationRequest:
@@ -64,6 +84,7 @@ def _concluded(review: coordination.Review) -> pb.ConcludeJointReviewApplication
         outcome=OUTCOMES[review.outcome],
         conditions=_conditions(review),
         owed_conditions=_owed(review),
+        basis_revision=review.asked_revision,
     )
 
 

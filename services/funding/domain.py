@@ -7,9 +7,12 @@ from services.funding import (
     award,
     call,
     change,
+    contract,
     ending,
     hold,
+    joint_review,
     override,
+    payment,
     programme,
     review,
     sanction,
@@ -17,6 +20,17 @@ from services.funding import (
     timing,
 )
 from services.funding.rules import A, C, H, P, S
+from services.funding.states import (
+    AFTER_REVIEW,
+    ENDED,
+    HELD_TO_RULES,
+    JUDGED,
+    PUBLIC,
+    RETRACTABLE,
+    RUNNING,
+    UNDER_CONTRACT,
+    UNDER_REVIEW,
+)
 
 OFFICER = (Role.CASE_OFFICER,)
 APPROVER = (Role.APPROVER,)
@@ -90,56 +104,6 @@ HOLD = Lifecycle(
     ),
 )
 
-UNDER_REVIEW = (
-    A.STATE_ACCEPTED,
-    A.STATE_FORMALLY_CHECKED,
-    A.STATE_DUPLICATES_CHECKED,
-    A.STATE_EXPERT_REVIEWED,
-    A.STATE_JOINTLY_REVIEWED,
-    A.STATE_IN_PUBLIC_NOTICE,
-)
-"""Taken and not decided. A joint review under way is concluded first: others work on it."""
-RETRACTABLE = (
-    A.STATE_DRAFT,
-    A.STATE_SUBMITTED,
-    A.STATE_RETURNED,
-    A.STATE_RECOMMENDED,
-    *UNDER_REVIEW[:-1],
-)
-RUNNING = (
-    A.STATE_APPROVED,
-    A.STATE_CONTRACTED,
-    A.STATE_IN_PROGRESS,
-    A.STATE_IN_ACCEPTANCE,
-    A.STATE_ACCEPTANCE_FAILED,
-)
-"""Awarded, and the work is neither accepted nor ended."""
-AFTER_REVIEW = (
-    A.STATE_JOINTLY_REVIEWED,
-    A.STATE_IN_PUBLIC_NOTICE,
-    *RUNNING,
-    A.STATE_COMPLETED,
-    A.STATE_EVALUATED,
-)
-"""The departments have agreed, and something may still be paid."""
-JUDGED = (A.STATE_COMPLETED, A.STATE_ACCEPTANCE_FAILED)
-ENDED = (A.STATE_COMPLETED, A.STATE_EVALUATED, A.STATE_CLOSED, A.STATE_TERMINATED)
-
-# Where a rule of eligibility comes to be asked: there it may be set aside.
-HELD_TO_RULES = (
-    A.STATE_DRAFT,
-    A.STATE_RETURNED,
-    A.STATE_COMPLETING_IN_REVIEW,
-    A.STATE_IN_PUBLIC_NOTICE,
-    A.STATE_CONTRACTED,
-    A.STATE_IN_PROGRESS,
-    A.STATE_COMPLETED,
-    A.STATE_EVALUATED,
-)
-
-# What is in public notice or awarded is published: everybody may see it.
-PUBLIC = frozenset({A.STATE_IN_PUBLIC_NOTICE, *RUNNING, *ENDED, A.STATE_REVOKED})
-
 APPLYING = (
     Move(A.STATE_DRAFT, update, A.STATE_DRAFT, APPLICANT),
     Move(A.STATE_RETURNED, update, A.STATE_RETURNED, APPLICANT),
@@ -159,7 +123,7 @@ APPLYING = (
 )
 
 JOINT_REVIEW = (
-    Move(A.STATE_EXPERT_REVIEWED, review.open_joint_review, A.STATE_IN_JOINT_REVIEW, OFFICER),
+    Move(A.STATE_EXPERT_REVIEWED, joint_review.open_joint_review, A.STATE_IN_JOINT_REVIEW, OFFICER),
     # The applicant completes while the departments' clocks stand.
     Move(
         A.STATE_IN_JOINT_REVIEW,
@@ -172,16 +136,14 @@ JOINT_REVIEW = (
     Move(A.STATE_COMPLETING_IN_REVIEW, timing.end_completion, A.STATE_IN_JOINT_REVIEW, SYSTEM),
     Move(
         A.STATE_IN_JOINT_REVIEW,
-        review.conclude_joint_review,
+        joint_review.conclude_joint_review,
         (A.STATE_JOINTLY_REVIEWED, A.STATE_EXPERT_REVIEWED),
         SYSTEM,
     ),
     # A change after the award was put to the departments that it touches.
-    *(
-        Move(state, review.conclude_joint_review, state, SYSTEM)
-        for state in (A.STATE_CONTRACTED, A.STATE_IN_PROGRESS, A.STATE_IN_ACCEPTANCE)
-    ),
-    *(Move(state, review.follow_conditions, state, SYSTEM) for state in AFTER_REVIEW),
+    *(Move(state, joint_review.conclude_joint_review, state, SYSTEM) for state in UNDER_CONTRACT),
+    *(Move(state, joint_review.ask_again, state, OFFICER) for state in UNDER_CONTRACT),
+    *(Move(state, joint_review.follow_conditions, state, SYSTEM) for state in AFTER_REVIEW),
 )
 
 REVIEW = (
@@ -212,6 +174,7 @@ REVIEW = (
     ),
     Move(A.STATE_IN_PUBLIC_NOTICE, review.record_objection, A.STATE_IN_PUBLIC_NOTICE, OFFICER),
     Move(A.STATE_IN_PUBLIC_NOTICE, review.resolve_objection, A.STATE_IN_PUBLIC_NOTICE, OFFICER),
+    Move(A.STATE_IN_PUBLIC_NOTICE, review.follow_comparison, A.STATE_IN_PUBLIC_NOTICE, SYSTEM),
     Move(A.STATE_IN_PUBLIC_NOTICE, timing.close_notice, A.STATE_IN_PUBLIC_NOTICE, SYSTEM),
     Move(A.STATE_IN_PUBLIC_NOTICE, timing.reschedule, A.STATE_IN_PUBLIC_NOTICE, SYSTEM),
     Move(UNDER_REVIEW, review.reject, A.STATE_REJECTED, OFFICER),
@@ -234,17 +197,17 @@ OVERRIDES = (
 
 WORK = (
     Move(A.STATE_IN_PUBLIC_NOTICE, award.approve, A.STATE_APPROVED, APPROVER, four_eyes=True),
-    Move(A.STATE_APPROVED, award.sign_contract, A.STATE_CONTRACTED, OFFICER),
-    Move(A.STATE_CONTRACTED, award.start, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_APPROVED, contract.sign_contract, A.STATE_CONTRACTED, OFFICER),
+    Move(A.STATE_CONTRACTED, contract.start, A.STATE_IN_PROGRESS, OFFICER),
     Move(
         (A.STATE_CONTRACTED, A.STATE_IN_PROGRESS),
-        award.pay_instalment,
+        payment.pay_instalment,
         A.STATE_IN_PROGRESS,
         FINANCE,
     ),
-    Move(A.STATE_CONTRACTED, award.record_milestone, A.STATE_CONTRACTED, OFFICER),
-    Move(A.STATE_IN_PROGRESS, award.record_milestone, A.STATE_IN_PROGRESS, OFFICER),
-    Move(A.STATE_IN_PROGRESS, award.record_mid_term, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_CONTRACTED, contract.record_milestone, A.STATE_CONTRACTED, OFFICER),
+    Move(A.STATE_IN_PROGRESS, contract.record_milestone, A.STATE_IN_PROGRESS, OFFICER),
+    Move(A.STATE_IN_PROGRESS, contract.record_mid_term, A.STATE_IN_PROGRESS, OFFICER),
     Move(A.STATE_IN_PROGRESS, change.change_person, A.STATE_IN_PROGRESS, OFFICER),
     Move(A.STATE_IN_PROGRESS, change.change_unit, A.STATE_IN_PROGRESS, OFFICER),
     Move(A.STATE_IN_PROGRESS, change.change_end_date, A.STATE_IN_PROGRESS, OFFICER),
@@ -260,11 +223,11 @@ END = (
     ),
     Move(A.STATE_IN_ACCEPTANCE, ending.conclude_acceptance, JUDGED, OFFICER),
     # The last instalment is often due after the acceptance or the evaluation.
-    Move(A.STATE_COMPLETED, award.record_milestone, A.STATE_COMPLETED, OFFICER),
-    Move(A.STATE_EVALUATED, award.record_milestone, A.STATE_EVALUATED, OFFICER),
-    Move(A.STATE_COMPLETED, award.pay_instalment, A.STATE_COMPLETED, FINANCE),
+    Move(A.STATE_COMPLETED, contract.record_milestone, A.STATE_COMPLETED, OFFICER),
+    Move(A.STATE_EVALUATED, contract.record_milestone, A.STATE_EVALUATED, OFFICER),
+    Move(A.STATE_COMPLETED, payment.pay_instalment, A.STATE_COMPLETED, FINANCE),
     Move(JUDGED, ending.evaluate, A.STATE_EVALUATED, OFFICER),
-    Move(A.STATE_EVALUATED, award.pay_instalment, A.STATE_EVALUATED, FINANCE),
+    Move(A.STATE_EVALUATED, payment.pay_instalment, A.STATE_EVALUATED, FINANCE),
     Move(A.STATE_EVALUATED, ending.close, A.STATE_CLOSED, OFFICER),
     Move(RUNNING, ending.terminate, A.STATE_TERMINATED, APPROVER, four_eyes=True),
     Move((*RUNNING, *ENDED), ending.revoke, A.STATE_REVOKED, APPROVER, four_eyes=True),

@@ -55,9 +55,12 @@ def demand(
     if not failing:
         return
     first, more = failing[0].verdict, len(failing) - 1
+    rule, on = failing[0].rule, day or case.today
     raise Refused(
-        first.en + (f"; {more} more rule(s) fail: see CheckEligibility" if more else ""),
-        first.zh + (f"；另有{more}条规则不符：见资格核查（CheckEligibility）" if more else ""),
+        f"{rule.id} on {on}: {first.en}"
+        + (f"; {more} more rule(s) fail: see CheckEligibility" if more else ""),
+        f"{on}不符合“{rule.zh}”：{first.zh}"
+        + (f"；另有{more}条规则不符：见资格核查（CheckEligibility）" if more else ""),
         field=first.field,
         reason=first.code,
     )

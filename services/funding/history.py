@@ -15,6 +15,9 @@ def check_history(application: pb.Application, case: Case) -> None:
                 unit.code, f"consortium[{index - 1}].code" if index else "applicant_unit.code"
             )
     application.committed_fen = 0  # no ceiling here was asked for it
+    if application.HasField("joint_review"):  # nor any department here
+        application.joint_review.ClearField("asked_revision")
+        application.joint_review.ClearField("judged_revision")
     _sum_up(application)
     _check_sums(application)
 

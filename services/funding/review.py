@@ -1,12 +1,12 @@
-"""The judgement of an application: checks, experts, the other departments, the public."""
+"""The judgement of an application: checks, experts, the public."""
 
 import datetime
-from collections.abc import Iterable
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
+from services.funding.joint_review import departments_to_ask
 from services.funding.rules import (
     A,
     check_score,
@@ -51,10 +51,26 @@ def check_duplicates(
     check.result, check.findings = command.result, command.findings
     check.checked_by = case.caller.actor
     check.date.CopyFrom(effective_day(case))
+    check.basis_revision = application.revision + 1
     if command.result != pb.DUPLICATE_RESULT_DUPLICATE:
         return A.STATE_DUPLICATES_CHECKED
     end(application, command.findings, "", case)
     return A.STATE_REJECTED
+
+
+def follow_comparison(
+    application: pb.Application, command: pb.FollowComparisonApplicationRequest, case: Case
+) -> None:
+    """Take over that coordination has compared it, its findings told. Raises Refused: of an earlier submission."""
+    check = application.duplicate_check
+    if command.compared_revision < check.basis_revision:
+        raise Refused(
+            f"revision {command.compared_revision} is of an earlier submission; {check.basis_revision} was checked",
+            f"第{command.compared_revision}版属于此前的申报；现查重的是第{check.basis_revision}版",
+            field="compared_revision",
+            reason="COMPARISON_OUTDATED",
+        )
+    check.compared_revision = command.compared_revision
 
 
 def record_expert_review(
@@ -71,79 +87,6 @@ def record_expert_review(
         return A.STATE_EXPERT_REVIEWED
     end(application, command.opinion, "", case)
     return A.STATE_REJECTED
-
-
-def departments_to_ask(application: pb.Application, case: Case) -> list[str]:
-    """Return whom a joint review asks: the programme's list, else the pack's by programme and topic; not the lead."""
-    programme = programme_of(application, case)
-    if programme.joint_review_waived:
-        return []
-    asked = list(programme.joint_review_departments)
-    if not asked and programme.policy:
-        pack, topic = case.pack, application.topic
-        asked = list(pack.joint_review(programme.policy, case.effective, topic))
-    return [department for department in asked if department != application.lead_department]
-
-
-def open_joint_review(
-    application: pb.Application, command: pb.OpenJointReviewApplicationRequest, case: Case
-) -> None:
-    """Ask the departments. Raises Refused where the rule names none."""
-    asked = departments_to_ask(application, case)
-    if not asked:
-        raise Refused(
-            "the programme asks no other department; allowed: publish_notice",
-            "该专项无需会签；可执行：publish_notice",
-            reason="NO_JOINT_REVIEW",
-        )
-    policy = programme_of(application, case).policy
-    rule = case.pack.review_rule(policy, case.effective, application.topic).id if policy else ""
-    review = pb.JointReview(departments=asked, round=application.joint_review.round + 1, rule=rule)
-    review.open_date.CopyFrom(effective_day(case))
-    application.joint_review.CopyFrom(review)
-    application.concerned_departments[:] = [application.recommending_unit, *asked]
-
-
-def conclude_joint_review(
-    application: pb.Application, command: pb.ConcludeJointReviewApplicationRequest, case: Case
-) -> int:
-    """Take over the outcome; unless all agreed it stands where it stood before the review.
-
-    After the award the outcome is of the changes that were put to the departments: they are marked with it.
-    """
-    review = application.joint_review
-    awarded = application.state != A.STATE_IN_JOINT_REVIEW
-    review.review, review.outcome = command.review, command.outcome
-    review.conditions = command.conditions
-    _owe(review, command.owed_conditions)
-    review.conclude_date.CopyFrom(effective_day(case))
-    for change in application.changes:
-        change.joint_review_outcome = change.joint_review_outcome or command.outcome
-    if awarded:
-        return application.state
-    if command.outcome == pb.JOINT_REVIEW_OUTCOME_AGREED:
-        return A.STATE_JOINTLY_REVIEWED
-    return A.STATE_EXPERT_REVIEWED
-
-
-def follow_conditions(
-    application: pb.Application, command: pb.FollowConditionsApplicationRequest, case: Case
-) -> None:
-    """Take over which conditions are met. Raises Refused: they are of another review."""
-    review = application.joint_review
-    if command.review != review.review:
-        raise Refused(
-            f"{command.review} is not its last joint review, {review.review or 'which has not ended'}",
-            f"{command.review} 不是其最近一次办结的会签（{review.review or '尚未办结'}）",
-            field="review",
-            reason="ANOTHER_REVIEW",
-        )
-    _owe(review, command.owed_conditions)
-
-
-def _owe(review: pb.JointReview, conditions: Iterable[pb.ReviewCondition]) -> None:
-    review.ClearField("owed_conditions")
-    review.owed_conditions.extend(conditions)
 
 
 def publish_notice(

@@ -14,6 +14,7 @@ from services.funding.application import (
 )
 from services.funding.call import demand_open
 from services.funding.checks import Stage, completes
+from services.funding.joint_review import put_to_departments
 from services.funding.programme import demand_active
 from services.funding.rules import AWARDED, A, call_of, effective_day, end, programme_of, yuan
 
@@ -57,6 +58,7 @@ def resubmit(
     _check_topic(application, call)
     check_references(application, case)
     _check_predecessor(application, case)
+    put_to_departments(application)
 
 
 def _check_amounts(application: pb.Application, call: pb.Call) -> None:

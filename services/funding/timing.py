@@ -9,6 +9,7 @@ from kernel.deadline import Deadline
 from kernel.errors import Refused
 from kernel.pack import Pack
 from luoshu.funding.v1 import funding_pb2 as pb
+from services.funding.joint_review import put_to_departments
 from services.funding.rules import A
 
 
@@ -36,6 +37,7 @@ def end_completion(
 ) -> None:
     """Let the joint review go on with the application as it is. Raises Refused before the last day is over."""
     _demand_due(application, command.key, case)
+    put_to_departments(application)
 
 
 def close_notice(

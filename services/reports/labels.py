@@ -140,6 +140,8 @@ ACTIONS: Mapping[str, str] = {
     "open_joint_review": "发起会签",
     "conclude_joint_review": "会签办结",
     "follow_conditions": "会签条件进展",
+    "ask_again": "再次征求意见",
+    "follow_comparison": "查重比对完成",
     "follow": "查重认定进展",
     "resubmit": "补正后交回会签",
     "end_completion": "会签补正期满",

@@ -81,7 +81,10 @@ def small_pack(**sections: Any) -> Pack:
             ),
         ),
         "notices": (Notice(id="five", days=5, unit="working_days", **named),),
-        "rules": (Rule(id="completion-working-days", value=5, **rule),),
+        "rules": (
+            Rule(id="completion-working-days", value=5, **rule),
+            Rule(id="payment-record-working-days", value=5, **rule),
+        ),
         "eligibility": load(ROOT / "packs" / "henan").eligibility,
         "review_rules": (
             ReviewRule(
@@ -199,6 +202,7 @@ SAID: dict[str, dict[str, Any]] = {
     "change_budget": {"budget": [pb.BudgetLine(category="材料费", amount_fen=FEN)]},
     "submit_for_acceptance": {"report": "已完成"},
     "conclude_acceptance": {"result": pb.CHECK_RESULT_PASSED},
+    "ask_again": {"reason": "已与财政厅会商"},
     "evaluate": {"grade": "优秀"},
     "recover": {"amount_fen": 1, "voucher": "R-1"},
 }
@@ -266,6 +270,8 @@ class World:
         demand(caller, move, standing_of(record, lifecycle))
         case, new = self.case(caller), copied(record)
         case.deciding = name
+        if action == "conclude_joint_review":  # of what was asked last, where a test does not say
+            said = {"basis_revision": record.joint_review.asked_revision, **said}
         command = request(type(record).__name__, action, **said)
         new.state = lifecycle.target(move, move.action(new, command, case))
         new.revision += 1
@@ -319,4 +325,11 @@ def plan(*amounts: int) -> list[pb.Instalment]:
 def contracted() -> World:
     there = world()
     there.walk(NAME, "sign_contract")
+    return there
+
+
+def started() -> World:
+    """Return a world in which the application is under way, so that it may be changed."""
+    there = contracted()
+    there.do(NAME, "start")
     return there

@@ -14,7 +14,7 @@ from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 from services.coordination.agendas.domain import LIFECYCLE
-from services.coordination.agendas.entries import entries_of
+from services.coordination.agendas.entries import compared, entries_of
 from services.coordination.agendas.following import Agendas
 from services.coordination.inbox import item_of_finding, items_of_agenda
 from tests.unit.coordination_world import BEFORE_HOLIDAY, henan
@@ -74,6 +74,16 @@ def test_an_objection_is_owed_within_the_notice_and_a_signature_after_it() -> No
     assert signature.command.startswith("luoshu approve applications/a1 ")
     objection.upheld = True
     assert not owed(noticed(objection, closed=True))
+
+
+def test_of_what_no_department_was_asked_about_it_is_said_that_it_was_compared() -> None:
+    """Once its notice is over: the signature is owed from then on, so that the agenda changes."""
+    record = noticed(closed=True)
+    record.revision = 9
+    assert compared(record) == 9
+    record.joint_review.asked_revision = 5
+    assert compared(record) == 0
+    assert compared(noticed()) == compared(breakthrough()) == 0
 
 
 def test_a_platforms_signature_is_that_of_its_kind() -> None:

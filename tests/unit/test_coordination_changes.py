@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kernel.dates import ONE_DAY
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
@@ -92,14 +93,6 @@ def test_a_completion_lapses_only_what_it_touches_and_those_asked_again_have_all
     assert there.due_day("DRC") == Reviewing(day=there.day).open().due_day("DRC")
 
 
-def test_an_objection_is_not_undone_by_a_change() -> None:
-    there = Reviewing().open()
-    there.opine("DRC")
-    there.opine("DIIT")
-    there.opine("FINANCE", "OBJECT", text="预算偏高")
-    assert there.change("revise", application(requested_fen=1)).state == S.STATE_CONCLUDED
-
-
 def second_round(**more: Any) -> Reviewing:
     there = Reviewing().open()
     there.opine("DRC")
@@ -117,6 +110,18 @@ def test_in_the_next_round_consent_stands_where_nothing_that_it_is_about_has_cha
     assert there.opinion("DIIT").carried
     assert there.opine("FINANCE").state == S.STATE_CONCLUDED
     assert [c.text for c in there.review.conditions] == ["与产业链衔接"]
+
+
+def test_in_the_next_round_silence_leaves_an_objection_to_what_has_not_changed() -> None:
+    """Else the lead department would wait for it, and change nothing."""
+    there = second_round(title="固态电池二期")
+    there.opine("DRC")
+    there.opine("DIIT")
+    there.pass_to(there.day + 60 * ONE_DAY)
+    assert there.review.outcome == pb.OUTCOME_OBJECTED
+    changed = second_round(requested_fen=100_0000_00)
+    changed.pass_to(changed.day + 60 * ONE_DAY)
+    assert changed.review.outcome == pb.OUTCOME_AGREED
 
 
 def test_in_the_next_round_whose_field_has_changed_is_asked_again() -> None:

@@ -20,7 +20,7 @@ from tests.unit.funding_world import (
 CHANGES = "change_person change_unit change_end_date change_budget"
 ENDS = "terminate revoke"
 ASIDE = "request_override decide_override"
-BACK = "conclude_joint_review follow_conditions"
+BACK = "conclude_joint_review follow_conditions ask_again"
 JUDGED = "withdraw request_completion reject"
 ALLOWED = {
     PROGRAMME: {
@@ -50,7 +50,7 @@ ALLOWED = {
         "IN_JOINT_REVIEW": "conclude_joint_review request_completion",
         "COMPLETING_IN_REVIEW": f"update resubmit end_completion {ASIDE}",
         "JOINTLY_REVIEWED": f"publish_notice follow_conditions {JUDGED}",
-        "IN_PUBLIC_NOTICE": "record_objection resolve_objection close_notice reschedule approve "
+        "IN_PUBLIC_NOTICE": "record_objection resolve_objection close_notice reschedule approve follow_comparison "
         f"request_completion reject follow_conditions {ASIDE}",
         "REJECTED": "",
         "WITHDRAWN": "",
@@ -59,9 +59,9 @@ ALLOWED = {
         "IN_PROGRESS": "record_milestone pay_instalment record_mid_term submit_for_acceptance "
         f"{BACK} {CHANGES} {ENDS} {ASIDE}",
         "IN_ACCEPTANCE": f"conclude_acceptance {BACK} {ENDS}",
-        "COMPLETED": f"record_milestone pay_instalment evaluate revoke follow_conditions {ASIDE}",
-        "ACCEPTANCE_FAILED": f"submit_for_acceptance evaluate follow_conditions {ENDS}",
-        "EVALUATED": f"record_milestone pay_instalment close revoke follow_conditions {ASIDE}",
+        "COMPLETED": f"record_milestone pay_instalment evaluate revoke {BACK} {ASIDE}",
+        "ACCEPTANCE_FAILED": f"submit_for_acceptance evaluate {BACK} {ENDS}",
+        "EVALUATED": f"record_milestone pay_instalment close revoke {BACK} {ASIDE}",
         "CLOSED": "revoke",
         "TERMINATED": "recover revoke",
         "REVOKED": "recover",

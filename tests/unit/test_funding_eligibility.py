@@ -95,6 +95,13 @@ def conditional(*done: Any) -> pb.Application:
     return record
 
 
+def asked_of_others() -> pb.Application:
+    """Return the application while the departments are asked about it."""
+    record = application()
+    record.joint_review.asked_revision = 1
+    return record
+
+
 # The pack.
 
 
@@ -117,6 +124,7 @@ def broken(rule: EligibilityRule) -> tuple[World, Stage]:
         "findings_decided": [hold(H.STATE_OPEN)],
         "no_duplicate": [hold(H.STATE_STANDING)],
         "conditions_met": [conditional()],
+        "departments_agreed": [asked_of_others()],
     }
     return world().put(*breaks[rule.check]), Stage(rule.stages[0])
 

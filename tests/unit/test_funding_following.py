@@ -18,7 +18,7 @@ NAME = "applications/a1"
 
 
 def entry(record: Any, action: str, was: str = "", now: str = "") -> JournalEntry:
-    part = "finding" if isinstance(record, findings.Finding) else "review"
+    part = record.DESCRIPTOR.name.lower()
     change = Change(action=action, from_state=was, to_state=now)
     event = coordination.CoordinationEvent(change=change, **{part: record})
     return JournalEntry(source="coordination", position=5, event=event.SerializeToString())
@@ -131,3 +131,24 @@ def test_reviews_of_findings_and_platforms_move_no_application() -> None:
     platform = review(application="", subject="platforms/p1")
     for other in (duplicate, platform):
         assert not on_coordination(entry(other, "opine", "STATE_OPEN", "STATE_CONCLUDED")).commands
+
+
+def test_a_review_that_judges_a_change_as_agreed_before_concludes_again() -> None:
+    """It touched nobody, or was taken back: funding hears of it all the same."""
+    told = review(outcome=coordination.OUTCOME_AGREED, effective_date=from_date(TODAY))
+    told.asked_revision = told.basis_revision = 12
+    concluded = "STATE_CONCLUDED"
+    for action in ("revise", "resume"):
+        [command] = on_coordination(entry(told, action, concluded, concluded)).commands
+        assert (command.action, command.request.basis_revision) == ("conclude_joint_review", 12)
+    told.basis_revision = 13  # what the contract carries out is put to nobody
+    assert not on_coordination(entry(told, "revise", concluded, concluded)).commands
+
+
+def test_that_an_application_was_compared_is_taken_over_from_its_agenda() -> None:
+    agenda = coordination.Agenda(name="agendas/a1", subject=NAME, compared_revision=9)
+    [command] = on_coordination(entry(agenda, "create")).commands
+    assert (command.action, command.name) == ("follow_comparison", NAME)
+    assert command.request.compared_revision == 9
+    agenda.compared_revision = 0
+    assert not on_coordination(entry(agenda, "revise")).commands

@@ -15,6 +15,7 @@ def check(agenda: pb.Agenda, case: Case) -> None:
 def revise(agenda: pb.Agenda, command: pb.ReviseAgendaRequest, case: Case) -> int:
     """Take over what is owed now."""
     agenda.title, agenda.lead_department = command.title, command.lead_department
+    agenda.compared_revision = command.compared_revision
     agenda.ClearField("entries")
     agenda.entries.extend(command.entries)
     return S.STATE_OPEN if command.entries else S.STATE_SETTLED

@@ -43,6 +43,17 @@ def _application(record: funding.Application, pack: Pack) -> Iterator[pb.AgendaE
         yield entry
 
 
+def compared(record: Any) -> int:
+    """Return the revision that duplicates were sought of, where the award waits for that alone; 0 of every other record.
+
+    Whoever is told has been told of the findings before: the search follows the same events in the same order.
+    """
+    if not isinstance(record, funding.Application) or record.joint_review.asked_revision:
+        return 0
+    over = record.state == A.STATE_IN_PUBLIC_NOTICE and record.public_notice.HasField("close_date")
+    return int(record.revision) if over else 0
+
+
 def _platform(record: platforms.Platform, pack: Pack) -> Iterator[pb.AgendaEntry]:
     if record.state == platforms.Platform.STATE_IN_PUBLIC_NOTICE:
         ending = pack.kind(record.kind).ending if record.kind in pack.kinds else "recognize"

@@ -14,7 +14,7 @@ from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.journal.v1.journal_pb2 import EventHead, JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
-from services.coordination.agendas.entries import OWED, collection_of, entries_of
+from services.coordination.agendas.entries import OWED, collection_of, compared, entries_of
 
 EVENTS: dict[str, Any] = {
     "platforms": platforms.PlatformsEvent,
@@ -55,7 +55,10 @@ class Agendas:
         if said == (owed, record.lead_department, record.title):
             return Reaction()
         request = pb.ReviseAgendaRequest(
-            title=record.title, lead_department=record.lead_department, entries=owed
+            title=record.title,
+            lead_department=record.lead_department,
+            entries=owed,
+            compared_revision=compared(record),
         )
         return leads_to(NAME, entry, "revise", name, request)
 
@@ -101,4 +104,5 @@ def _new(record: Any, owed: Iterable[pb.AgendaEntry]) -> pb.Agenda:
         title=record.title,
         lead_department=record.lead_department,
         entries=owed,
+        compared_revision=compared(record),
     )

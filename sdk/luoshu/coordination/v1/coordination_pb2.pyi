@@ -179,6 +179,8 @@ class Review(_message.Message):
     CONDITIONS_FIELD_NUMBER: _builtins.int
     LAPSES_FIELD_NUMBER: _builtins.int
     OWING_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    ASKED_REVISION_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `reviews/…`; never changes, never used again."""
     revision: _builtins.int
@@ -213,6 +215,8 @@ class Review(_message.Message):
     """Rule of the pack that it goes by, as it was in force on the opening day."""
     basis_revision: _builtins.int
     """Revision of the subject that is reviewed."""
+    asked_revision: _builtins.int
+    """Revision of the subject that the departments were last asked about; the outcome, once it ended, is about it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered (UTC)."""
@@ -273,6 +277,10 @@ class Review(_message.Message):
     def owing_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Departments that owe an opinion or the confirmation of a condition."""
 
+    @_builtins.property
+    def agreement(self) -> Global___Agreement:
+        """What the departments last agreed to, while a change of it is not agreed to."""
+
     def __init__(
         self,
         *,
@@ -308,14 +316,52 @@ class Review(_message.Message):
         conditions: _abc.Iterable[Global___Condition] | None = ...,
         lapses: _abc.Iterable[Global___Lapse] | None = ...,
         owing_departments: _abc.Iterable[_builtins.str] | None = ...,
+        asked_revision: _builtins.int = ...,
+        agreement: Global___Agreement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "effective_date", b"effective_date", "open_date", b"open_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "conclude_date", b"conclude_date", "create_time", b"create_time", "due_date", b"due_date", "effective_date", b"effective_date", "open_date", b"open_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "application", b"application", "author", b"author", "basis", b"basis", "basis_revision", b"basis_revision", "cancel_reason", b"cancel_reason", "concerned_departments", b"concerned_departments", "conclude_date", b"conclude_date", "conditions", b"conditions", "create_time", b"create_time", "due_date", b"due_date", "due_provisional", b"due_provisional", "effective_date", b"effective_date", "etag", b"etag", "kind", b"kind", "lapses", b"lapses", "lead_department", b"lead_department", "name", b"name", "open_date", b"open_date", "opinions", b"opinions", "origin", b"origin", "outcome", b"outcome", "owing_departments", b"owing_departments", "owner_unit", b"owner_unit", "pauses", b"pauses", "revision", b"revision", "round", b"round", "rule", b"rule", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "allowed_actions", b"allowed_actions", "application", b"application", "asked_revision", b"asked_revision", "author", b"author", "basis", b"basis", "basis_revision", b"basis_revision", "cancel_reason", b"cancel_reason", "concerned_departments", b"concerned_departments", "conclude_date", b"conclude_date", "conditions", b"conditions", "create_time", b"create_time", "due_date", b"due_date", "due_provisional", b"due_provisional", "effective_date", b"effective_date", "etag", b"etag", "kind", b"kind", "lapses", b"lapses", "lead_department", b"lead_department", "name", b"name", "open_date", b"open_date", "opinions", b"opinions", "origin", b"origin", "outcome", b"outcome", "owing_departments", b"owing_departments", "owner_unit", b"owner_unit", "pauses", b"pauses", "revision", b"revision", "round", b"round", "rule", b"rule", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Review: _TypeAlias = Review  # noqa: Y015
+
+@_typing.final
+class Agreement(_message.Message):
+    """Agreement is what stood before a change: where the change is taken back, it stands again, and nobody is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASIS_FIELD_NUMBER: _builtins.int
+    OPINIONS_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def basis(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMark]:
+        """What the subject's fields held."""
+
+    @_builtins.property
+    def opinions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Opinion]:
+        """The opinions; of a text, its first 200 characters."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the conditions that stood."""
+
+    def __init__(
+        self,
+        *,
+        basis: _abc.Iterable[Global___FieldMark] | None = ...,
+        opinions: _abc.Iterable[Global___Opinion] | None = ...,
+        conditions: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "conditions", b"conditions", "opinions", b"opinions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Agreement: _TypeAlias = Agreement  # noqa: Y015
 
 @_typing.final
 class Opinion(_message.Message):
@@ -342,6 +388,7 @@ class Opinion(_message.Message):
     DEEMED_FIELD_NUMBER: _builtins.int
     SILENT_FIELD_NUMBER: _builtins.int
     CARRIED_FIELD_NUMBER: _builtins.int
+    OBJECTED_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     """Department that is asked: `DRC`, `DST`, `DIIT`, …"""
     verdict: Global___Verdict.ValueType
@@ -364,6 +411,8 @@ class Opinion(_message.Message):
     """Nobody answered, and silence is no consent."""
     carried: _builtins.bool
     """It was given in the round before, and what it is about has not changed."""
+    objected: _builtins.bool
+    """It objected, and is asked again about the same: its silence leaves the objection, whatever the rule for silence says."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Conditions that it sets, one a line; only with AGREE_WITH_CONDITIONS."""
@@ -418,10 +467,11 @@ class Opinion(_message.Message):
         deemed: _builtins.bool = ...,
         silent: _builtins.bool = ...,
         carried: _builtins.bool = ...,
+        objected: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_date", b"answer_date", "ask_date", b"ask_date", "deputy_due_date", b"deputy_due_date", "due_date", b"due_date", "escalate_date", b"escalate_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer_date", b"answer_date", "ask", b"ask", "ask_date", b"ask_date", "basis_revision", b"basis_revision", "carried", b"carried", "concerns", b"concerns", "conditions", b"conditions", "deemed", b"deemed", "department", b"department", "deputy", b"deputy", "deputy_due_date", b"deputy_due_date", "due_date", b"due_date", "due_provisional", b"due_provisional", "escalate_date", b"escalate_date", "reminders", b"reminders", "silent", b"silent", "text", b"text", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer_date", b"answer_date", "ask", b"ask", "ask_date", b"ask_date", "basis_revision", b"basis_revision", "carried", b"carried", "concerns", b"concerns", "conditions", b"conditions", "deemed", b"deemed", "department", b"department", "deputy", b"deputy", "deputy_due_date", b"deputy_due_date", "due_date", b"due_date", "due_provisional", b"due_provisional", "escalate_date", b"escalate_date", "objected", b"objected", "reminders", b"reminders", "silent", b"silent", "text", b"text", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -585,7 +635,7 @@ Global___Condition: _TypeAlias = Condition  # noqa: Y015
 
 @_typing.final
 class Lapse(_message.Message):
-    """Lapse is an opinion that a change of the subject made void."""
+    """Lapse is an opinion that a change of the subject made void, or that was asked for again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -593,8 +643,11 @@ class Lapse(_message.Message):
     DATE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     SUBJECT_REVISION_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
     subject_revision: _builtins.int
     """Revision of the subject that changed them."""
+    digest: _builtins.str
+    """Digest of what the fields that it was about held when it was given."""
     @_builtins.property
     def opinion(self) -> Global___Opinion:
         """The opinion as it was given."""
@@ -614,10 +667,11 @@ class Lapse(_message.Message):
         date: _date_pb2.Date | None = ...,
         fields: _abc.Iterable[_builtins.str] | None = ...,
         subject_revision: _builtins.int = ...,
+        digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "opinion", b"opinion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "fields", b"fields", "opinion", b"opinion", "subject_revision", b"subject_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "digest", b"digest", "fields", b"fields", "opinion", b"opinion", "subject_revision", b"subject_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -668,6 +722,7 @@ class Agenda(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
+    COMPARED_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `agendas/…`; never changes, never used again."""
     revision: _builtins.int
@@ -686,6 +741,10 @@ class Agenda(_message.Message):
     """The record that it is about: `applications/…`, `platforms/…`, `breakthroughs/…`, `programmes/…`, `sanctions/…`."""
     title: _builtins.str
     """Its title."""
+    compared_revision: _builtins.int
+    """Of an application about which no department was asked, once its notice is over: the revision up to which it was compared with all
+    others (查重). 0: not said.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered (UTC)."""
@@ -733,10 +792,11 @@ class Agenda(_message.Message):
         subject: _builtins.str = ...,
         title: _builtins.str = ...,
         entries: _abc.Iterable[Global___AgendaEntry] | None = ...,
+        compared_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "origin", b"origin", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "effective_date", b"effective_date", "entries", b"entries", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "revision", b"revision", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_actions", b"allowed_actions", "author", b"author", "compared_revision", b"compared_revision", "concerned_departments", b"concerned_departments", "create_time", b"create_time", "effective_date", b"effective_date", "entries", b"entries", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "origin", b"origin", "owner_unit", b"owner_unit", "revision", b"revision", "state", b"state", "subject", b"subject", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -996,6 +1056,7 @@ class ReviseAgendaRequest(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     LEAD_DEPARTMENT_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
+    COMPARED_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `agendas/…`."""
     etag: _builtins.str
@@ -1008,6 +1069,8 @@ class ReviseAgendaRequest(_message.Message):
     """Title of the record."""
     lead_department: _builtins.str
     """Department that leads it now."""
+    compared_revision: _builtins.int
+    """Up to which revision it was compared with all others."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -1027,10 +1090,11 @@ class ReviseAgendaRequest(_message.Message):
         title: _builtins.str = ...,
         lead_department: _builtins.str = ...,
         entries: _abc.Iterable[Global___AgendaEntry] | None = ...,
+        compared_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "entries", b"entries", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "request_id", b"request_id", "title", b"title", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_revision", b"compared_revision", "effective_date", b"effective_date", "entries", b"entries", "etag", b"etag", "lead_department", b"lead_department", "name", b"name", "request_id", b"request_id", "title", b"title", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1514,12 +1514,18 @@ class DuplicateCheck(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     CHECKED_BY_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
+    BASIS_REVISION_FIELD_NUMBER: _builtins.int
+    COMPARED_REVISION_FIELD_NUMBER: _builtins.int
     result: Global___DuplicateResult.ValueType
     """How it ended."""
     findings: _builtins.str
     """What was found and compared."""
     checked_by: _builtins.str
     """Account that checked."""
+    basis_revision: _builtins.int
+    """Revision that was checked."""
+    compared_revision: _builtins.int
+    """Revision up to which coordination has compared it with all others, where no department was asked about it: no award before."""
     @_builtins.property
     def date(self) -> _date_pb2.Date:
         """Day."""
@@ -1531,10 +1537,12 @@ class DuplicateCheck(_message.Message):
         findings: _builtins.str = ...,
         checked_by: _builtins.str = ...,
         date: _date_pb2.Date | None = ...,
+        basis_revision: _builtins.int = ...,
+        compared_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_by", b"checked_by", "date", b"date", "findings", b"findings", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis_revision", b"basis_revision", "checked_by", b"checked_by", "compared_revision", b"compared_revision", "date", b"date", "findings", b"findings", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1599,6 +1607,8 @@ class JointReview(_message.Message):
     CONCLUDE_DATE_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     OWED_CONDITIONS_FIELD_NUMBER: _builtins.int
+    ASKED_REVISION_FIELD_NUMBER: _builtins.int
+    JUDGED_REVISION_FIELD_NUMBER: _builtins.int
     review: _builtins.str
     """Resource name of the review, once it ended: `reviews/…`."""
     round: _builtins.int
@@ -1609,6 +1619,10 @@ class JointReview(_message.Message):
     """Conditions and opinions, in the departments' words."""
     rule: _builtins.str
     """The pack's rule that names the departments and their days; empty: the programme's own list."""
+    asked_revision: _builtins.int
+    """Revision of the application that the departments were last asked about: when it was opened, completed, or changed after the award."""
+    judged_revision: _builtins.int
+    """Revision that the outcome is about. While it is below `asked_revision` the departments have not answered."""
     @_builtins.property
     def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Departments that are asked."""
@@ -1637,10 +1651,12 @@ class JointReview(_message.Message):
         conclude_date: _date_pb2.Date | None = ...,
         rule: _builtins.str = ...,
         owed_conditions: _abc.Iterable[Global___ReviewCondition] | None = ...,
+        asked_revision: _builtins.int = ...,
+        judged_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "open_date", b"open_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclude_date", b"conclude_date", "conditions", b"conditions", "departments", b"departments", "open_date", b"open_date", "outcome", b"outcome", "owed_conditions", b"owed_conditions", "review", b"review", "round", b"round", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_revision", b"asked_revision", "conclude_date", b"conclude_date", "conditions", b"conditions", "departments", b"departments", "judged_revision", b"judged_revision", "open_date", b"open_date", "outcome", b"outcome", "owed_conditions", b"owed_conditions", "review", b"review", "round", b"round", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2026,7 +2042,7 @@ class ContractChange(_message.Message):
     document_number: _builtins.str
     """Number of the document that allows it."""
     joint_review_outcome: Global___JointReviewOutcome.ValueType
-    """What the departments whose opinions it touches said of it; nothing, where it touches none."""
+    """What the departments said of it. Empty: they are still asked, or none is."""
     @_builtins.property
     def date(self) -> _date_pb2.Date:
         """Day."""
@@ -4343,6 +4359,50 @@ class CheckDuplicatesApplicationRequest(_message.Message):
 Global___CheckDuplicatesApplicationRequest: _TypeAlias = CheckDuplicatesApplicationRequest  # noqa: Y015
 
 @_typing.final
+class FollowComparisonApplicationRequest(_message.Message):
+    """FollowComparisonApplicationRequest says that coordination has compared a revision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    COMPARED_REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    compared_revision: _builtins.int
+    """The revision; its findings have been told before."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        compared_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_revision", b"compared_revision", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowComparisonApplicationRequest: _TypeAlias = FollowComparisonApplicationRequest  # noqa: Y015
+
+@_typing.final
 class RecordExpertReviewApplicationRequest(_message.Message):
     """RecordExpertReviewApplicationRequest records the experts' result."""
 
@@ -4455,6 +4515,7 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
     OWED_CONDITIONS_FIELD_NUMBER: _builtins.int
+    BASIS_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `applications/…`."""
     etag: _builtins.str
@@ -4469,6 +4530,8 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
     """Outcome."""
     conditions: _builtins.str
     """Conditions and opinions."""
+    basis_revision: _builtins.int
+    """Revision of the application that the outcome is about; one that the departments were asked about later refuses it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future. Empty: today."""
@@ -4489,10 +4552,11 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
         outcome: Global___JointReviewOutcome.ValueType = ...,
         conditions: _builtins.str = ...,
         owed_conditions: _abc.Iterable[Global___ReviewCondition] | None = ...,
+        basis_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "outcome", b"outcome", "owed_conditions", b"owed_conditions", "request_id", b"request_id", "review", b"review", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis_revision", b"basis_revision", "conditions", b"conditions", "effective_date", b"effective_date", "etag", b"etag", "name", b"name", "outcome", b"outcome", "owed_conditions", b"owed_conditions", "request_id", b"request_id", "review", b"review", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4547,6 +4611,50 @@ class FollowConditionsApplicationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FollowConditionsApplicationRequest: _TypeAlias = FollowConditionsApplicationRequest  # noqa: Y015
+
+@_typing.final
+class AskAgainApplicationRequest(_message.Message):
+    """AskAgainApplicationRequest asks those again who objected to a change, or did not answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `applications/…`."""
+    etag: _builtins.str
+    """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
+    request_id: _builtins.str
+    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    validate_only: _builtins.bool
+    """Decide and answer, but change nothing."""
+    reason: _builtins.str
+    """Why, such as what was settled between the departments."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which business date on the change is true; not in the future. Empty: today."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskAgainApplicationRequest: _TypeAlias = AskAgainApplicationRequest  # noqa: Y015
 
 @_typing.final
 class PublishNoticeApplicationRequest(_message.Message):

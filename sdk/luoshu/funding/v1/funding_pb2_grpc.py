@@ -245,6 +245,11 @@ class FundingServiceStub:
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CheckDuplicatesApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
+        self.FollowComparisonApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/FollowComparisonApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowComparisonApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
         self.RecordExpertReviewApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/RecordExpertReviewApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RecordExpertReviewApplicationRequest.SerializeToString,
@@ -273,6 +278,11 @@ class FundingServiceStub:
         self.FollowConditionsApplication = channel.unary_unary(
                 '/luoshu.funding.v1.FundingService/FollowConditionsApplication',
                 request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowConditionsApplicationRequest.SerializeToString,
+                response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+                _registered_method=True)
+        self.AskAgainApplication = channel.unary_unary(
+                '/luoshu.funding.v1.FundingService/AskAgainApplication',
+                request_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.AskAgainApplicationRequest.SerializeToString,
                 response_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
                 _registered_method=True)
         self.PublishNoticeApplication = channel.unary_unary(
@@ -785,6 +795,13 @@ class FundingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FollowComparisonApplication(self, request, context):
+        """Takes over up to which revision coordination has compared it with all others. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordExpertReviewApplication(self, request, context):
         """Records the experts' score and opinion (评审). Roles: case officer, expert reviewer.
         """
@@ -822,6 +839,13 @@ class FundingServiceServicer:
 
     def FollowConditionsApplication(self, request, context):
         """Takes over which conditions of the joint review are met. Role: system.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AskAgainApplication(self, request, context):
+        """Puts an awarded application to the departments again that objected to a change of it, or did not answer. Role: case officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1334,6 +1358,11 @@ def add_FundingServiceServicer_to_server(servicer, server):
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.CheckDuplicatesApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
+            'FollowComparisonApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.FollowComparisonApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowComparisonApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
             'RecordExpertReviewApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordExpertReviewApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.RecordExpertReviewApplicationRequest.FromString,
@@ -1362,6 +1391,11 @@ def add_FundingServiceServicer_to_server(servicer, server):
             'FollowConditionsApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.FollowConditionsApplication,
                     request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowConditionsApplicationRequest.FromString,
+                    response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
+            ),
+            'AskAgainApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskAgainApplication,
+                    request_deserializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.AskAgainApplicationRequest.FromString,
                     response_serializer=luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.SerializeToString,
             ),
             'PublishNoticeApplication': grpc.unary_unary_rpc_method_handler(
@@ -2721,6 +2755,33 @@ class FundingService:
             _registered_method=True)
 
     @staticmethod
+    def FollowComparisonApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/FollowComparisonApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowComparisonApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RecordExpertReviewApplication(request,
             target,
             options=(),
@@ -2871,6 +2932,33 @@ class FundingService:
             target,
             '/luoshu.funding.v1.FundingService/FollowConditionsApplication',
             luoshu_dot_funding_dot_v1_dot_funding__pb2.FollowConditionsApplicationRequest.SerializeToString,
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskAgainApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/luoshu.funding.v1.FundingService/AskAgainApplication',
+            luoshu_dot_funding_dot_v1_dot_funding__pb2.AskAgainApplicationRequest.SerializeToString,
             luoshu_dot_funding_dot_v1_dot_funding__pb2.Application.FromString,
             options,
             channel_credentials,

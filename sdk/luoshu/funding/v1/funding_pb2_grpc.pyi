@@ -121,6 +121,8 @@ class FundingServiceStub:
     """Records the formal check (形式审查); failed: it ends. Role: case officer."""
     CheckDuplicatesApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.CheckDuplicatesApplicationRequest, _funding_pb2.Application]
     """Records the duplicate and eligibility check (查重); a duplicate ends it. Role: case officer."""
+    FollowComparisonApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.FollowComparisonApplicationRequest, _funding_pb2.Application]
+    """Takes over up to which revision coordination has compared it with all others. Role: system."""
     RecordExpertReviewApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RecordExpertReviewApplicationRequest, _funding_pb2.Application]
     """Records the experts' score and opinion (评审). Roles: case officer, expert reviewer."""
     OpenJointReviewApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.OpenJointReviewApplicationRequest, _funding_pb2.Application]
@@ -133,6 +135,8 @@ class FundingServiceStub:
     """Takes over the outcome of the joint review. Role: system."""
     FollowConditionsApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.FollowConditionsApplicationRequest, _funding_pb2.Application]
     """Takes over which conditions of the joint review are met. Role: system."""
+    AskAgainApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.AskAgainApplicationRequest, _funding_pb2.Application]
+    """Puts an awarded application to the departments again that objected to a change of it, or did not answer. Role: case officer."""
     PublishNoticeApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.PublishNoticeApplicationRequest, _funding_pb2.Application]
     """Publishes the proposed award for objections (公示). Role: case officer."""
     RecordObjectionApplication: _grpc.UnaryUnaryMultiCallable[_funding_pb2.RecordObjectionApplicationRequest, _funding_pb2.Application]
@@ -307,6 +311,8 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Records the formal check (形式审查); failed: it ends. Role: case officer."""
     CheckDuplicatesApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.CheckDuplicatesApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Records the duplicate and eligibility check (查重); a duplicate ends it. Role: case officer."""
+    FollowComparisonApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.FollowComparisonApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Takes over up to which revision coordination has compared it with all others. Role: system."""
     RecordExpertReviewApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RecordExpertReviewApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Records the experts' score and opinion (评审). Roles: case officer, expert reviewer."""
     OpenJointReviewApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.OpenJointReviewApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -319,6 +325,8 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Takes over the outcome of the joint review. Role: system."""
     FollowConditionsApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.FollowConditionsApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Takes over which conditions of the joint review are met. Role: system."""
+    AskAgainApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.AskAgainApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
+    """Puts an awarded application to the departments again that objected to a change of it, or did not answer. Role: case officer."""
     PublishNoticeApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.PublishNoticeApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
     """Publishes the proposed award for objections (公示). Role: case officer."""
     RecordObjectionApplication: _aio.UnaryUnaryMultiCallable[_funding_pb2.RecordObjectionApplicationRequest, _funding_pb2.Application]  # type: ignore[assignment]
@@ -744,6 +752,14 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records the duplicate and eligibility check (查重); a duplicate ends it. Role: case officer."""
 
     @_abc_1.abstractmethod
+    def FollowComparisonApplication(
+        self,
+        request: _funding_pb2.FollowComparisonApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Takes over up to which revision coordination has compared it with all others. Role: system."""
+
+    @_abc_1.abstractmethod
     def RecordExpertReviewApplication(
         self,
         request: _funding_pb2.RecordExpertReviewApplicationRequest,
@@ -790,6 +806,14 @@ class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
         """Takes over which conditions of the joint review are met. Role: system."""
+
+    @_abc_1.abstractmethod
+    def AskAgainApplication(
+        self,
+        request: _funding_pb2.AskAgainApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_funding_pb2.Application, _abc.Awaitable[_funding_pb2.Application]]:
+        """Puts an awarded application to the departments again that objected to a change of it, or did not answer. Role: case officer."""
 
     @_abc_1.abstractmethod
     def PublishNoticeApplication(

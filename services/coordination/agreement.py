@@ -1,0 +1,60 @@
+"""What the departments last agreed to: where a change of it is taken back, it stands again, and nobody is asked."""
+
+from collections.abc import Iterable
+
+from kernel.case import Case
+from kernel.dates import from_date
+from luoshu.coordination.v1 import coordination_pb2 as pb
+from services.coordination.marking import digests
+
+MOST_TEXT = 200
+"""Characters kept of an opinion that lapsed; the whole is in the revision that gave it."""
+
+
+def keep(review: pb.Review) -> None:
+    """Keep what was agreed to before a change touches it; what is not agreed to replaces nothing."""
+    if review.outcome != pb.OUTCOME_AGREED:
+        return
+    agreement = pb.Agreement(basis=review.basis, opinions=review.opinions)
+    for opinion in agreement.opinions:
+        shorten(opinion)
+    agreement.conditions.extend(c.number for c in review.conditions if not c.HasField("lapse_date"))
+    review.agreement.CopyFrom(agreement)
+
+
+def shorten(opinion: pb.Opinion) -> None:
+    """Leave of an opinion what a list of them has room for."""
+    opinion.text = opinion.text[:MOST_TEXT]
+    for field in ("conditions", "reminders"):
+        opinion.ClearField(field)
+
+
+def restore(review: pb.Review, opinion: pb.Opinion) -> bool:
+    """Let a department's part of the agreement stand again, its conditions too, where all that it is about is as it was.
+
+    Return whether it does.
+    """
+    agreed = next(
+        (o for o in review.agreement.opinions if o.department == opinion.department), None
+    )
+    if agreed is None or not _as_it_was(review, {*agreed.concerns, *opinion.concerns}):
+        return False
+    asked, stood = opinion.ask, set(review.agreement.conditions)
+    opinion.CopyFrom(agreed)
+    opinion.ask = asked
+    for condition in review.conditions:
+        if condition.department == agreed.department and condition.number in stood:
+            condition.ClearField("lapse_date")
+            opinion.conditions.append(condition.text)
+    return True
+
+
+def _as_it_was(review: pb.Review, fields: Iterable[str]) -> bool:
+    then, now = digests(review.agreement.basis), digests(review.basis)
+    return all(then.get(field) == now.get(field) for field in fields)
+
+
+def lapse(condition: pb.Condition, case: Case) -> None:
+    """Let a condition fall away that is neither met nor gone."""
+    if not (condition.HasField("confirm_date") or condition.HasField("lapse_date")):
+        condition.lapse_date.CopyFrom(from_date(case.effective))
