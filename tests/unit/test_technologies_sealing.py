@@ -187,7 +187,14 @@ def test_a_consortium_below_three_comes_to_light_when_it_is_revealed() -> None:
     refused(Invalid, "CONSORTIUM_TOO_SMALL", record, "reveal_bid", case(today=CLOSED), **told)
 
 
-@pytest.mark.parametrize(("day", "taken"), [(LAST, True), (LAST + datetime.timedelta(1), False)])
+@pytest.mark.parametrize(
+    ("day", "taken"),
+    [
+        (LAST - datetime.timedelta(1), True),
+        (LAST, True),
+        (LAST + datetime.timedelta(1), False),
+    ],
+)
 def test_bids_are_revealed_to_the_end_of_the_last_working_day(
     day: datetime.date, taken: bool
 ) -> None:
