@@ -32,6 +32,7 @@ def demand(world: World) -> None:
         _days_told(world, name, lines)
     if "funding" in journals:
         money.demand(journals["funding"])
+        money.demand_agreed(journals["funding"], journals.get("coordination", ()))
     for name in journals:
         _known(name, journals)
     if world.scenario.bus:

@@ -22,7 +22,8 @@ from kernel.writer import Effects, Work, Writer
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import consumer as audit
 from services.audit.domain import columns
-from services.funding import money
+from services.funding import checks, money
+from services.funding.checks import Verdict
 from services.reports import consumer as reports
 from tests.sim.campaign import Run, play, seeds, singles, twins
 from tests.sim.disk import disk
@@ -168,6 +169,10 @@ def _of(scenario: str, **more: Any) -> Callable[[], Iterator[Run]]:
     return lambda: iter([Run(scenario, **more)])
 
 
+def _agreed(_rule: Any, _matter: Any) -> Verdict:
+    return Verdict(True, "agreed", "同意")
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "position drawn before the head's lock",
@@ -222,6 +227,12 @@ FAULTS: tuple[Fault, ...] = (
         lambda: patch.object(Writer, "_batch", _ceiling_before_lock),
         lambda: twins(60, only="ceiling"),
         "UNIQUE constraint failed: journal.record",
+    ),
+    Fault(
+        "payments that wait for no department",
+        lambda: patch.dict(checks.CHECKS, departments_agreed=_agreed),
+        _of("change"),
+        "try-early",
     ),
     Fault(
         "self-approval",

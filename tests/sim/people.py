@@ -28,6 +28,7 @@ BOTH = caller("sun", "DST", Role.IMPORTER, Role.APPROVER)
 """Who imported a record and would approve it as well."""
 DIIT = caller("wang", "DIIT", Role.CASE_OFFICER)
 DIIT_APPROVER = caller("liu", "DIIT", Role.APPROVER)
+DIIT_MONEY = caller("qian", "DIIT", Role.FINANCE_OFFICER)
 DIIT_IMPORTER = caller("he", "DIIT", Role.IMPORTER)
 ASKED = {d: caller(d.lower(), d, Role.CASE_OFFICER) for d in ("DRC", "DST", "FINANCE")}
 

@@ -12,6 +12,7 @@ from luoshu.journal.v1.journal_pb2 import AccessEvent
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from services.coordination.consumer import review_of
 from tests.invariants import accessed
+from tests.sim.changing import CHANGE
 from tests.sim.furnished import in_notice, reviewed
 from tests.sim.kept import editions, reading
 from tests.sim.people import (
@@ -287,6 +288,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         bus=True,
         demand=_each_deadline_once,
     ),
+    CHANGE,
     Scenario(
         "days",
         ("platforms", "coordination", "reports"),
