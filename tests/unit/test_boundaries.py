@@ -16,6 +16,7 @@ ELSEWHERE = {
     "rules/payment-record-working-days": "unit/test_funding_joint_review.py::test_a_payment_is_recorded_within_five_working_days",
     "rules/bid-reveal-working-days": "unit/test_technologies_sealing.py::"
     "test_bids_are_revealed_to_the_end_of_the_last_working_day",
+    "rules/bidding-days": "unit/test_technologies_window.py::test_a_bidding_takes_as_many_days_as_the_pack_says",
     "rules/erasure-persons": "service/test_erasure.py::test_it_takes_two_persons_of_different_roles",
     "rules/audit-witnesses": "unit/test_audit_policy.py::test_with_too_few_witnesses_there_is_no_quorum",
 }
