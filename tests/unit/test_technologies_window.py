@@ -72,7 +72,9 @@ def reveal(record: pb.Breakthrough, unit: str, number: str, today: datetime.date
     return act(record, "reveal_bid", case(Role.APPLICANT, department=unit, today=today), **said)
 
 
-@pytest.mark.parametrize(("closes", "taken"), [(LEAST - ONE_DAY, False), (LEAST, True)])
+@pytest.mark.parametrize(
+    ("closes", "taken"), [(LEAST - ONE_DAY, False), (LEAST, True), (LEAST + ONE_DAY, True)]
+)
 def test_a_bidding_takes_as_many_days_as_the_pack_says(closes: datetime.date, taken: bool) -> None:
     if taken:
         assert publish(closes).bids_close_date == from_date(closes)
