@@ -130,9 +130,9 @@ def _is_name(arg: str) -> bool:
 
 
 def options(request: type[Message]) -> list[click.Parameter]:
-    """Return an option for every field of an action's request but the record's name."""
+    """Return an option for every field of an action's request but the record's name; last those that every action has."""
     found: list[click.Parameter] = []
-    for path, field in leaves(request.DESCRIPTOR):
+    for path, field in sorted(leaves(request.DESCRIPTOR), key=lambda leaf: leaf[0] in HELP):
         if path != "name":
             flag = flag_of(path)
             if field.type == FieldDescriptor.TYPE_BOOL and field.has_presence:
