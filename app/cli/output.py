@@ -31,16 +31,18 @@ def table(
 
     `spare`: columns that a terminal without room for them leaves out.
     """
-    headings, spare = (
-        [h + ZONE if h in TIMES else h for h in given] for given in (headings, spare)
-    )
     if not sys.stdout.isatty():
-        for row in (headings, *rows):
+        for row in (_zoned(headings, ""), *rows):
             click.echo("\t".join(one_line(cell) for cell in row))
         return
     from app.cli.screen import draw
 
-    draw(headings, list(rows), spare)
+    draw(_zoned(headings, "\n"), list(rows), _zoned(spare, "\n"))
+
+
+def _zoned(headings: Sequence[str], between: str) -> list[str]:
+    """Return headings; those of times say which clock it is."""
+    return [f"{h}{between}{ZONE}" if h in TIMES else h for h in headings]
 
 
 def one_line(cell: str) -> str:

@@ -1,5 +1,6 @@
 """Tables on a terminal: as wide as it is, no word torn; where that cannot be, a record a paragraph."""
 
+import re
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+NUMBER = re.compile(r"[-+]?[0-9][0-9,]*(\.[0-9]+)?")
 GAP = 2  # columns between two cells
 PROSE = 14
 """Cells that a run of Chinese needs at least: it may be broken anywhere, but not after every character."""
@@ -68,8 +70,12 @@ def _least(cell: str) -> int:
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
-    for heading, width in zip(headings, widths, strict=True):
-        drawn.add_column(Text(heading), width=width, overflow="fold")
+    for at, (heading, width) in enumerate(zip(headings, widths, strict=True)):
+        cells = [row[at] for row in rows if row[at]]
+        numbers = cells and all(map(NUMBER.fullmatch, cells))
+        drawn.add_column(
+            Text(heading), width=width, overflow="fold", justify="right" if numbers else "left"
+        )
     for row in rows:
         drawn.add_row(*map(Text, row))
     return drawn
@@ -85,5 +91,5 @@ def _paragraphs(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
             drawn.add_row("", "")
         for heading, cell in zip(headings, row, strict=True):
             if cell:
-                drawn.add_row(Text(heading), Text(cell))
+                drawn.add_row(Text(heading.replace("\n", "")), Text(cell))
     return drawn

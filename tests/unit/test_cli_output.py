@@ -94,6 +94,13 @@ def test_prose_is_narrowed_to_the_terminal_and_no_word_is_torn(capsys, monkeypat
     assert all(cell_len(line) <= 40 for line in lines)
 
 
+def test_numbers_stand_one_below_the_other_by_their_last_digit(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    output.table(["unit", "paid"], [["甲", "1,240.50"], ["乙", "0.00"]])
+    assert screen(capsys)[1:] == ["甲    1,240.50", "乙        0.00"]
+
+
 def test_columns_that_can_be_spared_are_left_out_before(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "30")
