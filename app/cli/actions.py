@@ -3,7 +3,7 @@
 Nothing here knows an action: the contract's descriptors say which there are and what they ask for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -37,7 +37,7 @@ def normal(word: str) -> str:
     return kebab(word) if not word.islower() and "-" not in word else word.replace("_", "-")
 
 
-def action_command(word: str) -> click.Command | None:
+def action_command(word: str) -> "ActionCommand | None":
     """Return the command of an action, or None where no kind of record has such a one."""
     action = normal(word)
     having = [kind for kind in registries().values() if action in kind.actions]
@@ -65,7 +65,12 @@ def _not_an_action(word: str, kind: Kind) -> Failure:
 
 
 class ActionCommand(Command):
-    """One action. Its options follow from the record that is named: each kind asks for its own."""
+    """One action. Its options follow from the record that is named: each kind asks for its own.
+
+    `shown`: prints what came of it.
+    """
+
+    shown: Callable[[click.Context, Any], None]
 
     def __init__(self, action: str, having: list[Kind]) -> None:
         names = ", ".join(kind.collection for kind in having)
@@ -76,6 +81,7 @@ class ActionCommand(Command):
             callback=self._act,
         )
         self.having = having
+        self.shown = print_record
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the record first: what else may be said depends on it."""
@@ -122,7 +128,7 @@ class ActionCommand(Command):
         fill(request, given)
         with options_named(request):
             answer = caller(session(ctx).client.channel, method)(request)
-        print_record(ctx, answer)
+        self.shown(ctx, answer)
 
 
 def _is_name(arg: str) -> bool:

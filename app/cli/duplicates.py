@@ -8,7 +8,7 @@ import click
 
 from app.cli.actions import action_command
 from app.cli.failures import Failure
-from app.cli.output import choice, indented, one_line, table
+from app.cli.output import amount, choice, indented, one_line, table
 from app.cli.session import Command, session
 from luoshu.coordination.v1 import findings_pb2 as pb
 
@@ -149,8 +149,16 @@ def _side_by_side(candidate: Any) -> Iterator[str]:
 
 def _parts(parts: Iterable[Any]) -> Iterator[str]:
     for part in parts:
-        shared = f" ({', '.join(part.shared)})" if part.shared else ""
+        shared = f" ({', '.join(_shared(part))})" if part.shared else ""
         yield f"{_choice(part, 'kind').rpartition(' ')[2]} {_percent(part.score)}{shared}"
+
+
+def _shared(part: Any) -> Iterator[str]:
+    """Yield what both sides have; of a budget's line the amount as people read it."""
+    for text in part.shared:
+        kind, _, fen = text.rpartition(" ")
+        money = part.kind == pb.Part.KIND_BUDGET and fen.isdecimal()
+        yield f"{kind} {amount(int(fen))}" if money else text
 
 
 def _continuation(said: Any) -> str:

@@ -33,7 +33,12 @@ class Reviews(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
-        return own or (action_command(ACTIONS[cmd_name]) if cmd_name in ACTIONS else None)
+        if own is not None or cmd_name not in ACTIONS:
+            return own
+        command = action_command(ACTIONS[cmd_name])
+        if command is not None:
+            command.shown = print_review
+        return command
 
 
 @click.group("review", cls=Reviews)
@@ -53,6 +58,11 @@ def show(ctx: click.Context, name: str) -> None:
             f"{name!r} is no review; see `luoshu inbox`", f"{name!r} 不是会签；见 luoshu inbox"
         )
     found = session(ctx).client.coordination.GetReview(pb.GetReviewRequest(name=name))
+    print_review(ctx, found)
+
+
+def print_review(ctx: click.Context, found: Any) -> None:
+    """Print a review as people read it, or as the session wants it."""
     if session(ctx).output == "json":
         click.echo(indented(found))
         return
