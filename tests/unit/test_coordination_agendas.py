@@ -80,6 +80,8 @@ def test_of_what_no_department_was_asked_about_it_is_said_that_it_was_compared()
     """Once its notice is over: the signature is owed from then on, so that the agenda changes."""
     record = noticed(closed=True)
     record.revision = 9
+    assert compared(record) == 0  # imported in its notice: it was not checked here
+    record.duplicate_check.basis_revision = 3
     assert compared(record) == 9
     record.joint_review.asked_revision = 5
     assert compared(record) == 0

@@ -51,7 +51,8 @@ def compared(record: Any) -> int:
     if not isinstance(record, funding.Application) or record.joint_review.asked_revision:
         return 0
     over = record.state == A.STATE_IN_PUBLIC_NOTICE and record.public_notice.HasField("close_date")
-    return int(record.revision) if over else 0
+    waits = over and record.duplicate_check.basis_revision  # what was imported waits for nobody
+    return int(record.revision) if waits else 0
 
 
 def _platform(record: platforms.Platform, pack: Pack) -> Iterator[pb.AgendaEntry]:
