@@ -9,8 +9,9 @@ signs: so it can be begun at any time, and is held to the same.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from kernel.database import Put, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, schema, store
 from services.audit.domain import LogEntry
-from services.audit.hashes import hashes_at, with_nodes
+from services.audit.hashes import level_of, with_nodes
 from services.audit.keys import Malformed, Signer
 from services.audit.note import Checkpoint, parse, parse_checkpoint, sign_checkpoint
 
@@ -94,7 +95,8 @@ class Sealer:
             if size == start:
                 return None
             end = min(size, start + MOST)
-            return Unsigned(start, end, _spans(store.places(connection, start, end)))
+            spans = store.spans(connection, start, end)
+            return Unsigned(start, end, tuple(Span(*span) for span in spans))
 
     def _hash(self) -> None:
         """Store the hashes of the next entries that have none, where they do not come with the entries. Raises Damaged."""
@@ -102,7 +104,7 @@ class Sealer:
             return
         with self._writing.begin() as tx:
             _, tree = stored_trees(tx, store.lock_cursors(tx), self._log)
-            entries = store.read_entries(tx, after=tree.size - 1, until=tree.size + MOST)
+            entries = store.read_entries(tx, after=tree.size - 1, until=tree.size + MOST, bare=True)
             hashes = [_leaf_hash(entry, self._log) for entry in entries]
             self._put_nodes(tx, merkle.extend(tree, hashes)[1])
 
@@ -120,7 +122,8 @@ class Sealer:
             before, _ = stored_trees(tx, store.lock_cursors(tx), self._log)
             if before.size != unsigned.start:
                 return  # another instance was first
-            entries = list(store.read_entries(tx, after=unsigned.start - 1, until=unsigned.end))
+            start, end = unsigned.start, unsigned.end
+            entries = list(store.read_entries(tx, after=start - 1, until=end, bare=True))
             tree, added = merkle.extend(before, _read_back(entries, unsigned, told, self._log))
             _demand_stored(tx, added, self._log)
             note = sign_checkpoint(tree.size, tree.root, self._signer)
@@ -176,15 +179,6 @@ def stored_trees(
     return before, now
 
 
-def _spans(places: Iterable[tuple[str, int]]) -> tuple[Span, ...]:
-    spans = dict[str, Span]()
-    for source, position in places:
-        before = spans.get(source)
-        first, last = (before.first, before.last) if before else (position, position)
-        spans[source] = Span(source, min(first, position), max(last, position))
-    return tuple(spans.values())
-
-
 def _read_back(
     entries: Sequence[LogEntry], unsigned: Unsigned, told: Told, log: schema.Log
 ) -> list[bytes]:
@@ -222,9 +216,16 @@ def _leaf_hash(entry: LogEntry, log: schema.Log) -> bytes:
 
 
 def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node], log: schema.Log) -> None:
-    """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be."""
-    found = hashes_at(tx, [(node.level, node.place) for node in nodes], log)
+    """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be.
+
+    Of each level the new nodes lie side by side.
+    """
+    levels = dict[int, list[merkle.Node]]()
     for node in nodes:
-        if found.get((node.level, node.place)) != node.hash:
-            first = node.place << node.level
-            raise Damaged(f"a stored hash above it differs, at level {node.level}", first)
+        levels.setdefault(node.level, []).append(node)
+    for level, mine in levels.items():
+        found = level_of(tx, level, mine[0].place, mine[-1].place + 1, log)
+        for node, stored in zip_longest(mine, found):
+            if node.hash != stored:
+                first = node.place << level
+                raise Damaged(f"a stored hash above it differs, at level {level}", first)

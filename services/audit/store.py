@@ -11,6 +11,8 @@ from services.audit.schema import FIRST, Log, cursor, entry
 
 CANDIDATES = 50
 """Checkpoints that are looked at for one with a quorum."""
+BARE = ("index", "source", "shard", "position", "event", "leaf_hash")
+"""Columns of an entry that are signed."""
 CHUNK = 1000
 """Rows that a reader of the whole log holds at a time."""
 
@@ -75,11 +77,13 @@ def sizes(connection: sa.Connection, log: Log = FIRST) -> tuple[int, int]:
     return index + 1, size
 
 
-def places(connection: sa.Connection, start: int, end: int) -> list[tuple[str, int]]:
-    """Return (source, position) of entries `start` up to `end`, in the order of the log."""
+def spans(connection: sa.Connection, start: int, end: int) -> list[tuple[str, int, int]]:
+    """Return (source, first position, last position) of the journals that entries `start` up to `end` are of."""
+    position = entry.c.position
     here = sa.and_(entry.c.index >= start, entry.c.index < end)
-    rows = sa.select(entry.c.source, entry.c.position).where(here).order_by(entry.c.index)
-    return [(source, position) for source, position in connection.execute(rows)]
+    rows = sa.select(entry.c.source, sa.func.min(position), sa.func.max(position)).where(here)
+    grouped = rows.group_by(entry.c.source).order_by(entry.c.source)
+    return [(source, first, last) for source, first, last in connection.execute(grouped)]
 
 
 def cursors(connection: sa.Connection) -> dict[tuple[str, int], int]:
@@ -109,9 +113,11 @@ def read_entries(
     source: str | None = None,
     after: int = -1,
     until: int | None = None,
+    bare: bool = False,
 ) -> Iterator[LogEntry]:
-    """Yield the entries, of one journal or all, after an index, of a size or all, in order."""
-    page = sa.select(entry).where(entry.c.index > sa.bindparam("after"))
+    """Yield the entries, of one journal or all, after an index, of a size or all, in order. `bare`: without search columns."""
+    columns = [entry.c[name] for name in BARE] if bare else [*entry.c]
+    page = sa.select(*columns).where(entry.c.index > sa.bindparam("after"))
     if source is not None:
         page = page.where(entry.c.source == source)
     if until is not None:
@@ -125,4 +131,5 @@ def read_entries(
 def log_entry(row: Iterable[Any]) -> LogEntry:
     """Return a row of `entry` as what it is."""
     index, source, shard, position, event, leaf_hash, *columns = row
-    return LogEntry(index, source, position, event, shard, leaf_hash, Columns(*columns))
+    found = Columns(*columns) if columns else None
+    return LogEntry(index, source, position, event, shard, leaf_hash, found)
