@@ -4,7 +4,7 @@ import atexit
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,20 +23,27 @@ if TYPE_CHECKING:
 def audit_engine(path: Path) -> sa.Engine:
     """Return an engine of a new audit database: that file, or where LUOSHU_TEST_ENGINE says so, one of PostgreSQL."""
     if os.environ.get("LUOSHU_TEST_ENGINE") == "postgresql":
-        return _on_postgres()
+        return _on_postgres(str(path))
     engine = sa.create_engine(f"sqlite:///{path}")
     schema.metadata.create_all(engine)
     return engine
 
 
-def _on_postgres() -> sa.Engine:
-    from app import migrate
+def _on_postgres(path: str) -> sa.Engine:
     from kernel import database
+
+    return database.writing(_database_for(path))
+
+
+@cache
+def _database_for(path: str) -> str:
+    """Return the address of the database that stands for a file, made when it is asked for first."""
+    from app import migrate
     from tests.live import engines
 
     url = engines.new_database(_server(), "audit")
     migrate.upgrade("audit", url)
-    return database.writing(url)
+    return url
 
 
 @lru_cache(maxsize=1)
