@@ -101,10 +101,15 @@ async def _nobody(name: str) -> None:
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Any:
-    url = f"sqlite:///{tmp_path}/technologies.sqlite3"
-    migrate.upgrade("technologies", url)
-    bidding = Bidding(url)
+def address(tmp_path: Path) -> str:
+    """Of technologies' database; the live lane has another one."""
+    return f"sqlite:///{tmp_path}/technologies.sqlite3"
+
+
+@pytest.fixture
+def there(address: str) -> Any:
+    migrate.upgrade("technologies", address)
+    bidding = Bidding(address)
     yield bidding
     for room in bidding.rooms:
         room.close()
