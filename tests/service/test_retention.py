@@ -4,6 +4,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from kernel import database, metrics
 from luoshu.journal.v1.journal_pb2 import Person
 from luoshu.privacy.v1 import privacy_pb2 as pb
 from luoshu.privacy.v1 import privacy_pb2_grpc
+from tests.conftest import ENGINE
 from tests.flow.separate import until
 from tests.running import MovableClock, Running, Who, refusal
 from tests.service.registry_suite import (
@@ -41,7 +43,24 @@ Found = dict[str, Any]
 @pytest.fixture(scope="module")
 def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A process that has gone on for ten years and a day: what was left alone since its beginning is due."""
-    running = Running(tmp_path_factory.mktemp("retention"), NAMES, MovableClock()).start()
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("retention")
+        databases = stack.enter_context(on_postgres()) if ENGINE == "postgresql" else {}
+        yield from aged(Running(folder, NAMES, MovableClock(), databases).start())
+
+
+@contextmanager
+def on_postgres() -> Iterator[dict[str, str]]:
+    from tests.live import engines
+
+    with engines.a_postgres() as server:
+        server.create(*NAMES)
+        for name in NAMES:
+            migrate.upgrade(name, server.url(name))
+        yield {f"LUOSHU_{name.upper()}_DATABASE": server.url(name) for name in NAMES}
+
+
+def aged(running: Running) -> Iterator[Running]:
     furnish(running)
     for sample in PERSONAL:
         FOUND[str(sample)] = Before(running, sample)
