@@ -10,7 +10,7 @@ import click
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from app.cli.demands import demand_required, flag_of, is_required, options_named
+from app.cli.demands import demand_required, flag_of, is_required, options_named, states_named
 from app.cli.failures import Failure
 from app.cli.kinds import instead, kind_of_name, registries
 from app.cli.output import DATE, INSTANT, choice
@@ -126,7 +126,8 @@ class ActionCommand(Command):
         request.name = record
         demand_required(request, given)
         fill(request, given)
-        with options_named(request):
+        record_of = kind_of_name(record).record.DESCRIPTOR
+        with options_named(request), states_named(record_of):
             answer = caller(session(ctx).client.channel, method)(request)
         self.shown(ctx, answer)
 

@@ -10,6 +10,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from app.cli.failures import Failure
+from app.cli.output import state_text
 from buf.validate import validate_pb2
 from luoshu.client import LuoshuError
 
@@ -44,6 +45,7 @@ def demand_required(request: Any, given: Mapping[str, Any]) -> None:
         raise Failure(f"missing: {', '.join(missing)}", f"缺少：{'、'.join(missing)}")
 
 
+STATE = re.compile(r"(?<![A-Za-z_])STATE_[A-Z_]+")
 SEPARATOR = re.compile(r"\s*[,，、;；]\s*")
 
 
@@ -59,6 +61,18 @@ def options_named(request: Any) -> Iterator[None]:
             if problem.field.split(".")[0].split("[")[0] in known:
                 _rename(error, problem.field)
         error.problems = tuple(replace(p, field=_named(p.field, known)) for p in error.problems)
+        raise
+
+
+@contextmanager
+def states_named(record: Any) -> Iterator[None]:
+    """Call states by their Chinese names in a service's Chinese text. `record`: descriptor of the kind."""
+    try:
+        yield
+    except LuoshuError as error:
+        error.text_zh = STATE.sub(
+            lambda found: state_text(record, found[0]).partition(" ")[2] or found[0], error.text_zh
+        )
         raise
 
 

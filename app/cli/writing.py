@@ -10,6 +10,7 @@ import click
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from app.cli.demands import states_named
 from app.cli.failures import REFUSED_ROWS, Failure
 from app.cli.fields import RecordCommand
 from app.cli.kinds import kind_of, kind_of_name
@@ -100,7 +101,9 @@ def update(
     record.name, record.etag = name, etag
     request.update_mask.paths.extend(sorted(paths))
     set_writing(request, options)
-    print_record(ctx, call(request))
+    with states_named(kind.record.DESCRIPTOR):
+        written = call(request)
+    print_record(ctx, written)
 
 
 def _merge_parts(

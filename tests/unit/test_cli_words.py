@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from app.cli import cli
 from app.cli.callers import warn_of_unknown
-from app.cli.demands import demand_required, options_named
+from app.cli.demands import demand_required, options_named, states_named
 from app.cli.failures import Failure
 from app.cli.records import CHANGE, print_changes
 from app.cli.values import demand_past, moment_of
@@ -213,6 +213,13 @@ def test_several_departments_in_one_word_are_refused_with_how_to_name_several():
     often = "--publishing-departments DST --publishing-departments DRC"
     assert raised.value.text_en.endswith(f"to name several, repeat the option: {often}")
     assert raised.value.text_zh.endswith(f"多个值请重复该选项：{often}")
+
+
+def test_a_chinese_refusal_calls_a_state_by_its_chinese_name():
+    with pytest.raises(client.Refused) as raised, states_named(pb.Platform.DESCRIPTOR):
+        raise client.Refused("cannot submit while STATE_ACCEPTED", "当前状态 STATE_ACCEPTED 不能")
+    assert raised.value.text_zh == "当前状态 已受理 不能"
+    assert raised.value.text_en == "cannot submit while STATE_ACCEPTED"
 
 
 def test_help_of_create_lists_what_a_caller_may_write_and_nothing_else():
