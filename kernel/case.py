@@ -74,6 +74,10 @@ class Case(Protocol):
         """Return another record of the same service, to read. Raises NotFound."""
         ...
 
+    def known(self, name: str) -> Any | None:
+        """Return a record of the same service, to read; None where there is none, or none that the caller may see."""
+        ...
+
     def change(self, name: str) -> Any:
         """Return another record of the same service, to change together with this one. Raises NotFound."""
         ...

@@ -280,6 +280,8 @@ class Reaction:
     effects: Effects | None = None
 
 
+Standing = tuple[int, frozenset[str]]
+"""A consumer's cursor, and the records whose events wait."""
 React = Callable[[JournalEntry], Reaction]
 
 
@@ -304,6 +306,7 @@ class RoomSink:
     reactions: Mapping[str, React]
     loop: asyncio.AbstractEventLoop
     looks: Mapping[str, Looking] = field(default_factory=dict)
+    _known: dict[str, Standing] = field(default_factory=dict, init=False)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -313,15 +316,24 @@ class RoomSink:
         return self.room.read_here(self.room.store.cursors)
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        at, _ = self.room.read_here(self._standing, source)
-        ahead = fresh(source, at, entries)
-        while ahead:
-            done = self._quiet(source, ahead[:TOGETHER])
-            if not done:
-                part = self._first(source, ahead)
-                self._apply(source, part)
-                done = len(part)
-            ahead = ahead[done:]
+        try:
+            ahead = fresh(source, self._at_last(source)[0], entries)
+            while ahead:
+                done = self._quiet(source, ahead[:TOGETHER])
+                if not done:
+                    part = self._first(source, ahead)
+                    self._apply(source, part)
+                    done = len(part)
+                ahead = ahead[done:]
+        except BaseException:
+            self._known.pop(source, None)
+            raise
+
+    def _at_last(self, source: str) -> Standing:
+        """Return how this process left it; the transaction that goes on from there finds out if another did more."""
+        if source not in self._known:
+            self._known[source] = self.room.read_here(self._standing, source)
+        return self._known[source]
 
     def _quiet(self, source: str, entries: Sequence[JournalEntry]) -> int:
         """Apply the first entries that lead to no command in one transaction, each seeing what those before it left.
@@ -347,6 +359,8 @@ class RoomSink:
                 self.room.store.put_cursor(tx, source, SHARD, entries[done - 1].position)
 
         self._write(Work(effects=effects))
+        if done:
+            self._known[source] = entries[done - 1].position, frozenset()
         return done
 
     def _without_commands(
@@ -378,7 +392,7 @@ class RoomSink:
         return entries
 
     def _apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
-        at, blocked = self.room.read_here(self._standing, source)
+        at, blocked = self._at_last(source)
         ahead = fresh(source, at, entries)
         if not ahead:
             return
@@ -392,11 +406,11 @@ class RoomSink:
             store.put_cursor(tx, source, SHARD, ahead[-1].position)
 
         self._react(source, free, effects)
+        self._known[source] = ahead[-1].position, blocked
 
-    def _standing(self, tx: sa.Connection, source: str) -> tuple[int, frozenset[str]]:
+    def _standing(self, tx: sa.Connection, source: str) -> Standing:
         """Return the cursor, and the records whose events wait."""
-        store = self.room.store
-        return store.cursors(tx).get((source, SHARD), 0), store.parking.records(tx, source)
+        return self.room.store.standing(tx, source, SHARD)
 
     def _react(self, source: str, entries: Sequence[JournalEntry], effects: Effects) -> None:
         """Do what entries mean, with `effects` in the same transaction."""
@@ -452,6 +466,7 @@ class RoomSink:
             store.parking.put(tx, [entry], error, tries)
             store.put_cursor(tx, source, SHARD, entry.position)
 
+        self._known.pop(source, None)
         self._write(Work(effects=effects))
 
     def redrive(self, parked: Parked) -> None:
@@ -463,6 +478,7 @@ class RoomSink:
                 raise Displaced(parked.source)
             parking.take(tx, parked)
 
+        self._known.pop(parked.source, None)
         self._react(parked.source, [parked.entry], effects)
 
     def failed_again(self, parked: Parked, error: str) -> None:

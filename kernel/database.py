@@ -3,8 +3,8 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -25,6 +25,7 @@ SQLITE_PRAGMAS = (
 AWAY = ("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
 READER = 20_736_005
 """Number of PostgreSQL's advisory lock by which those who write a reader's database take turns."""
+_TURN = sa.select(sa.func.pg_advisory_xact_lock(READER))
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
 POSTGRES_LINK = {
     "connect_timeout": 5,  # seconds
@@ -42,6 +43,13 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """Text that both databases compare byte by byte."""
 
 Rows = Sequence[tuple[Any, ...]]
+
+
+class Statement(NamedTuple):
+    """SQL in the database's own words, and what goes with it: a dictionary on PostgreSQL, rows on SQLite."""
+
+    text: str
+    parameters: Any
 
 
 def writing(url: str) -> sa.Engine:
@@ -82,7 +90,7 @@ def take_turn(tx: sa.Connection) -> None:
     On SQLite it is already.
     """
     if is_postgres(tx.engine):
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(READER)))
+        tx.execute(_TURN)
 
 
 @contextmanager
@@ -104,20 +112,44 @@ def sqlite_text(statement: sa.ClauseElement) -> str:
     return str(statement.compile(dialect=sqlite_dialect()))
 
 
-def row_at_once(engine: sa.Engine, text: str, value: str) -> tuple[Any, ...] | None:
-    """Return the row that a statement finds in an SQLite file, in a fifth of the time that a transaction of SQLAlchemy takes.
+def postgres_text(statement: sa.ClauseElement) -> str:
+    """The same in PostgreSQL's."""
+    from sqlalchemy.dialects.postgresql.psycopg import dialect as postgres_dialect
 
-    `text`: SQL with one parameter. Raises Silent: the file cannot be read.
-    """
-    try:
-        with closing(engine.raw_connection()) as connection:
-            cursor = connection.cursor()
+    return str(statement.compile(dialect=postgres_dialect()))  # type: ignore[no-untyped-call]
+
+
+class Glances:
+    """Reads single rows of an SQLite file over one connection, past SQLAlchemy's transactions. Used by one thread."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._connection: Any = None
+
+    def row(self, text: str, value: str) -> tuple[Any, ...] | None:
+        """Return the row that a statement with one parameter finds. Raises Silent: the file cannot be read."""
+        try:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+            cursor = self._connection.cursor()
             cursor.execute(text, (value,))
-            return next(iter(cursor.fetchall()), None)
-    except sqlite3.Error as error:
-        if not _cannot(error):
-            raise
-        raise _silent() from error
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found[0] if found else None
+        except sqlite3.Error as error:
+            self.leave()
+            if not _cannot(error):
+                raise
+            raise _silent() from error
+
+    def leave(self) -> None:
+        """Give the connection back; the next row opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        self.leave()
+        self._engine.dispose()
 
 
 def _silent() -> Silent:
@@ -168,9 +200,50 @@ def one_of(column: sa.ColumnElement[Any], *, postgres: bool) -> sa.ColumnElement
     return column.in_(sa.select(values.c.value))
 
 
+def one_of_these(text: str, values: Iterable[str], *, postgres: bool) -> Statement:
+    """Return a statement with `one_of` and its values. `text`: in the database's own words."""
+    if not postgres:
+        return Statement(text, (json.dumps(list(values)),))
+    from kernel.arrays import TEXT_ARRAY
+
+    return Statement(text, {"many": TEXT_ARRAY(list(values))})
+
+
 def many(values: Iterable[str] | Iterable[int], *, postgres: bool) -> dict[str, Any]:
     """Return the parameter of `one_of`."""
     return {"many": list(values) if postgres else json.dumps(list(values))}
+
+
+def send(tx: sa.Connection, statements: Sequence[Statement]) -> None:
+    """Run statements that answer nothing, each after the one before; PostgreSQL gets them in one trip."""
+    if len(statements) > 1 and is_postgres(tx.engine):
+        _piped(tx, statements)
+        return
+    for text, parameters in statements:
+        tx.exec_driver_sql(text, parameters)
+
+
+def fetch(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[Any]]:
+    """Return the rows that statements find, each run after the one before; PostgreSQL gets them in one trip."""
+    if len(statements) > 1 and is_postgres(tx.engine):
+        return [cursor.fetchall() for cursor in _piped(tx, statements)]
+    return [tx.exec_driver_sql(text, parameters).all() for text, parameters in statements]
+
+
+def _piped(tx: sa.Connection, statements: Sequence[Statement]) -> list[Any]:
+    """Send statements without waiting for each, past SQLAlchemy; return their cursors. Errors are SQLAlchemy's."""
+    import psycopg
+
+    if not tx.in_transaction():  # else its commit would not be one
+        tx.begin()
+    driver: Any = tx.connection.driver_connection
+    try:
+        with driver.pipeline():
+            return [driver.execute(text, parameters) for text, parameters in statements]
+    except psycopg.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            None, None, error, psycopg.Error, hide_parameters=True, dialect=tx.dialect
+        ) from error
 
 
 class Put:
@@ -183,13 +256,13 @@ class Put:
             insert = insert.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns), set_=dict(insert.excluded)
             )
-        self._statement = insert
-        self._text = "" if postgres else sqlite_text(insert)
+        self._text = postgres_text(insert) if postgres else sqlite_text(insert)
 
     def _from_arrays(self) -> Any:
-        from kernel.arrays import Array
+        from kernel.arrays import Array, packer
 
         names = self._table.c.keys()
+        self._packers = [(f"many_{c.name}", packer(c.type)) for c in self._table.c]
         binds = [sa.bindparam(f"many_{c.name}", type_=Array(c.type)) for c in self._table.c]
         columns = [sa.column(c.name, c.type) for c in self._table.c]
         unnested = sa.func.unnest(*binds).table_valued(*columns).render_derived()
@@ -197,11 +270,13 @@ class Put:
 
     def __call__(self, tx: sa.Connection, rows: Rows) -> None:
         """Write rows, each a tuple in the order of the table's columns."""
+        send(tx, self.of(rows))
+
+    def of(self, rows: Rows) -> list[Statement]:
+        """Return what writes rows: one statement, none where there are no rows."""
         if not rows:
-            return
-        if self._postgres:
-            columns = zip(*rows, strict=True)
-            names = (f"many_{c.name}" for c in self._table.c)
-            tx.execute(self._statement, dict(zip(names, columns, strict=True)))
-        else:
-            tx.exec_driver_sql(self._text, list(rows))  # no dictionary a row
+            return []
+        if not self._postgres:
+            return [Statement(self._text, list(rows))]  # no dictionary a row
+        columns = zip(self._packers, zip(*rows, strict=True), strict=True)
+        return [Statement(self._text, {name: pack(c) for (name, pack), c in columns})]

@@ -51,9 +51,10 @@ class Batch:
     deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
     access: list[Access] = field(default_factory=list)
     today: datetime.date = field(init=False)
+    moment: int = field(init=False)  # µs since 1970 UTC
 
     def __post_init__(self) -> None:
-        self.today = business_date(self.now)
+        self.today, self.moment = business_date(self.now), microseconds(self.now)
 
     def fork(self) -> "Batch":
         """Return a copy that can be thrown away: what it accepts is not accepted here."""

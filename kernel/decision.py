@@ -8,7 +8,7 @@ from kernel import personal
 from kernel.access import Access, Kind, reading
 from kernel.book import Entry, entries
 from kernel.case import Reference, Role
-from kernel.columns import iso, microseconds, values_of
+from kernel.columns import iso, values_of
 from kernel.dates import from_date, to_date
 from kernel.edit import apply_mask, cleared
 from kernel.errors import AlreadyExists, Hidden, Invalid, NotFound, Refused, Stale, UnknownReference
@@ -54,6 +54,10 @@ class Decision:
     def get(self, name: str) -> Any:
         return self._visible(name).message
 
+    def known(self, name: str) -> Any | None:
+        held = self._batch.held(name)
+        return held.message if held is not None and self._sees(name, held) else None
+
     def change(self, name: str) -> Any:
         if name == self._command.name:
             raise Invalid(f"{name} cannot be tied to itself", f"{name} 不能与自身关联")
@@ -87,10 +91,14 @@ class Decision:
     def _visible(self, name: str) -> Held:
         """Of another record its rule learns what its caller may: an answer that differs would tell that it exists."""
         held = self._existing(name)
-        standing = standing_of(held.message, self._batch.service.resource_of(name).lifecycle)
-        if name == self._command.name or may_see(self.caller, standing.readers, standing.public):
+        if self._sees(name, held):
             return held
         raise _missing(name, Hidden)
+
+    def _sees(self, name: str, held: Held) -> bool:
+        standing = standing_of(held.message, self._batch.service.resource_of(name).lifecycle)
+        own = name == self._command.name
+        return own or may_see(self.caller, standing.readers, standing.public)
 
     def _existing(self, name: str) -> Held:
         held = self._batch.held(name)
@@ -118,8 +126,9 @@ class Decision:
             batch.journal.append(row)
             batch.records[row.record] = held
             due = batch.service.resource_of(row.record).lifecycle.deadlines
-            if due is not None:
-                batch.deadlines[row.record] = due(held.message)
+            days = due(held.message) if due is not None else ()
+            if days or (due is not None and held.revisions > 1):  # what is new has none to forget
+                batch.deadlines[row.record] = days
             if columns is not None:
                 batch.rows.setdefault(row.collection, {})[row.record] = columns
         batch.position += len(self._entries)
@@ -251,7 +260,7 @@ class Decision:
         event = _within_limit(self._batch.service.event_of(resource, change, body))
         row = JournalRow(
             position, new.name, resource.collection, new.revision, self._command.request_id + part,
-            self._command.fingerprint, microseconds(self._batch.now), effective.isoformat(),
+            self._command.fingerprint, self._batch.moment, effective.isoformat(),
             standing.readers, int(standing.public), event,
         )  # fmt: skip
         historical = part and action == "imported" and old is not None

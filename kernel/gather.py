@@ -26,7 +26,8 @@ class Waiting(Generic[Q, A]):
 class Gatherer(Generic[Q, A]):
     """`work` takes many questions and returns as many answers, each a value or an exception.
 
-    `most`: questions answered together. `waiting`: how many may queue at most; fewer where they would take longer than PATIENCE.
+    `most`: questions answered together. `waiting`: how many may queue at most; fewer where they would take longer than PATIENCE,
+    `least` (a group's worth) in any case.
     `after`: called in the loop when answers are there. Made in a running event loop, to which it belongs.
     """
 
@@ -36,10 +37,12 @@ class Gatherer(Generic[Q, A]):
         *,
         name: str,
         most: int = 256,
+        least: int = 0,
         waiting: int = 4096,
         after: Callable[[], None] = lambda: None,
     ) -> None:
         self._work, self._most, self._waiting, self._after = work, most, waiting, after
+        self._least = least or most
         self._cost = 0.0  # seconds a question, lately
         self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -62,7 +65,7 @@ class Gatherer(Generic[Q, A]):
     def room(self) -> int:
         """How many may queue as fast as they are answered now: a group's worth in any case, for one commit carries it."""
         affordable = int(PATIENCE / self._cost) if self._cost else self._waiting
-        return min(self._waiting, max(self._most, affordable))
+        return min(self._waiting, max(self._least, affordable))
 
     def close(self) -> None:
         """Answer what is queued, then end: whoever asks later is refused, for nobody would answer."""

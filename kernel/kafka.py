@@ -19,7 +19,7 @@ from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 PATIENCE = 5_000  # ms that a broker has to answer when one connects
 DELIVERY = 10_000  # ms until an unacknowledged message is an error
-WAIT = 300  # ms that a fetch waits for more
+WAIT = 1_000  # ms that a fetch waits for the next message
 MOST = 2_000  # messages a poll
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 CLIENT = {
@@ -49,7 +49,6 @@ class KafkaPublisher:
                 self._ends[source] = self._end(source, entries[0].position)
             producer = self._producer = self._producer or self._connected()
             sent = [self._send(producer, source, entry) for entry in entries]
-            producer.flush(timeout=DELIVERY / 1000)
             offsets = [future.get(timeout=DELIVERY / 1000).offset for future in sent]
             self._ends[source] = self._checked(source, offsets)
         except BaseException:

@@ -18,10 +18,16 @@ WAIT = 0.3  # seconds that the listening thread waits before it sees that it sho
 
 
 class Notices:
-    """Calls `notice` from a thread of its own when another process has written. A context manager."""
+    """Calls `notice` from a thread of its own when another process has written. A context manager.
 
-    def __init__(self, engine: sa.Engine, service: str, notice: Callable[[], object]) -> None:
+    `own`: the sign of this process's notices: who wrote knows it.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, service: str, own: str, notice: Callable[[], object]
+    ) -> None:
         self._engine, self._channel, self._notice = engine, channel_of(service), notice
+        self._own = own
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.pause = LOOK
@@ -56,5 +62,6 @@ class Notices:
             driver: Any = connection.connection.driver_connection
             driver.execute(f"LISTEN {self._channel}")
             while not self._ended.is_set():
-                for _ in driver.notifies(timeout=WAIT, stop_after=1):
-                    self._notice()
+                for told in driver.notifies(timeout=WAIT, stop_after=1):
+                    if told.payload != self._own:
+                        self._notice()

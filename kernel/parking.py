@@ -76,6 +76,7 @@ class Parking:
 
     def __init__(self, table: sa.Table, *, postgres: bool) -> None:
         self._table, self._put = table, Put(table, postgres=postgres)
+        self._records = sa.select(table.c.record).where(table.c.source == sa.bindparam("of"))
 
     @classmethod
     def of(cls, table: sa.Table, engine: sa.Engine) -> "Parking":
@@ -87,8 +88,7 @@ class Parking:
 
     def records(self, tx: sa.Connection, source: str) -> frozenset[str]:
         """Return the records whose later events have to wait."""
-        of_source = self._table.c.source == source
-        return frozenset(tx.scalars(sa.select(self._table.c.record).where(of_source)))
+        return frozenset(tx.scalars(self._records, {"of": source}))
 
     def put(
         self, tx: sa.Connection, entries: Iterable[JournalEntry], error: str, tries: int

@@ -5,6 +5,7 @@ away its cursor stands still, and it starts again after it: repeats are legal on
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -65,6 +66,7 @@ class Lead:
     def __init__(self, engine: sa.Engine, lock: int = LEAD) -> None:
         self._engine, self._postgres, self._lock = engine, is_postgres(engine), lock
         self._connection: sa.Connection | None = None
+        self._sure = 0.0  # until when, on the monotonic clock
 
     def taken(self) -> bool:
         """Tell whether this process leads, from now on if nobody does."""
@@ -77,9 +79,12 @@ class Lead:
             raise
 
     def _holds(self) -> bool:
+        """The connection is looked at once in a while: another that leads meanwhile sends repeats, which are legal."""
         if self._connection is None:
             return False
-        self._connection.execute(sa.text("SELECT 1"))
+        if time.monotonic() >= self._sure:
+            self._connection.execute(sa.text("SELECT 1"))
+            self._sure = time.monotonic() + LOOK
         return True
 
     def _takes(self) -> bool:

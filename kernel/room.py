@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,11 +16,12 @@ from kernel.access_store import AccessJournal
 from kernel.case import Reference
 from kernel.columns import microseconds
 from kernel.commands import Commands
+from kernel.database import Glances
 from kernel.errors import DomainError, Silent, UnknownReference
 from kernel.gather import Gatherer
 from kernel.lists import Lists
 from kernel.notices import Notices
-from kernel.outcome import Clock, Command, Outcome, Settled
+from kernel.outcome import Clock, Command, JournalRow, Outcome, Settled
 from kernel.pack import Pack
 from kernel.pages import Tokens
 from kernel.personal import Vault, commitments, reveal, unseal
@@ -29,11 +31,15 @@ from kernel.tide import Tide, lines_above
 from kernel.writer import Work, Writer, crashed
 
 T = TypeVar("T")
+Lines = Sequence[Told | JournalRow]
+"""Lines of a journal, as they were read or as they were just written."""
 Ask = Callable[[str], Awaitable[Reference | None]]
 """Asks the owner of a record of another service; None: it has none. Raises OwnerSilent."""
 
 TAIL, TAIL_BYTES = 500, 1024 * 1024  # journal lines, and about how many bytes, read at a time
 READERS = 64  # whose questions about the journal are answered together
+STREAMS = 2_000  # that may ask in one moment: who watches was let in already, and is not turned away in the middle
+GROUP = 256  # commands that may wait in any case, for few commits carry them
 REFERENCES = 64  # references of one request that may have to be asked for
 
 
@@ -64,14 +70,18 @@ class Room:
         self.source, self.mark, self._clock = service.name, self.commands.mark, c.clock
         self._woken = 0
         self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
-            self.writer.write, name=f"{service.name}-writer", most=c.most, after=self._wake
+            self.writer.write,
+            name=f"{service.name}-writer",
+            most=c.most,
+            least=GROUP,
+            after=self._wake,
         )
-        self._file = None if self.store.postgres else database.reading(c.url)
+        self._file = None if self.store.postgres else Glances(database.reading(c.url))
         self._reads: Gatherer[str, Found | None] | None = None
         if self._file is None:
             self._reads = Gatherer(self._find, name=f"{service.name}-reader")
         self._tails: Gatherer[int, list[Told]] = Gatherer(
-            self._told, name=f"{service.name}-tail", most=READERS
+            self._told, name=f"{service.name}-tail", most=READERS, least=STREAMS
         )
 
     async def write(self, work: Work) -> list[Outcome]:
@@ -151,9 +161,19 @@ class Room:
         with database.looking(self._reading) as tx:
             return question(tx, *args)
 
-    def tell(self, after: int, *, follow: bool) -> AsyncIterator[Sequence[Told]]:
+    def tell(self, after: int, *, follow: bool) -> AsyncIterator[Lines]:
         """Yield journal lines above a position, some at a time; with `follow` for as long as the service runs."""
-        return lines_above(after, self._tails.ask, self.tide, follow=follow)
+        read = self._next if follow else self._tails.ask
+        return lines_above(after, read, self.tide, follow=follow)
+
+    async def _next(self, after: int) -> Lines:
+        """Return what comes next. What this process wrote last needs no query, nor does the end behind it: of what another
+        process writes one is told.
+        """
+        lines, last = self.writer.lines, self.writer.position
+        if lines and lines[0].position == after + 1:
+            return lines
+        return () if 0 < after == last >= self._woken else await self._tails.ask(after)
 
     def _told(self, positions: Sequence[int]) -> list[list[Told] | Exception]:
         """Whoever waits at the journal's end asks for the same lines: they are read once."""
@@ -197,9 +217,8 @@ class Room:
     async def look_out(self) -> None:
         """Wake those who wait when another process has written: at its notice, or at the next look."""
         turn, loop = asyncio.Event(), asyncio.get_running_loop()
-        with Notices(
-            self._reading, self.service.name, lambda: loop.call_soon_threadsafe(turn.set)
-        ) as notices:
+        wake = partial(loop.call_soon_threadsafe, turn.set)
+        with Notices(self._reading, self.service.name, self.store.sign, wake) as notices:
             while not self.tide.ended:
                 with contextlib.suppress(Silent):  # a database that is away comes back
                     self._wake(await self.read(self.store.head))
@@ -222,10 +241,10 @@ class Room:
         if self._reads is not None:
             self._reads.close()
         self._tails.close()
+        if self._file is not None:
+            self._file.close()
         self.writing.dispose()
         self._reading.dispose()
-        if self._file is not None:
-            self._file.dispose()
 
 
 def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:

@@ -9,6 +9,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kernel import metrics
 from kernel.access import reading
+from kernel.ahead import one_ahead
 from kernel.case import Caller, Role
 from kernel.errors import DomainError, Hidden, Invalid, NotFound, Problem, Violated
 from kernel.history import History, Moment, Past, moment_of
@@ -37,7 +38,9 @@ NEWEST = 2**62
 
 
 class Servicer:
-    """The common RPCs of one resource, and its lifecycle's actions."""
+    """The common RPCs of one resource, and its lifecycle's actions. `ahead`: how an import reads."""
+
+    ahead = staticmethod(one_ahead)
 
     def __init__(self, room: Room, resource: Resource) -> None:
         self._room, self._resource = room, resource
@@ -93,21 +96,29 @@ class Servicer:
         return body
 
     async def import_(self, messages: AsyncIterator[Rows], caller: Caller) -> AsyncIterator[Any]:
-        """One answer a row, in the order of the rows; one message's rows are one piece of work."""
+        """One answer a row, in the order of the rows; one message's rows are one piece of work. The next message is made ready
+        while one is written.
+        """
         demand_role(caller, (Role.IMPORTER,), "import")
-        async for request, wrong in messages:
+        prepared = (self._prepared(message, caller) async for message in messages)
+        async for rows, commands, outcomes in self.ahead(prepared):
+            if commands:
+                settled = await self._room.write(Work(tuple(commands.values())))
+                outcomes |= dict(zip(commands, settled, strict=True))
             answer = self._answer(f"Import{self._resource.plural}")
-            answer.results.extend(await self._import(request, wrong, caller))
+            answer.results.extend(_result(row, outcomes[n]) for n, row in enumerate(rows))
             yield answer
 
-    async def _import(
-        self, request: Any, wrong: Mapping[int, Sequence[Problem]], caller: Caller
-    ) -> list[Any]:
+    def _prepared(
+        self, message: Rows, caller: Caller
+    ) -> tuple[Sequence[Any], dict[int, Command], dict[int, Any]]:
+        """Return a message's rows, by index the commands to be decided, and what is refused as it stands."""
+        request, wrong = message
         outcomes: dict[int, Any] = {
             index: Violated([self._of_record(problem) for problem in found])
             for index, found in wrong.items()
         }
-        commands = {}
+        commands = dict[int, Command]()
         for index, row in enumerate(request.rows):
             if index in wrong:
                 continue
@@ -117,10 +128,7 @@ class Servicer:
                 )
             except DomainError as refused:
                 outcomes[index] = refused
-        if commands:
-            settled = await self._room.write(Work(tuple(commands.values())))
-            outcomes |= dict(zip(commands, settled, strict=True))
-        return [_result(row, outcomes[index]) for index, row in enumerate(request.rows)]
+        return request.rows, commands, outcomes
 
     def _of_record(self, problem: Problem) -> Problem:
         """What the contract says of a row is told as the rules tell it: by the path within the record."""

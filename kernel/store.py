@@ -1,6 +1,7 @@
 """Where a service's records and its journal live: statements, no rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -8,8 +9,20 @@ import sqlalchemy as sa
 from kernel.access_store import AccessStore
 from kernel.case import Reference
 from kernel.columns import fields_of
-from kernel.database import Put, is_postgres, many, one_of, row_at_once, sqlite_text
-from kernel.deadline import Deadline, Due
+from kernel.database import (
+    Glances,
+    Put,
+    Statement,
+    fetch,
+    is_postgres,
+    many,
+    one_of,
+    one_of_these,
+    postgres_text,
+    send,
+    sqlite_text,
+)
+from kernel.deadline import Due
 from kernel.decide import Batch
 from kernel.ledger import Ledger
 from kernel.outcome import Held, Settled
@@ -40,11 +53,25 @@ class Told(NamedTuple):
     event: bytes
 
 
+class Opened(NamedTuple):
+    """What a batch begins with. `position`, `commit_time` (µs since 1970 UTC): of the last change; until the commit nobody else
+    moves them. `held`: those that do not exist are there with None. `seen`: the first answers to request ids used before.
+    """
+
+    position: int
+    commit_time: int
+    held: dict[str, Held | None]
+    seen: dict[str, Settled]
+
+
 class Store:
-    """The statements of one service, made once. Nothing here opens or ends a transaction."""
+    """The statements of one service, made once. Nothing here opens or ends a transaction.
+
+    `sign`: of this process's notices, so that it passes its own by.
+    """
 
     def __init__(self, service: Service, engine: sa.Engine) -> None:
-        self.service, self.postgres = service, is_postgres(engine)
+        self.service, self.postgres, self.sign = service, is_postgres(engine), uuid.uuid4().hex
         self.tables: Tables = tables_of(service)
         tables, postgres = self.tables, self.postgres
         self.access = AccessStore(tables.access, postgres=postgres)
@@ -67,13 +94,21 @@ class Store:
         self._ledger = self._ledger_of(service)
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
-        self._lock = sa.select(head.c.position, head.c.commit_time).with_for_update()
+        self._lock = self._text(sa.select(head.c.position, head.c.commit_time).with_for_update())
         self._head = sa.select(head.c.position)
-        self._move_head = sa.update(head).values(
-            position=sa.bindparam("to"), commit_time=sa.bindparam("at")
+        cursor = tables.cursor
+        self._cursors = sa.select(cursor.c.source, cursor.c.shard, cursor.c.position)
+        of: sa.BindParameter[str] = sa.bindparam("of")
+        parked = tables.parked
+        self._cursor = self._text(
+            sa.select(cursor.c.shard, cursor.c.position).where(cursor.c.source == of)
         )
+        self._waiting = self._text(sa.select(parked.c.record).where(parked.c.source == of))
+        self._notice = {"channel": channel_of(service.name), "sign": self.sign}
+        self._notify = sa.select(sa.func.pg_notify(*map(sa.bindparam, self._notice)))
+        self._move_head = self._head_statement(head)
         self._held = {
-            c: self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action)
+            c: self._text(self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action))
             for c, t in tables.records.items()
         }
         self._found = {
@@ -81,13 +116,15 @@ class Store:
             for c, t in tables.records.items()
         }
         self._at_once = {c: self._one_by_name(t) for c, t in tables.records.items()}
-        self._notify = sa.select(sa.func.pg_notify(channel_of(service.name), ""))
         self._seen = self._seen_statement()
         self._tail = self._tail_statement()
 
     def _ledger_of(self, service: Service) -> Ledger | None:
         book, tables = service.book, self.tables.ledger
         return Ledger(book, tables, postgres=self.postgres) if book and tables else None
+
+    def _text(self, statement: sa.ClauseElement) -> str:
+        return postgres_text(statement) if self.postgres else sqlite_text(statement)
 
     def _by_name(self, table: sa.Table, *columns: sa.Column[Any]) -> sa.Select[Any]:
         return sa.select(table.c.name, *columns).where(one_of(table.c.name, postgres=self.postgres))
@@ -96,11 +133,17 @@ class Store:
         columns = (table.c[field] for field in Found._fields)
         return sqlite_text(sa.select(*columns).where(table.c.name == sa.bindparam("name")))
 
-    def _seen_statement(self) -> sa.Select[Any]:
+    def _head_statement(self, head: sa.Table) -> str:
+        """Return what moves the head; on PostgreSQL it tells other processes too, with the commit."""
+        moved = sa.update(head).values(dict.fromkeys(("position", "commit_time"), 0))
+        notice = sa.func.pg_notify(*map(sa.bindparam, self._notice))
+        return self._text(moved.returning(notice) if self.postgres else moved)
+
+    def _seen_statement(self) -> str:
         journal = self.tables.journal
-        return sa.select(
-            journal.c.request_id, journal.c.collection, journal.c.fingerprint, journal.c.event
-        ).where(one_of(journal.c.request_id, postgres=self.postgres))
+        columns = (journal.c.request_id, journal.c.collection, journal.c.fingerprint)
+        used = one_of(journal.c.request_id, postgres=self.postgres)
+        return self._text(sa.select(*columns, journal.c.event).where(used))
 
     def _tail_statement(self) -> sa.Select[Any]:
         journal = self.tables.journal
@@ -113,68 +156,91 @@ class Store:
 
     # Writing, under the head's lock.
 
-    def lock(self, tx: sa.Connection) -> tuple[int, int]:
-        """Return (last position, its commit time in µs); until the commit nobody else can move them."""
-        position, commit_time = tx.execute(self._lock).one()
-        return int(position), int(commit_time)
+    def opened(self, tx: sa.Connection, names: Iterable[str], request_ids: Sequence[str]) -> Opened:
+        """Lock the head, then read what a batch needs: statements of their own, for each sees what was there when it began."""
+        groups = _by_collection(set(names))
+        asked = [Statement(self._lock, {} if self.postgres else ())]
+        asked += [self._of(self._seen, request_ids)] if request_ids else []
+        asked += [self._of(self._held[c], group) for c, group in groups.items()]
+        ((position, commit_time),), *found = fetch(tx, asked)
+        seen = self._as_seen(found.pop(0)) if request_ids else {}
+        return Opened(position, commit_time, self._as_held(groups, found), seen)
 
     def held(self, tx: sa.Connection, names: Iterable[str]) -> dict[str, Held | None]:
         """Return what is known of the names; those that do not exist are there with None."""
-        wanted = set(names)
-        held: dict[str, Held | None] = dict.fromkeys(wanted)
-        for collection, group in _by_collection(wanted).items():
-            resource = self.service.by_collection[collection]
-            found = tx.execute(self._held[collection], many(group, postgres=self.postgres))
-            for name, body, revisions, position, action in found:
-                held[name] = Held(resource.record.FromString(body), revisions, position, action)
-        return held
-
-    def seen(self, tx: sa.Connection, request_ids: Iterable[str]) -> dict[str, Settled]:
-        """Return the first answers to request ids that were used before."""
-        found = tx.execute(self._seen, many(request_ids, postgres=self.postgres))
-        known = self.service.by_collection
-        return {row.request_id: self._settled(row) for row in found if row.collection in known}
-
-    def _settled(self, row: Any) -> Settled:
-        resource = self.service.by_collection[row.collection]
-        record = getattr(self.service.event.FromString(row.event), resource.singular)
-        return Settled(
-            record.name,
-            record.SerializeToString(),
-            record.revision,
-            standing_of(record, resource.lifecycle),
-            row.fingerprint,
+        groups = _by_collection(set(names))
+        return self._as_held(
+            groups, fetch(tx, [self._of(self._held[c], g) for c, g in groups.items()])
         )
 
-    def save(self, tx: sa.Connection, batch: Batch, commit_time: int) -> None:
-        """Write what a batch decided, the head last."""
+    def _of(self, text: str, values: Iterable[str]) -> Statement:
+        return one_of_these(text, values, postgres=self.postgres)
+
+    def _as_held(
+        self, groups: Mapping[str, Sequence[str]], found: Sequence[Sequence[Any]]
+    ) -> dict[str, Held | None]:
+        held: dict[str, Held | None] = {name: None for names in groups.values() for name in names}
+        for collection, rows in zip(groups, found, strict=True):
+            parse = self.service.by_collection[collection].record.FromString
+            for name, body, revisions, position, action in rows:
+                held[name] = Held(parse(body), revisions, position, action)
+        return held
+
+    def _as_seen(self, rows: Sequence[Any]) -> dict[str, Settled]:
+        """Return the first answers to request ids that were used before."""
+        known = self.service.by_collection
+        return {row[0]: self._settled(*row[1:]) for row in rows if row[1] in known}
+
+    def _settled(self, collection: str, fingerprint: bytes, event: bytes) -> Settled:
+        resource = self.service.by_collection[collection]
+        record = getattr(self.service.event.FromString(event), resource.singular)
+        standing = standing_of(record, resource.lifecycle)
+        body = record.SerializeToString()
+        return Settled(record.name, body, record.revision, standing, fingerprint)
+
+    def save(self, tx: sa.Connection, batch: Batch) -> None:
+        """Write what a batch decided, the head last; other processes are told with the commit."""
         if not batch.journal:
             return
-        for collection, rows in batch.rows.items():
-            self._put_records[collection](tx, list(rows.values()))
-        self._put_journal(tx, batch.journal)
         if self._ledger is not None:
             self._ledger.write(tx, batch.ledger)
-        self._put_number(tx, list(batch.drawn.items()))
+        if batch.deadlines:
+            tx.execute(self._forget, many(batch.deadlines, postgres=self.postgres))
+        send(tx, [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)])
+
+    def _rows_of(self, batch: Batch) -> Iterator[Statement]:
+        for collection, rows in batch.rows.items():
+            yield from self._put_records[collection].of(list(rows.values()))
+        yield from self._put_journal.of(batch.journal)
+        yield from self._put_number.of(list(batch.drawn.items()))
         subjects = {sealed.subject for sealed in batch.sealed.values()}
-        self._put_subject(tx, [(s, key) for s, key in batch.new_keys.items() if s in subjects])
-        self._put_personal(tx, list(batch.sealed.values()))
-        self._put_mentions(tx, list(batch.mentions))
-        self._put_deadlines(tx, batch.deadlines)
-        tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
+        yield from self._put_subject.of(
+            [(s, k) for s, k in batch.new_keys.items() if s in subjects]
+        )
+        yield from self._put_personal.of(list(batch.sealed.values()))
+        yield from self._put_mentions.of(list(batch.mentions))
+
+    def _deadlines_of(self, batch: Batch) -> list[Statement]:
+        """Return what lets records' deadlines be those that follow from them now; the former are forgotten."""
+        if not batch.deadlines:
+            return []
+        rows = [
+            (record, due.key, due.day.isoformat(), due.action)
+            for record, dues in batch.deadlines.items()
+            for due in dues
+        ]
+        return self._put_deadline.of(rows)
+
+    def _head_at(self, batch: Batch) -> Statement:
+        if not self.postgres:
+            return Statement(self._move_head, [(batch.position, batch.moment)])
+        moved = {"position": batch.position, "commit_time": batch.moment}
+        return Statement(self._move_head, moved | self._notice)
 
     def notify(self, tx: sa.Connection) -> None:
-        """Tell other processes, with the commit, that a journal grows."""
+        """Tell other processes, with the commit, that the access journal grows."""
         if self.postgres:
-            tx.execute(self._notify)
-
-    def _put_deadlines(self, tx: sa.Connection, of: Mapping[str, Sequence[Deadline]]) -> None:
-        """Let a record's deadlines be those that follow from it now."""
-        if not of:
-            return
-        tx.execute(self._forget, many(of, postgres=self.postgres))
-        rows = [(r, d.key, d.day.isoformat(), d.action) for r, ds in of.items() for d in ds]
-        self._put_deadline(tx, rows)
+            tx.execute(self._notify, self._notice)
 
     def put_known(self, tx: sa.Connection, known: Sequence[tuple[str, str, str, int]]) -> None:
         """Keep (name, state, title, position) of other services' records."""
@@ -198,9 +264,9 @@ class Store:
             )
         }
 
-    def found_at_once(self, file: sa.Engine, name: str) -> Found | None:
+    def found_at_once(self, file: Glances, name: str) -> Found | None:
         """Return one record of an SQLite file. Raises Silent."""
-        row = row_at_once(file, self._at_once[name.split("/", 1)[0]], name)
+        row = file.row(self._at_once[name.split("/", 1)[0]], name)
         return None if row is None else Found(*row)
 
     def told(self, tx: sa.Connection, after: int, count: int, most: int = 2**62) -> list[Told]:
@@ -214,9 +280,16 @@ class Store:
         return lines
 
     def cursors(self, tx: sa.Connection) -> dict[tuple[str, int], int]:
-        cursor = self.tables.cursor
-        rows = tx.execute(sa.select(cursor.c.source, cursor.c.shard, cursor.c.position))
+        rows = tx.execute(self._cursors)
         return {(source, shard): position for source, shard, position in rows}
+
+    def standing(self, tx: sa.Connection, source: str, shard: int) -> tuple[int, frozenset[str]]:
+        """Return a consumer's cursor, and the records whose events wait."""
+        of = {"of": source} if self.postgres else (source,)
+        asked = [Statement(self._cursor, of), Statement(self._waiting, of)]
+        cursors, waiting = fetch(tx, asked)
+        at = {row[0]: row[1] for row in cursors}
+        return at.get(shard, 0), frozenset(row[0] for row in waiting)
 
     def names(
         self, tx: sa.Connection, collection: str, where: Mapping[str, str | int]

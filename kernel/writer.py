@@ -14,7 +14,7 @@ from kernel.columns import microseconds
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
 from kernel.ledger import Overdrawn
-from kernel.outcome import Clock, Command, Outcome
+from kernel.outcome import Clock, Command, JournalRow, Outcome
 from kernel.pack import Pack
 from kernel.personal import Vault
 from kernel.store import Store, TransactionLoader
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 PAUSE = 0.02  # seconds before a second attempt; doubles
+FEW = 64  # journal lines that are kept for those who wait for them
 Effects = Callable[[sa.Connection], None]
 
 
@@ -48,7 +49,10 @@ class Work:
 
 @dataclass(slots=True)
 class Writer:
-    """Used by one thread. `pack`: gives the policy of the day; `clock`: the time in UTC."""
+    """Used by one thread. `pack`: gives the policy of the day; `clock`: the time in UTC.
+
+    `lines`: what the last transaction wrote into the journal, where that was little.
+    """
 
     store: Store
     engine: sa.Engine
@@ -57,6 +61,7 @@ class Writer:
     clock: Clock
     position: int = field(default=0, init=False)
     access_position: int = field(default=0, init=False)
+    lines: Sequence[JournalRow] = field(default=(), init=False)
 
     def write(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:
         """Return each work's outcomes. Works that one row spoils are done again one by one."""
@@ -91,15 +96,17 @@ class Writer:
                 batch, decided = decide(batch, work.commands)
                 _raise_trouble(decided)
                 outcomes.append(decided)
-            self.store.save(tx, batch, microseconds(batch.now))
+            self.store.save(tx, batch)
             told = self._tell(tx, batch, works, outcomes)
-            if batch.journal or told:
+            if told and not batch.journal:
                 self.store.notify(tx)
             for work, decided in zip(works, outcomes, strict=True):
                 if work.effects and not any(map(is_open, decided)):
                     work.effects(tx)
             tx.commit()
         self.position, self.access_position = batch.position, told or self.access_position
+        if batch.journal:
+            self.lines = batch.journal if len(batch.journal) <= FEW else ()
         metrics.journal_position(self.store.service.name).set(batch.position)
         metrics.batch_size(self.store.service.name).observe(sum(len(w.commands) for w in works))
         return outcomes
@@ -123,18 +130,18 @@ class Writer:
         return told
 
     def _batch(self, tx: sa.Connection, works: Sequence[Work]) -> Batch:
-        position, last = self.store.lock(tx)  # first: what is read next is then the newest
         commands = [command for work in works for command in work.commands]
+        opened = self.store.opened(tx, names_of(commands), [c.request_id for c in commands])
         return Batch(
             service=self.store.service,
             pack=self.pack,
             vault=self.vault,
             loader=TransactionLoader(self.store, tx),
-            now=_not_before(self.clock(), last),
-            last=last,
-            position=position,
-            records=self.store.held(tx, names_of(commands)),
-            seen=self.store.seen(tx, (c.request_id for c in commands)) if commands else {},
+            now=_not_before(self.clock(), opened.commit_time),
+            last=opened.commit_time,
+            position=opened.position,
+            records=opened.held,
+            seen=opened.seen,
         )
 
 

@@ -1,6 +1,7 @@
 """Reading the audit's tables: checkpoints and who cosigned them, entries, and how far each journal is."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ BARE = ("index", "source", "shard", "position", "event", "leaf_hash")
 """Columns of an entry that are signed."""
 CHUNK = 1000
 """Rows that a reader of the whole log holds at a time."""
+_LOCKED = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard).with_for_update()
 
 
 def tree_size(connection: sa.Connection, log: Log = FIRST) -> int:
@@ -23,6 +25,7 @@ def tree_size(connection: sa.Connection, log: Log = FIRST) -> int:
     return 0 if last is None else last + 1
 
 
+@lru_cache(maxsize=4)
 def _last(log: Log) -> sa.Select[Any]:
     leaves = sa.select(sa.func.max(log.node.c.index)).where(log.node.c.level == 0)
     return sa.select(sa.func.max(entry.c.index)) if log is FIRST else leaves
@@ -30,8 +33,12 @@ def _last(log: Log) -> sa.Select[Any]:
 
 def latest_checkpoint(connection: sa.Connection, log: Log = FIRST) -> sa.Row[Any] | None:
     """Return (size, text, time) of the largest; None while the log is empty."""
-    newest = sa.select(log.checkpoint).order_by(log.checkpoint.c.size.desc()).limit(1)
-    return connection.execute(newest).one_or_none()
+    return connection.execute(_newest(log)).one_or_none()
+
+
+@lru_cache(maxsize=4)
+def _newest(log: Log) -> sa.Select[Any]:
+    return sa.select(log.checkpoint).order_by(log.checkpoint.c.size.desc()).limit(1)
 
 
 def checkpoint_at(connection: sa.Connection, size: int, log: Log = FIRST) -> sa.Row[Any] | None:
@@ -97,8 +104,7 @@ def lock_cursors(tx: sa.Connection) -> dict[tuple[str, int], int]:
     All are locked, in one order: the journals share the tree's edge.
     """
     take_turn(tx)
-    rows = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard)
-    return _cursors(tx, rows.with_for_update())
+    return _cursors(tx, _LOCKED)
 
 
 def _cursors(

@@ -9,7 +9,7 @@ from stdnum.cn import uscc
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
-from kernel.errors import Invalid, NotFound, Problem, Refused, Violated
+from kernel.errors import Invalid, Problem, Refused, Violated
 from kernel.pack import Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
 
@@ -173,22 +173,14 @@ def link(platform: pb.Platform, successor: str, field: str, case: Case) -> None:
 
 def link_history(platform: pb.Platform, case: Case) -> None:
     """Keep on both sides an imported row's links and those of earlier rows; on this side where no row told of the other."""
-    known = _known(platform.name, case)
+    known = case.known(platform.name)
     for mine, theirs in (("predecessors", "successors"), ("successors", "predecessors")):
-        for name in getattr(known, mine):
+        for name in getattr(known, mine, ()):
             _add(getattr(platform, mine), name)
         for name in getattr(platform, mine):
-            other = _known(name, case)
-            if other.name and platform.name not in getattr(other, theirs):
+            other = case.known(name)
+            if other is not None and platform.name not in getattr(other, theirs):
                 _add(getattr(case.change(name), theirs), platform.name)
-
-
-def _known(name: str, case: Case) -> pb.Platform:
-    try:
-        known: pb.Platform = case.get(name)
-    except NotFound:
-        return pb.Platform()
-    return known
 
 
 def _refuse_link(other: pb.Platform, field: str) -> NoReturn:

@@ -27,6 +27,7 @@ class ReportsSink:
         self._closing = Closing(self._sources, pack)
         self._put = Put(FACT, postgres=is_postgres(engine))
         self._parking = Parking.of(PARKED, engine)
+        self._settled = False  # by this process
 
     @property
     def name(self) -> str:
@@ -49,15 +50,17 @@ class ReportsSink:
             if not ahead:
                 return
             free, waiting = split(ahead, self._parking.records(tx, source))
-            self._take_in(tx, source, [told(entry) for entry in free])
+            more = self._take_in(tx, source, [told(entry) for entry in free])
             self._parking.put(tx, waiting, WAITING, 0)
             _move(tx, source, ahead[-1].position)
-            self._settle(tx)
+            if more or not self._settled:  # nothing else makes an edition due
+                self._settle(tx)
+        self._settled = True
 
-    def _take_in(self, tx: sa.Connection, source: str, new: Sequence[Told]) -> None:
+    def _take_in(self, tx: sa.Connection, source: str, new: Sequence[Told]) -> bool:
+        """Return whether more days are told."""
         self._put(tx, [item.fact for item in new if item.fact is not None])
-        if new:
-            _mark(tx, source, new)
+        return bool(new) and _mark(tx, source, new)
 
     def _settle(self, tx: sa.Connection) -> None:
         """A failure here is no event's fault."""
@@ -97,33 +100,41 @@ class ReportsSink:
             self._parking.failed_again(tx, parked, error)
 
 
+# Made once: to put a statement together takes longer than to run it.
+OF: sa.BindParameter[str] = sa.bindparam("of")
+LOCKED = sa.select(CURSOR).order_by(CURSOR.c.source, CURSOR.c.shard).with_for_update()
+MOVED = sa.update(CURSOR).where(CURSOR.c.source == OF, CURSOR.c.shard == SHARD)
+MARKED = sa.select(WATERMARK).where(WATERMARK.c.source == OF)
+WIDENED = sa.update(WATERMARK).where(WATERMARK.c.source == OF)
+
+
 def _locked(tx: sa.Connection, source: str) -> int:
     """Lock all cursors, for closing a month asks every source; return this one's position."""
     take_turn(tx)
-    rows = tx.execute(sa.select(CURSOR).order_by(CURSOR.c.source, CURSOR.c.shard).with_for_update())
-    at = {(row.source, row.shard): row.position for row in rows}
+    at = {(row.source, row.shard): row.position for row in tx.execute(LOCKED)}
     return int(at.get((source, SHARD), 0))
 
 
 def _move(tx: sa.Connection, source: str, position: int) -> None:
     """Move the cursor; a source's first entry makes it."""
-    at = CURSOR.c.source == source, CURSOR.c.shard == SHARD
-    if tx.execute(sa.update(CURSOR).where(*at).values(position=position)).rowcount == 0:
+    if tx.execute(MOVED, {"of": source, "position": position}).rowcount == 0:
         tx.execute(sa.insert(CURSOR).values(source=source, shard=SHARD, position=position))
 
 
-def _mark(tx: sa.Connection, source: str, new: Sequence[Told]) -> None:
-    """Widen the days that a source has told; a parked event comes late, and may be its first or its last."""
+def _mark(tx: sa.Connection, source: str, new: Sequence[Told]) -> bool:
+    """Widen the days that a source has told; a parked event comes late, and may be its first or its last.
+
+    Return whether there are more days now.
+    """
     days = [item.business_date for item in new]
-    mark = tx.execute(sa.select(WATERMARK).where(WATERMARK.c.source == source)).one_or_none()
+    mark = tx.execute(MARKED, {"of": source}).one_or_none()
     if mark is None:
         told_days = {"first_date": min(days), "business_date": max(days)}
         latest = max(item.commit_time for item in new)
         tx.execute(sa.insert(WATERMARK).values(source=source, commit_time=latest, **told_days))
-        return
-    widened = {
-        "first_date": min(mark.first_date, *days),
-        "business_date": max(mark.business_date, *days),
-        "commit_time": max(mark.commit_time, *(item.commit_time for item in new)),
-    }
-    tx.execute(sa.update(WATERMARK).where(WATERMARK.c.source == source).values(**widened))
+        return True
+    first, last = min(mark.first_date, *days), max(mark.business_date, *days)
+    latest = max(mark.commit_time, *(item.commit_time for item in new))
+    widened = {"first_date": first, "business_date": last, "commit_time": latest}
+    tx.execute(WIDENED, {"of": source, **widened})
+    return (first, last) != (mark.first_date, mark.business_date)

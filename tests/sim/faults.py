@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from kernel import consumer, rights
 from kernel.consumer import RoomSink
+from kernel.database import send
 from kernel.decide import Batch
 from kernel.decision import Decision
 from kernel.relay import RelaySink
@@ -65,7 +66,7 @@ def _early(writer: Writer) -> sa.Engine:
 
 def _position_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Batch:
     with _early(self).connect() as before:
-        position, last = before.execute(self.store._lock).one()
+        position, last = before.exec_driver_sql(self.store._lock).one()
     batch = _batch(self, tx, works)
     batch.position, batch.last = position, last
     return batch
@@ -103,14 +104,14 @@ def _progress_first(self: RelaySink, source: str, entries: Sequence[JournalEntry
     self._publisher.publish(source, entries)
 
 
-def _dual_write(self: Store, tx: sa.Connection, batch: Batch, commit_time: int) -> None:
+def _dual_write(self: Store, tx: sa.Connection, batch: Batch) -> None:
     """The records in one transaction, their events in the next."""
     for collection, rows in batch.rows.items():
         self._put_records[collection](tx, list(rows.values()))
     tx.commit()
     self._put_journal(tx, batch.journal)
     if batch.journal:
-        tx.execute(self._move_head, {"to": batch.position, "at": commit_time})
+        send(tx, [self._head_at(batch)])
 
 
 def _everything(_source: str, _cursor: int, entries: Sequence[JournalEntry]) -> Any:
@@ -182,7 +183,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "no request-id check",
-        lambda: patch.object(Store, "seen", lambda *_: {}),
+        lambda: patch.object(Store, "_as_seen", lambda *_: {}),
         _of("repeat"),
         "ended in ALREADY_EXISTS",
     ),

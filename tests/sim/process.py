@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import kernel.database
 import kernel.room
 from app.catalogue import FOLLOWING, own_behaviours, registry
 from app.upkeep import Upkeep
@@ -46,6 +47,16 @@ class Still:
     def turn(self) -> None: ...
 
 
+class Glances(kernel.database.Glances):
+    """Keeps no connection: what a crash drops must not hold on to the file."""
+
+    def row(self, text: str, value: str) -> tuple[Any, ...] | None:
+        try:
+            return super().row(text, value)
+        finally:
+            self.leave()
+
+
 def opened(name: str, label: str, around: "Surroundings") -> Room:
     """Return a service's Room. Its queues answer at once, and its engines are the disk's."""
     service = registry(name)
@@ -59,14 +70,21 @@ def opened(name: str, label: str, around: "Surroundings") -> Room:
         "Store": lambda *_: store_of(name),
         "Gatherer": lambda work, **_: Queue(work),
         "Tide": Still,
+        "Glances": Glances,
     }
     with patch.multiple(kernel.room, **stands):
         return Room(service, Circumstances("", SECRET, around.pack, around.clock, around.ask))
 
 
+class Plain(Servicer):
+    """Reads what comes as it comes: there is no loop that could read ahead."""
+
+    ahead = staticmethod(lambda items: items)
+
+
 def behaviours_of(room: Room) -> dict[str, Behaviour]:
     """Return the code of every RPC of a room's service."""
-    servicers = (Servicer(room, resource) for resource in room.service.resources)
+    servicers = (Plain(room, resource) for resource in room.service.resources)
     common = {rpc: code for servicer in servicers for rpc, code in servicer.behaviours().items()}
     return common | own_behaviours(room)
 

@@ -40,6 +40,9 @@ class FakeCase:
             raise NotFound(f"{name} is not registered", f"{name} 未登记")
         return self.records[name]
 
+    def known(self, name: str) -> Any | None:
+        return self.records.get(name)
+
     def change(self, name: str) -> Any:
         if name == self.deciding:
             raise Invalid(f"{name} cannot be tied to itself", f"{name} 不能与自身关联")

@@ -102,6 +102,19 @@ async def test_what_would_be_answered_too_late_is_refused_instead_of_queued(
     gatherer.close()
 
 
+async def test_as_many_may_wait_in_any_case_as_was_said() -> None:
+    """A watcher is not turned away because many others watch."""
+    desk = Desk()
+    gatherer: Gatherer[int, int] = Gatherer(desk, name="t", most=2, least=30)
+    gatherer._cost = 1.0
+    desk.door.clear()
+    asked = [asyncio.ensure_future(gatherer.ask(n)) for n in range(14, 44)]
+    await asyncio.sleep(0.02)
+    desk.door.set()
+    assert await asyncio.gather(*asked) == [2 * n for n in range(14, 44)]
+    gatherer.close()
+
+
 async def test_a_caller_who_has_gone_harms_nobody() -> None:
     desk = Desk()
     gatherer: Gatherer[int, int] = Gatherer(desk, name="t")

@@ -110,6 +110,28 @@ async def test_what_another_room_wrote_is_told_here(url: str) -> None:
         await asyncio.to_thread(room.close)
 
 
+async def test_what_is_told_has_no_hole_when_two_rooms_write_in_turn(url: str) -> None:
+    here, there = rooms(url, 2)
+    told, seen = here.tell(0, follow=True), list[int]()
+    for room in (here, there, here, here, there, there, here):
+        await room.settle(creation())
+    while len(seen) < 7:
+        seen += [line.position for line in await asyncio.wait_for(anext(told), 5)]
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    for room in (here, there):
+        await asyncio.to_thread(room.close)
+
+
+async def test_what_was_just_written_is_told_as_it_will_be_read(url: str) -> None:
+    (room,) = rooms(url, 1)
+    told = room.tell(0, follow=True)
+    await room.settle(creation("刚刚"))
+    (written,) = await asyncio.wait_for(anext(told), 5)
+    (read,) = await room.read(room.store.told, 0, 10)
+    assert tuple(getattr(written, field) for field in read._fields) == tuple(read)
+    await asyncio.to_thread(room.close)
+
+
 async def test_one_bad_command_leaves_its_neighbours(url: str) -> None:
     (room,) = rooms(url, 1)
     titles = ["甲", "refused", "crash", "乙\0", "丙"] * 10

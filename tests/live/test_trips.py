@@ -1,0 +1,105 @@
+"""Statements that go to PostgreSQL in one trip, past SQLAlchemy; and notices, of which a process passes its own by."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from app import migrate
+from app.catalogue import registry
+from kernel import database
+from kernel.database import Put, Statement, fetch, send
+from kernel.notices import Notices
+from kernel.store import Store
+from tests.live import engines
+
+THING = sa.Table(
+    "thing",
+    sa.MetaData(),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text),
+)
+COUNT = Statement("SELECT count(*) FROM thing", {})
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with engines.a_postgres() as server:
+        server.create("platforms")
+        migrate.upgrade("platforms", server.url("platforms"))
+        yield server.url("platforms")
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    made = database.writing(url)
+    THING.metadata.create_all(made)
+    yield made
+    THING.metadata.drop_all(made)
+    made.dispose()
+
+
+def count(engine: sa.Engine) -> int:
+    with engine.connect() as tx:
+        return int(tx.execute(sa.select(sa.func.count()).select_from(THING)).scalar_one())
+
+
+def test_what_is_sent_together_is_committed_together(engine: sa.Engine) -> None:
+    put = Put(THING, postgres=True)
+    with engine.connect() as tx:
+        ((before,),), ((after,),) = fetch(tx, [COUNT, COUNT])
+        send(tx, [*put.of([("a", "1")]), *put.of([("b", "2"), ("c", "3")])])
+        assert (before, after, count(engine)) == (0, 0, 0)
+        tx.commit()
+    assert count(engine) == 3
+
+
+def test_one_bad_statement_of_a_trip_leaves_nothing_and_the_connection_goes_on(
+    engine: sa.Engine,
+) -> None:
+    put = Put(THING, postgres=True)
+    for _ in range(3):
+        with pytest.raises(sa.exc.IntegrityError), engine.connect() as tx:
+            send(tx, [*put.of([("a", "1")]), *put.of([("a", "2")]), *put.of([("b", "3")])])
+        assert count(engine) == 0
+    with engine.begin() as tx:
+        send(tx, [*put.of([("a", "1")]), *put.of([("b", "2")])])
+    assert count(engine) == 2
+
+
+def test_a_connection_that_is_cut_in_a_trip_is_told_as_one_and_replaced(engine: sa.Engine) -> None:
+    put = Put(THING, postgres=True)
+
+    def cut_off() -> None:
+        with engine.connect() as tx:
+            (pid,) = tx.exec_driver_sql("SELECT pg_backend_pid()").one()
+            with engine.connect() as other:
+                other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+            send(tx, [*put.of([("a", "1")]), *put.of([("b", "2")])])
+            tx.commit()
+
+    with pytest.raises(sa.exc.DBAPIError):
+        cut_off()
+    assert count(engine) == 0
+
+
+def test_a_process_hears_of_others_writes_and_not_of_its_own(url: str) -> None:
+    service = registry("platforms")
+    assert service is not None
+    engine, heard = database.writing(url), threading.Event()
+    own, other = Store(service, engine), Store(service, engine)
+
+    def notify(store: Store) -> None:
+        with engine.begin() as tx:
+            store.notify(tx)
+
+    with Notices(database.reading(url), "platforms", own.sign, heard.set):
+        while not heard.wait(0.1):  # it may not listen yet
+            notify(other)
+        heard.clear()
+        notify(own)
+        assert not heard.wait(0.5)
+        notify(other)
+        assert heard.wait(5)
+    engine.dispose()
