@@ -394,6 +394,13 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or NAMES
 
 
+def settle() -> None:
+    """Set the interpreter up for serving, once all is loaded."""
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH)
+
+
 async def run(settings: Settings, names: tuple[str, ...], clock: Clock) -> None:
     """Serve until the process is told to stop."""
     process = Process(settings, names, clock)
@@ -402,9 +409,7 @@ async def run(settings: Settings, names: tuple[str, ...], clock: Clock) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     server = measured(process.metrics_listen, process.setting("METRICS_LISTEN"))
     await process.start()
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(SWITCH)
+    settle()
     log.info("serving", services=list(names), listen=process.listen, metrics=process.metrics_listen)
     await stop.wait()
     log.info("stopping")

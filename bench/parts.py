@@ -1,4 +1,4 @@
-"""CPU time of a create by part: a profile of the server under 32 callers, and a flame graph."""
+"""CPU time of a create by part and by thread: a profile of the server under 32 callers, and a flame graph."""
 
 import subprocess
 import sys
@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import threads
 from bench.contest import contest
 from bench.creates import as_contestant
-from bench.results import HERE, Line
-from bench.serving import served
+from bench.results import FRONTS, HERE, Line
+from bench.serving import Served, served
+from bench.threads import ELSEWHERE, by_thread, spent
 
 SECONDS, CALLERS = 15, 32
 GRAPH = HERE / "create.svg"
@@ -35,22 +37,10 @@ REST = "framework: gRPC, event loop"
 
 
 def lines() -> Iterator[Line]:
-    for front in ("grpcio", "native"):
-        with served(front=front) as service, tempfile.TemporaryDirectory() as folder:
-            contestant = as_contestant(front, service)
-            contest([contestant], CALLERS, rounds=1, seconds=1)
-            raw = Path(folder) / "raw"
-            profilers = [_profile(service.pid, "raw", raw)]
-            found = contest([contestant], CALLERS, rounds=1, seconds=SECONDS)
-            for profiler in profilers:
-                profiler.wait()
-            cpu, shares = found.cpu(front), _shares(raw.read_text("utf-8"))
-        for part, share in shares.most_common():
-            yield Line(
-                f"CPU of a create, {front}: {part}",
-                f"{share * cpu:,.0f} µs",
-                detail=f"{share:.0%} of {cpu:,.0f} µs",
-            )
+    for front in FRONTS:
+        with served(front=front) as service:
+            yield from _parts(front, service)
+    yield from threads.lines()
     with served() as service:
         contestant = as_contestant("flame", service)
         contest([contestant], CALLERS, rounds=1, seconds=1)
@@ -58,6 +48,30 @@ def lines() -> Iterator[Line]:
         contest([contestant], CALLERS, rounds=1, seconds=SECONDS)
         profiler.wait()
     yield Line("flame graph of a create", f"[{GRAPH.name}]({GRAPH.name})")
+
+
+def _parts(front: str, service: Served) -> Iterator[Line]:
+    """Samples tell how the threads divide their time that Python knows; what the others use is the framework's."""
+    contestant = as_contestant(front, service)
+    contest([contestant], CALLERS, rounds=1, seconds=1)
+    with tempfile.TemporaryDirectory() as folder:
+        raw, before = Path(folder) / "raw", by_thread(service.pid)
+        profiler = _profile(service.pid, "raw", raw)
+        cpu = contest([contestant], CALLERS, rounds=1, seconds=SECONDS).cpu(front)
+        profiler.wait()
+        used, shares = spent(before, by_thread(service.pid)), _shares(raw.read_text("utf-8"))
+    elsewhere = used.get(ELSEWHERE, 0.0)
+    parts = Counter({part: share * (1 - elsewhere) for part, share in shares.items()})
+    parts[REST] += elsewhere  # type: ignore[assignment]
+    for part, share in parts.most_common():
+        yield _line(f"CPU of a create, {front}: {part}", share, cpu)
+    for thread, share in used.items():
+        if share >= 0.01:
+            yield _line(f"CPU of a create by thread, {front}: {thread}", share, cpu)
+
+
+def _line(what: str, share: float, cpu: float) -> Line:
+    return Line(what, f"{share * cpu:,.0f} µs", detail=f"{share:.0%} of {cpu:,.0f} µs")
 
 
 def _profile(pid: int, kind: str, out: Path) -> "subprocess.Popen[bytes]":
@@ -68,7 +82,6 @@ def _profile(pid: int, kind: str, out: Path) -> "subprocess.Popen[bytes]":
         "-r",
         "200",
         "--nonblocking",
-        "--gil",
         "-f",
         kind,
         "-o",

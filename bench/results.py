@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import tempfile
@@ -15,12 +16,17 @@ from pathlib import Path
 from app.settings import ROOT
 
 HERE = Path(__file__).parent
+FRONTS = ("grpcio", "native")
+BY_PART = re.compile(rf"(?P<what>.+), (?P<front>{'|'.join(FRONTS)}): (?P<part>.+)")
 PAGE, KEPT = HERE / "results.md", HERE / "results.json"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One result. `holds`: whether the goal is reached; None where there is none. `share`: of the goal, for the plot."""
+    """One result. `holds`: whether the goal is reached; None where there is none. `share`: of the goal, for the plot.
+
+    `why`: what is left, and why, to be read where the goal is missed.
+    """
 
     what: str
     found: str
@@ -28,15 +34,18 @@ class Line:
     holds: bool | None = None
     detail: str = ""
     share: float | None = None
+    why: str = ""
 
 
-def at_least(what: str, found: float, goal: float, detail: str = "") -> Line:
-    return Line(what, f"{found:.2f}", f"≥ {goal:g}", found >= goal, detail, found / goal)
+def at_least(what: str, found: float, goal: float, detail: str = "", why: str = "") -> Line:
+    return Line(what, f"{found:.2f}", f"≥ {goal:g}", found >= goal, detail, found / goal, why)
 
 
-def at_most(what: str, found: float, goal: float, detail: str = "", unit: str = "") -> Line:
-    share = goal / found if found else 1.0
-    return Line(what, f"{found:.2f}{unit}", f"≤ {goal:g}{unit}", found <= goal, detail, share)
+def at_most(
+    what: str, found: float, goal: float, detail: str = "", unit: str = "", why: str = ""
+) -> Line:
+    share, told = goal / found if found else 1.0, f"{found:.2f}{unit}"
+    return Line(what, told, f"≤ {goal:g}{unit}", found <= goal, detail, share, why)
 
 
 def kept() -> dict[str, list[Line]]:
@@ -76,13 +85,33 @@ _READ = (
 def _told(sections: Mapping[str, Sequence[Line]]) -> list[str]:
     lines = list[str]()
     for section, found in sections.items():
-        lines += [f"## {section}", "", *map(_item, found), ""]
+        tables, rest = _tables(found)
+        lines += [f"## {section}", "", *tables, *map(_item, rest), ""]
     return lines
+
+
+def _tables(found: Sequence[Line]) -> tuple[list[str], list[Line]]:
+    """Return what was found of both fronts part by part, as tables, and the other lines."""
+    tables, rest = dict[str, dict[str, dict[str, str]]](), list[Line]()
+    for line in found:
+        if match := BY_PART.fullmatch(line.what):
+            rows = tables.setdefault(match["what"], {})
+            rows.setdefault(match["part"], {})[match["front"]] = line.found
+        else:
+            rest.append(line)
+    return [text for what, rows in tables.items() for text in _table(what, rows)], rest
+
+
+def _table(what: str, rows: Mapping[str, Mapping[str, str]]) -> list[str]:
+    head = [f"| {what} | {' | '.join(FRONTS)} |", f"|---|{'---|' * len(FRONTS)}"]
+    cells = {part: " | ".join(found.get(f, "") for f in FRONTS) for part, found in rows.items()}
+    return [*head, *(f"| {part} | {told} |" for part, told in cells.items()), ""]
 
 
 def _item(line: Line) -> str:
     goal = f" (goal {line.goal})" if line.goal else ""
-    return f"- {line.what}: **{line.found}**{goal}{f'. {line.detail}' if line.detail else ''}"
+    told = f"- {line.what}: **{line.found}**{goal}{f'. {line.detail}' if line.detail else ''}"
+    return f"{told}\n  - What is left, and why: {line.why}" if line.why and not line.holds else told
 
 
 def _machine() -> list[str]:

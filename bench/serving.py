@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import logs
-from app.serve import Process
+from app.serve import Process, settle
 from app.settings import ROOT, Settings
 
 SERVICE = "platforms"
@@ -69,8 +68,7 @@ def started(
 async def serve(most: int, said: Mapping[str, str]) -> None:
     process = Process(Settings(said), (SERVICE,), most=most)
     await process.start()
-    gc.collect()
-    gc.freeze()  # as `app.serve.run` does
+    settle()
     print(process.port, flush=True)
     await asyncio.Event().wait()
 
