@@ -84,7 +84,7 @@ class Rebuild:
             with self._beside.connect() as rebuilt:
                 return [compared(table, live, rebuilt) for table in FOLDED]
 
-    def replace(self, progress: Progress) -> list[Compared]:
+    def replace(self, progress: Progress, reason: str = "") -> list[Compared]:
         """Put what was built anew in the live one's place, in one transaction, and return what became different.
 
         Raises:
@@ -98,15 +98,16 @@ class Rebuild:
                 _demand_published(live, rebuilt)
                 for table in FOLDED:
                     _copy(table, rebuilt, live)
-            self._tell(live, found)
+            self._tell(live, found, reason)
         return found
 
-    def _tell(self, live: sa.Connection, found: list[Compared]) -> None:
+    def _tell(self, live: sa.Connection, found: list[Compared], reason: str) -> None:
         """Keep in the access journal, with the replacement, who replaced what."""
         now, different = Timestamp(), {one.table: one.difference for one in found if one.difference}
         now.GetCurrentTime()
         journal = AccessStore(ACCESS, postgres=database.is_postgres(live.engine))
-        journal.save(live, now, [Access(Kind.REBUILT, operator(), "rebuild", details=different)])
+        act = Access(Kind.REBUILT, operator(), "rebuild", reason=reason, details=different)
+        journal.save(live, now, [act])
 
 
 @contextmanager

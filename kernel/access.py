@@ -181,6 +181,7 @@ def event_of(access: Access, now: Timestamp) -> AccessEvent:
     return AccessEvent(change=change, access=said)
 
 
-def reading(caller: Caller, attempted: str, records: Iterable[Any]) -> list[Access]:
-    """Return one event for each record whose persons are shown."""
-    return [Access(Kind.READ_PROTECTED, caller, attempted, record.name) for record in records]
+def reading(caller: Caller, attempted: str, records: Iterable[Any], mark: bytes) -> list[Access]:
+    """Return one event for each record whose persons are shown. `mark`: the request's hash."""
+    kind = Kind.READ_PROTECTED
+    return [Access(kind, caller, attempted, r.name, request_hash=mark) for r in records]

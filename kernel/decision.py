@@ -353,7 +353,8 @@ def shown(command: Command, record: Any, standing: Standing) -> list[Access]:
     """Return the read of persons that the answer to a change is; whoever creates a record gave them itself."""
     if command.action in ("create", "imported") or not may_see_persons(command.caller, standing):
         return []
-    return reading(command.caller, command.action, [record] if personal.commitments(record) else [])
+    records = [record] if personal.commitments(record) else []
+    return reading(command.caller, command.action, records, command.fingerprint)
 
 
 def _override(command: Command, aside: Mapping[str, str]) -> Access:

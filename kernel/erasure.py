@@ -49,7 +49,9 @@ class PrivacyServicer:
         """Raises Denied, NotFound, Invalid. That a person was looked for is durable before it is answered."""
         room = self._open(caller, request.service, "FindSubject")
         subject = subject_of(request.person, room.vault)
-        await room.record(Access(Kind.READ_PROTECTED, caller, "FindSubject", _name(subject)))
+        mark = room.mark(request.SerializeToString(deterministic=True))
+        name, kind = _name(subject), Kind.READ_PROTECTED
+        await room.record(Access(kind, caller, "FindSubject", name, request_hash=mark))
         return await self._standing(room, subject)
 
     async def EraseSubject(self, request: pb.EraseSubjectRequest, caller: Caller) -> pb.Subject:

@@ -39,7 +39,9 @@ class EventServicer:
         answer = pb.RedriveParkedEventsResponse()
         for sink in self._chosen(request.consumer):
             done = await asyncio.to_thread(redrive, sink, request.source, request.record)
-            await self._recorders[sink.name].record(*(_act(caller, one) for one in done))
+            recorder = self._recorders[sink.name]
+            mark = recorder.mark(request.SerializeToString(deterministic=True))
+            await recorder.record(*(_act(caller, one, request.reason, mark) for one in done))
             for one in done:
                 of = answer.failed if one.error else answer.applied
                 of.append(_message(sink.name, one.parked, one.error))
@@ -64,10 +66,17 @@ def measure(sinks: Iterable[Parks]) -> None:
         metrics.PARKED.labels(sink.name).set(len(sink.parked()))
 
 
-def _act(caller: Caller, one: Redriven) -> Access:
+def _act(caller: Caller, one: Redriven, reason: str, mark: bytes) -> Access:
     parked = one.parked
-    details = {"source": parked.source, "position": str(parked.position), "error": one.error}
-    return Access(Kind.REDRIVEN, caller, "RedriveParkedEvents", parked.record, details=details)
+    return Access(
+        Kind.REDRIVEN,
+        caller,
+        "RedriveParkedEvents",
+        parked.record,
+        request_hash=mark,
+        reason=reason,
+        details={"source": parked.source, "position": str(parked.position), "error": one.error},
+    )
 
 
 def _message(consumer: str, parked: Parked, error: str | None = None) -> pb.ParkedEvent:

@@ -153,7 +153,7 @@ class Servicer:
             standing = standing_of(record, self._resource.lifecycle)
             return self._resource.with_actions(found.record, self._allowed(caller, standing))
         records = self._dressed([record], caller)
-        return (await self._read(f"Get{self._resource.noun}", records, caller))[0]
+        return (await self._read(f"Get{self._resource.noun}", request, records, caller))[0]
 
     async def _past(self, request: Any, moment: Moment, caller: Caller, now: Found) -> Any:
         name = request.name
@@ -165,7 +165,7 @@ class Servicer:
             kind = Hidden if past else NotFound
             raise self._missing(name, " at that revision or time", "（该版本或时点）", kind=kind)
         records = [self._of_event(past.event)]
-        return (await self._read(f"Get{self._resource.noun}", records, caller))[0]
+        return (await self._read(f"Get{self._resource.noun}", request, records, caller))[0]
 
     async def list_(self, request: Any, caller: Caller) -> Any:
         question = question_of(self._resource, request, caller, self._room.tokens)
@@ -173,7 +173,7 @@ class Servicer:
         answer = self._answer(f"List{self._resource.plural}")
         answer.position, answer.next_page_token = page.position, page.token
         records = self._dressed(page.records, caller) if question.moment.is_now else page.records
-        records = await self._read(f"List{self._resource.plural}", records, caller)
+        records = await self._read(f"List{self._resource.plural}", request, records, caller)
         getattr(answer, self._resource.collection).extend(records)
         return answer
 
@@ -190,7 +190,7 @@ class Servicer:
         seen = [past for _, past in rows[:size] if _saw(caller, found, past)]
         events = [self._room.service.event.FromString(past.event) for past in seen]
         records = [getattr(event, self._resource.singular) for event in events]
-        await self._read(f"List{self._resource.noun}Revisions", records, caller)
+        await self._read(f"List{self._resource.noun}Revisions", request, records, caller)
         answer.revisions.extend(events)
         if len(rows) > size:
             answer.next_page_token = tokens.make(asked, {"before": rows[size - 1][0]})
@@ -234,9 +234,11 @@ class Servicer:
             record.allowed_actions.extend(self._allowed(caller, standing_of(record, lifecycle)))
         return records
 
-    async def _read(self, rpc: str, records: list[Any], caller: Caller) -> list[Any]:
+    async def _read(self, rpc: str, request: Any, records: list[Any], caller: Caller) -> list[Any]:
         """Show the persons that the caller may see, once it is durable that they are read."""
-        await self._room.record(*reading(caller, rpc, self._protected(records, caller)))
+        if protected := self._protected(records, caller):
+            mark = self._room.mark(request.SerializeToString(deterministic=True))
+            await self._room.record(*reading(caller, rpc, protected, mark))
         return await self._persons(records, caller)
 
     async def _persons(self, records: list[Any], caller: Caller) -> list[Any]:

@@ -48,15 +48,18 @@ def parked(ctx: click.Context, consumer: str) -> None:
 @click.argument("record", default="")
 @consumer_option
 @click.option("--source", default="", help="Only of one journal, such as platforms.")
+@click.option("--reason", default="", help="Why; it is kept and names no person.")
 @click.pass_context
-def redrive(ctx: click.Context, record: str, consumer: str, source: str) -> int:
+def redrive(ctx: click.Context, record: str, consumer: str, source: str, reason: str) -> int:
     """Try parked events again: of RECORD, or all; exit code 5 where one failed again.
 
     重新处理搁置的事件：指定记录，或全部。
     """
     stub, done = session(ctx).client.events, pb.RedriveParkedEventsResponse()
     for name in _asked(ctx, consumer):
-        request = pb.RedriveParkedEventsRequest(record=record, consumer=name, source=source)
+        request = pb.RedriveParkedEventsRequest(
+            record=record, consumer=name, source=source, reason=reason
+        )
         with _passing_over(name != consumer):
             done.MergeFrom(stub.RedriveParkedEvents(request))
     if session(ctx).output == "json":

@@ -30,7 +30,8 @@ DIFFERENT = 5
     show_default=True,
     help="Read the registries' databases, or the topics of LUOSHU_KAFKA.",
 )
-def rebuild(model: str, verify: bool, origin: str) -> int:
+@click.option("--reason", default="", help="Why; it is kept and names no person.")
+def rebuild(model: str, verify: bool, origin: str, reason: str) -> int:
     """Build a read model anew from the events, beside the live one; with the settings of the service.
 
     Without --verify it takes the live one's place, unless a published edition would change. Services may go on meanwhile.
@@ -47,7 +48,7 @@ def rebuild(model: str, verify: bool, origin: str) -> int:
         _progress(made) as progress,
     ):
         made.catch_up(made.cursors(), progress)
-        found = made.compare(progress) if verify else made.replace(progress)
+        found = made.compare(progress) if verify else made.replace(progress, reason)
     return _tell(found, replaced=not verify)
 
 

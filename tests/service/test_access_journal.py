@@ -160,6 +160,7 @@ def test_a_read_of_persons_is_told_before_they_are_shown(
         with told(registries, sample.service.name) as found:
             call()
         assert [what(e) for e in found] == [("read_protected", rpc, record.name, who.actor, "")]
+        assert all(len(e.access.request_hash) == 16 for e in found)
 
 
 @of_persons
@@ -185,6 +186,7 @@ def test_the_answer_to_a_change_that_shows_persons_is_told_with_the_change(
         sample.retitle(registries, record, "新名称", request_id=(request_id := new_request_id()))
         sample.retitle(registries, record, "新名称", request_id=request_id)
     assert [what(e)[:3] for e in found] == [("read_protected", "update", record.name)] * 2
+    assert all(len(e.access.request_hash) == 16 for e in found)
     with told(registries, sample.service.name) as tried:
         sample.retitle(registries, record, "另一名称", validate_only=True)
     assert tried == []  # nothing is shown

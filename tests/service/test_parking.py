@@ -301,12 +301,14 @@ async def test_an_operator_sees_what_is_parked_and_redrives_it_under_its_name(
     await asyncio.to_thread(measure, [sink])
     assert b'luoshu_parked_events{consumer="toy"} 2.0' in generate_latest(metrics.REGISTRY)
     poison.positions.clear()
-    request = pb.RedriveParkedEventsRequest(record="toys/b")
+    request = pb.RedriveParkedEventsRequest(record="toys/b", reason="规则已修正")
     done = await servicer.RedriveParkedEvents(request, OPERATOR)
     assert [e.position for e in done.applied] == [2, 4]
     told = await sink.room.read(sink.room.store.access.told, 0)
     acts = [AccessEvent.FromString(line.event) for line in told]
     assert [(e.change.action, e.change.actor, e.change.record) for e in acts] == [("redriven", "liu", "toys/b")] * 2  # fmt: skip
+    mark = sink.room.mark(request.SerializeToString(deterministic=True))
+    assert {(e.change.reason, e.access.request_hash) for e in acts} == {("规则已修正", mark)}
     assert dict(acts[0].access.details) == {"source": "toys", "position": "2", "error": ""}
 
 

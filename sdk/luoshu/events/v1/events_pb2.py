@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dluoshu/events/v1/events.proto\x12\x10luoshu.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n\x0bParkedEvent\x12\x16\n\x08\x63onsumer\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06record\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61\x63tion\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65rror\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05tries\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x33\n\tpark_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"4\n\x17ListParkedEventsRequest\x12\x19\n\x08\x63onsumer\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\"I\n\x18ListParkedEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.luoshu.events.v1.ParkedEvent\"j\n\x1aRedriveParkedEventsRequest\x12\x19\n\x08\x63onsumer\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x17\n\x06source\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06record\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"|\n\x1bRedriveParkedEventsResponse\x12.\n\x07\x61pplied\x18\x01 \x03(\x0b\x32\x1d.luoshu.events.v1.ParkedEvent\x12-\n\x06\x66\x61iled\x18\x02 \x03(\x0b\x32\x1d.luoshu.events.v1.ParkedEvent2\xed\x01\n\x0c\x45ventService\x12i\n\x10ListParkedEvents\x12).luoshu.events.v1.ListParkedEventsRequest\x1a*.luoshu.events.v1.ListParkedEventsResponse\x12r\n\x13RedriveParkedEvents\x12,.luoshu.events.v1.RedriveParkedEventsRequest\x1a-.luoshu.events.v1.RedriveParkedEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dluoshu/events/v1/events.proto\x12\x10luoshu.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n\x0bParkedEvent\x12\x16\n\x08\x63onsumer\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06record\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61\x63tion\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65rror\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05tries\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x33\n\tpark_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"4\n\x17ListParkedEventsRequest\x12\x19\n\x08\x63onsumer\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\"I\n\x18ListParkedEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.luoshu.events.v1.ParkedEvent\"\x84\x01\n\x1aRedriveParkedEventsRequest\x12\x19\n\x08\x63onsumer\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x17\n\x06source\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x18\n\x06record\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"|\n\x1bRedriveParkedEventsResponse\x12.\n\x07\x61pplied\x18\x01 \x03(\x0b\x32\x1d.luoshu.events.v1.ParkedEvent\x12-\n\x06\x66\x61iled\x18\x02 \x03(\x0b\x32\x1d.luoshu.events.v1.ParkedEvent2\xed\x01\n\x0c\x45ventService\x12i\n\x10ListParkedEvents\x12).luoshu.events.v1.ListParkedEventsRequest\x1a*.luoshu.events.v1.ListParkedEventsResponse\x12r\n\x13RedriveParkedEvents\x12,.luoshu.events.v1.RedriveParkedEventsRequest\x1a-.luoshu.events.v1.RedriveParkedEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,16 +58,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDRIVEPARKEDEVENTSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030?'
   _globals['_REDRIVEPARKEDEVENTSREQUEST'].fields_by_name['record']._loaded_options = None
   _globals['_REDRIVEPARKEDEVENTSREQUEST'].fields_by_name['record']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_REDRIVEPARKEDEVENTSREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_REDRIVEPARKEDEVENTSREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_PARKEDEVENT']._serialized_start=147
   _globals['_PARKEDEVENT']._serialized_end=369
   _globals['_LISTPARKEDEVENTSREQUEST']._serialized_start=371
   _globals['_LISTPARKEDEVENTSREQUEST']._serialized_end=423
   _globals['_LISTPARKEDEVENTSRESPONSE']._serialized_start=425
   _globals['_LISTPARKEDEVENTSRESPONSE']._serialized_end=498
-  _globals['_REDRIVEPARKEDEVENTSREQUEST']._serialized_start=500
-  _globals['_REDRIVEPARKEDEVENTSREQUEST']._serialized_end=606
-  _globals['_REDRIVEPARKEDEVENTSRESPONSE']._serialized_start=608
-  _globals['_REDRIVEPARKEDEVENTSRESPONSE']._serialized_end=732
-  _globals['_EVENTSERVICE']._serialized_start=735
-  _globals['_EVENTSERVICE']._serialized_end=972
+  _globals['_REDRIVEPARKEDEVENTSREQUEST']._serialized_start=501
+  _globals['_REDRIVEPARKEDEVENTSREQUEST']._serialized_end=633
+  _globals['_REDRIVEPARKEDEVENTSRESPONSE']._serialized_start=635
+  _globals['_REDRIVEPARKEDEVENTSRESPONSE']._serialized_end=759
+  _globals['_EVENTSERVICE']._serialized_start=762
+  _globals['_EVENTSERVICE']._serialized_end=999
 # @@protoc_insertion_point(module_scope)

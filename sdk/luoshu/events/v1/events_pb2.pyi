@@ -126,22 +126,26 @@ class RedriveParkedEventsRequest(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Only of this consumer."""
     source: _builtins.str
     """Only of this journal."""
     record: _builtins.str
     """Only of this record, such as `platforms/songshan-laboratory`."""
+    reason: _builtins.str
+    """Why; it is kept in the access journal and names no person."""
     def __init__(
         self,
         *,
         consumer: _builtins.str = ...,
         source: _builtins.str = ...,
         record: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "record", b"record", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "reason", b"reason", "record", b"record", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
