@@ -9,7 +9,7 @@ from luoshu.funding.v1 import funding_pb2 as funding
 from services.coordination.consumer import review_of
 from tests.sim.disk import Image, disk
 from tests.sim.furnished import reviewed
-from tests.sim.people import ASKED, AWARD, DIIT, DIIT_APPROVER, DIIT_MONEY
+from tests.sim.people import ASKED, AWARD, DIIT, DIIT_APPROVER, DIIT_MONEY, A
 from tests.sim.script import MORNING, OK, Call, Pass, Scenario, Until, call
 from tests.sim.world import World
 
@@ -134,3 +134,44 @@ CHANGE = Scenario(
     demand=_paid_once,
 )
 """Changed, objected to, changed again, agreed to; nobody is paid in between."""
+
+
+@cache
+def _last_asked() -> Image:
+    """A joint review in which Finance alone has not answered."""
+    scenario = Scenario(
+        "furnish a review",
+        ("funding", "coordination"),
+        (
+            (_act("OpenJointReview", DIIT, "open"),),
+            _asked("FINANCE", 1),
+            (_opine("DRC", "first"), _opine("DST", "first")),
+        ),
+        furnished=reviewed,
+    )
+    World(scenario).run()
+    return disk().read()
+
+
+def _in(*states: int) -> Until:
+    return Until(lambda world: world.record(NAME).state in states)
+
+
+def _covered(world: World) -> None:
+    review = world.record(NAME).joint_review
+    assert review.judged_revision == review.asked_revision, "I4: the departments' answer is lost"
+
+
+CROSSING = Scenario(
+    "crossing",
+    ("funding", "coordination"),
+    (
+        (_opine("FINANCE", "last"),),
+        (_act("RequestCompletion", DIIT, "back", reason="请补充"),),
+        Pass(10),
+        _in(A.STATE_JOINTLY_REVIEWED, A.STATE_RETURNED),
+    ),
+    furnished=_last_asked,
+    demand=_covered,
+)
+"""The last opinion and the request to complete cross: the review ends in one service, and waits for the applicant in another."""

@@ -12,7 +12,7 @@ from luoshu.journal.v1.journal_pb2 import AccessEvent
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from services.coordination.consumer import review_of
 from tests.invariants import accessed
-from tests.sim.changing import CHANGE
+from tests.sim.changing import CHANGE, CROSSING
 from tests.sim.furnished import in_notice, reviewed
 from tests.sim.kept import editions, reading
 from tests.sim.people import (
@@ -289,6 +289,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         demand=_each_deadline_once,
     ),
     CHANGE,
+    CROSSING,
     Scenario(
         "days",
         ("platforms", "coordination", "reports"),
