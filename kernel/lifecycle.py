@@ -86,7 +86,7 @@ class Lifecycle:
     `check` runs on a new, an edited and an imported record: it raises Invalid, and fills what follows from the pack (such as
     `lead_department`). `states`: the record's State enum. `public`: states in which everybody may see the record.
     `deadlines`: what is due of a record. `outdated`: whether the pack's calendar now counts its days otherwise than the record
-    says; the action `reschedule` then counts them anew.
+    says; the action `reschedule` then counts them anew. `over`: states in which the case is over, though it may still be undone.
     """
 
     states: Any
@@ -97,6 +97,7 @@ class Lifecycle:
     moves: tuple[Move, ...]
     deadlines: Deadlines | None = None
     outdated: Outdated | None = None
+    over: frozenset[int] = frozenset()
 
     @cached_property
     def actions(self) -> dict[str, Rule]:
@@ -123,9 +124,10 @@ class Lifecycle:
 
     @cached_property
     def ended(self) -> frozenset[int]:
-        """The states that no line leads out of."""
+        """The states in which nothing is left to be done: what no line leads out of, and what is said to be over."""
         states = set(self.states.values())
-        return frozenset(s for s in states if all(m.targets == (s,) for m in self.of_state(s)))
+        ends = (s for s in states if all(m.targets == (s,) for m in self.of_state(s)))
+        return self.over.union(ends)
 
     def of_state(self, state: int) -> Sequence[Move]:
         return self._by_state.get(state, ())

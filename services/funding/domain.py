@@ -244,4 +244,5 @@ APPLICATION = Lifecycle(
     moves=(*APPLYING, *REVIEW, *OVERRIDES, *WORK, *END),
     deadlines=timing.deadlines,
     outdated=timing.outdated,
+    over=frozenset((A.STATE_CLOSED, A.STATE_TERMINATED)),
 )
