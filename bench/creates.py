@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app import migrate
@@ -30,6 +31,7 @@ GET = "/luoshu.platforms.v1.PlatformService/GetPlatform"
 PEER = "/bench.peer.v1.Peer/Create"
 REQUEST_ID, BATCHED = 3, 100
 DEFAULT, FAST = "Luoshu", "Luoshu, native front"
+TWO, TWO_FAST = "Luoshu, two replicas", "Luoshu, two replicas, native front"
 BATCHES = "Luoshu, batches of 100"
 PER_REQUEST, ONE_TRIP, GROUPED = "Go, a commit a request", "Go, one round trip", "Go, group commit"
 ORDINARY, POCKETBASE = "ordinary Python", "PocketBase 0.36"
@@ -88,6 +90,14 @@ def _against_go(found: Rounds) -> Iterator[Line]:
         1,
         why=fast,
     )
+    for ours in (TWO, TWO_FAST):
+        replicas = ours.removeprefix("Luoshu, ")
+        yield Line(
+            f"{of}, {replicas}, against {PER_REQUEST}", f"{found.ratio(ours, PER_REQUEST):.2f}"
+        )
+        yield Line(
+            f"{of}, {replicas}, p99 against Go's", f"{found.ratio(ours, PER_REQUEST, 'p99'):.2f}"
+        )
     for peer in (ONE_TRIP, GROUPED):
         yield Line(f"{of}, against {peer}", f"{found.ratio(DEFAULT, peer):.2f}")
         yield Line(f"{of}, native front against {peer}", f"{found.ratio(FAST, peer):.2f}")
@@ -151,10 +161,12 @@ def _one(service: Served) -> str:
         return str(stub.CreatePlatform(request, metadata=APPLICANT).name)
 
 
-def as_contestant(name: str, service: Served) -> Contestant:
+def as_contestant(name: str, *replicas: Served) -> Contestant:
+    """Return the service, or replicas of it on one database, among which the callers share their connections."""
     body = pb.CreatePlatformRequest(platform=platform(1)).SerializeToString()
-    arguments = over_grpc(service.address, CREATE, body, dict(APPLICANT), REQUEST_ID)
-    return Contestant(name, arguments, lambda: children(service.pid))
+    addresses = ",".join(service.address for service in replicas)
+    arguments = over_grpc(addresses, CREATE, body, dict(APPLICANT), REQUEST_ID)
+    return Contestant(name, arguments, lambda: [p for s in replicas for p in children(s.pid)])
 
 
 def _batches(service: Served) -> Contestant:
@@ -174,8 +186,8 @@ def _peer(name: str, service: Served) -> Contestant:
 
 @contextlib.contextmanager
 def _contestants(server: Postgres) -> Iterator[tuple[list[Contestant], Contestant]]:
-    server.create(SERVICE, "fast", "request", "trip", "group", "ordinary")
-    for database in (SERVICE, "fast"):
+    server.create(SERVICE, "fast", "two", "two_fast", "request", "trip", "group", "ordinary")
+    for database in (SERVICE, "fast", "two", "two_fast"):
         migrate.upgrade(SERVICE, server.url(database))
     for database in ("request", "trip", "group", "ordinary"):
         _schema(server.url(database))
@@ -183,6 +195,8 @@ def _contestants(server: Postgres) -> Iterator[tuple[list[Contestant], Contestan
         start, go = running.enter_context, str(build.program("service"))
         ours = start(served(database=server.url(SERVICE)))
         fast = start(served(database=server.url("fast"), front="native"))
+        two = start(_replicas(server.url("two"), "grpcio"))
+        two_fast = start(_replicas(server.url("two_fast"), "native"))
         peers = [
             _peer(name, start(started((go, "-database", server.url(how), "-commit", how))))
             for name, how in ((PER_REQUEST, "request"), (ONE_TRIP, "trip"), (GROUPED, "group"))
@@ -193,11 +207,22 @@ def _contestants(server: Postgres) -> Iterator[tuple[list[Contestant], Contestan
             [
                 as_contestant(DEFAULT, ours),
                 as_contestant(FAST, fast),
+                as_contestant(TWO, *two),
+                as_contestant(TWO_FAST, *two_fast),
                 *peers,
                 _peer(ORDINARY, ordinary),
             ],
             _batches(ours),
         )
+
+
+@contextlib.contextmanager
+def _replicas(database: str, front: str) -> Iterator[tuple[Served, Served]]:
+    """Serve one database by two processes, which have one secret."""
+    with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
+        shared = partial(served, database=database, front=front, folder=Path(folder))
+        with shared() as one, shared() as other:
+            yield one, other
 
 
 def _schema(url: str) -> None:

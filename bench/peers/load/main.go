@@ -54,9 +54,9 @@ type result struct {
 const perConnection = 50 // calls that share a connection
 
 func overGRPC(address, method string, body []byte, id int, said []string, callers int) []ask {
-	connections := []*grpc.ClientConn{}
-	for i := 0; i < (callers+perConnection-1)/perConnection; i++ {
-		c, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	connections, addresses := []*grpc.ClientConn{}, strings.Split(address, ",")
+	for i := range max(len(addresses), (callers+perConnection-1)/perConnection) {
+		c, err := grpc.NewClient(addresses[i%len(addresses)], grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{})))
 		if err != nil {
 			log.Fatal(err)
@@ -151,7 +151,7 @@ func summary(all []time.Duration, refused []string, seconds float64) result {
 
 func main() {
 	var said pairs
-	address, method := flag.String("address", "", "host:port"), flag.String("method", "", "/package.Service/Method")
+	address, method := flag.String("address", "", "host:port; of several replicas, with commas"), flag.String("method", "", "/package.Service/Method")
 	url, get := flag.String("url", "", "HTTP address"), flag.Bool("get", false, "GET, not POST")
 	file, id := flag.String("request", "", "file with the request's bytes"), flag.Int("id", 0, "field for an id of its own")
 	callers, seconds := flag.Int("callers", 32, ""), flag.Float64("seconds", 2, "")
