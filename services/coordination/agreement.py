@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from kernel.case import Case
-from kernel.dates import from_date
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from services.coordination.marking import digests
 
+KEPT = (pb.VERDICT_AGREE, pb.VERDICT_AGREE_WITH_CONDITIONS)
 MOST_TEXT = 200
 """Characters kept of an opinion that lapsed; the whole is in the revision that gave it."""
 
@@ -54,7 +53,21 @@ def _as_it_was(review: pb.Review, fields: Iterable[str]) -> bool:
     return all(then.get(field) == now.get(field) for field in fields)
 
 
-def lapse(condition: pb.Condition, case: Case) -> None:
-    """Let a condition fall away that is neither met nor gone."""
-    if not (condition.HasField("confirm_date") or condition.HasField("lapse_date")):
-        condition.lapse_date.CopyFrom(from_date(case.effective))
+def open_(condition: pb.Condition) -> bool:
+    """Tell whether a condition is neither met nor gone."""
+    return not (condition.HasField("confirm_date") or condition.HasField("lapse_date"))
+
+
+def stand_again(review: pb.Review, opinion: pb.Opinion) -> None:
+    """Let silence be the consent that it was, with what it hung on: conditions that fell away with a department's last one."""
+    given = [
+        gone
+        for gone in review.lapses
+        if gone.opinion.department == opinion.department and gone.opinion.verdict in KEPT
+    ]
+    stood = set(given[-1].conditions) if given else set()
+    for condition in review.conditions:
+        if condition.number in stood:
+            condition.ClearField("lapse_date")
+            opinion.conditions.append(condition.text)
+            opinion.verdict = pb.VERDICT_AGREE_WITH_CONDITIONS

@@ -6,14 +6,13 @@ from kernel.case import Case
 from kernel.dates import from_date
 from kernel.errors import NotFound
 from luoshu.coordination.v1 import coordination_pb2 as pb
-from services.coordination.agreement import keep, lapse, restore, shorten
+from services.coordination.agreement import KEPT, keep, open_, restore, shorten
 from services.coordination.clock import S, missing, schedule, tidy
 from services.coordination.marking import changed, digest_of
 from services.coordination.naming import review_name
 from services.coordination.opinion import settle
 
 MOST_LAPSES = 40
-KEPT = (pb.VERDICT_AGREE, pb.VERDICT_AGREE_WITH_CONDITIONS)
 
 
 def ask(opinion: pb.Opinion, review: pb.Review, case: Case) -> None:
@@ -176,9 +175,10 @@ def _lapse(
     gone.fields.extend(sorted(touched))
     gone.digest = digest_of(before, opinion.concerns)
     shorten(gone.opinion)
+    for condition in review.conditions:
+        if condition.department == opinion.department and open_(condition):
+            condition.lapse_date.CopyFrom(gone.date)
+            gone.conditions.append(condition.number)
     kept = [*review.lapses, gone][-MOST_LAPSES:]
     review.ClearField("lapses")
     review.lapses.extend(kept)
-    for condition in review.conditions:
-        if condition.department == opinion.department:
-            lapse(condition, case)

@@ -3,6 +3,7 @@
 from kernel.case import Case
 from kernel.dates import from_date
 from luoshu.coordination.v1 import coordination_pb2 as pb
+from services.coordination.agreement import stand_again
 from services.coordination.clock import S, owed_now, recount, rule_of, schedule, tidy
 from services.coordination.opinion import settle
 
@@ -40,6 +41,7 @@ def _silence(review: pb.Review, opinion: pb.Opinion, case: Case) -> int:
         opinion.verdict, opinion.text = pb.VERDICT_OBJECT, STANDS
     elif rule_of(review, case.pack).deemed_consent:
         opinion.verdict, opinion.deemed, opinion.text = pb.VERDICT_AGREE, True, DEEMED
+        stand_again(review, opinion)
     else:
         opinion.silent = True
     return settle(review, case)

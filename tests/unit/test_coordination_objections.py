@@ -157,6 +157,28 @@ def test_conditions_that_were_set_for_a_change_fall_with_it() -> None:
     assert there.review.outcome == pb.OUTCOME_AGREED
 
 
+def test_silence_after_a_change_is_the_consent_that_it_was_with_its_conditions() -> None:
+    """Else a change and some weeks would rid the applicant of them."""
+    there = agreed(conditions=["设备须集中招标"])
+    changed(there, 12, 100, 100)
+    there.pass_to(there.day + FAR)
+    said = there.opinion("FINANCE")
+    assert (said.verdict, said.deemed) == (pb.VERDICT_AGREE_WITH_CONDITIONS, True)
+    assert there.review.outcome == pb.OUTCOME_AGREED
+    assert list(there.review.owing_departments) == ["FINANCE"]
+    there.do("confirm_condition", officer("FINANCE"), number=1, evidence="招标公告")
+    assert not there.review.owing_departments
+
+
+def test_a_consent_without_conditions_leaves_none_of_an_earlier_one() -> None:
+    there = agreed(conditions=["设备须集中招标"])
+    changed(there, 12, 100, 100)
+    there.opine("FINANCE")
+    changed(there, 13, 120, 80)
+    there.pass_to(there.day + FAR)
+    assert not there.review.owing_departments
+
+
 def test_conditions_of_others_are_owed_while_one_objects_to_a_change() -> None:
     there = agreed(conditions=["设备须集中招标"])
     changed(there, 12, 200, title="另一题目")

@@ -644,6 +644,7 @@ class Lapse(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     SUBJECT_REVISION_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
     subject_revision: _builtins.int
     """Revision of the subject that changed them."""
     digest: _builtins.str
@@ -660,6 +661,10 @@ class Lapse(_message.Message):
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Fields that changed and that it was about."""
 
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the conditions that fell away with it."""
+
     def __init__(
         self,
         *,
@@ -668,10 +673,11 @@ class Lapse(_message.Message):
         fields: _abc.Iterable[_builtins.str] | None = ...,
         subject_revision: _builtins.int = ...,
         digest: _builtins.str = ...,
+        conditions: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "opinion", b"opinion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "digest", b"digest", "fields", b"fields", "opinion", b"opinion", "subject_revision", b"subject_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "date", b"date", "digest", b"digest", "fields", b"fields", "opinion", b"opinion", "subject_revision", b"subject_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
