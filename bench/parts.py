@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench import threads
@@ -12,7 +12,7 @@ from bench.contest import contest
 from bench.creates import as_contestant
 from bench.results import FRONTS, HERE, Line
 from bench.serving import Served, served
-from bench.threads import ELSEWHERE, by_thread, spent
+from bench.threads import by_thread, spent
 
 SECONDS, CALLERS = 15, 32
 GRAPH = HERE / "create.svg"
@@ -51,7 +51,7 @@ def lines() -> Iterator[Line]:
 
 
 def _parts(front: str, service: Served) -> Iterator[Line]:
-    """Samples tell how the threads divide their time that Python knows; what the others use is the framework's."""
+    """Samples tell how each thread divides its time; what threads without Python use is the framework's."""
     contestant = as_contestant(front, service)
     contest([contestant], CALLERS, rounds=1, seconds=1)
     with tempfile.TemporaryDirectory() as folder:
@@ -59,11 +59,9 @@ def _parts(front: str, service: Served) -> Iterator[Line]:
         profiler = _profile(service.pid, "raw", raw)
         cpu = contest([contestant], CALLERS, rounds=1, seconds=SECONDS).cpu(front)
         profiler.wait()
-        used, shares = spent(before, by_thread(service.pid)), _shares(raw.read_text("utf-8"))
-    elsewhere = used.get(ELSEWHERE, 0.0)
-    parts = Counter({part: share * (1 - elsewhere) for part, share in shares.items()})
-    parts[REST] += elsewhere  # type: ignore[assignment]
-    for part, share in parts.most_common():
+        used = spent(before, by_thread(service.pid))
+        parts = _shares(raw.read_text("utf-8"), used)
+    for part, share in sorted(parts.items(), key=lambda one: -one[1]):
         yield _line(f"CPU of a create, {front}: {part}", share, cpu)
     for thread, share in used.items():
         if share >= 0.01:
@@ -82,6 +80,7 @@ def _profile(pid: int, kind: str, out: Path) -> "subprocess.Popen[bytes]":
         "-r",
         "200",
         "--nonblocking",
+        "--threads",
         "-f",
         kind,
         "-o",
@@ -94,13 +93,20 @@ def _profile(pid: int, kind: str, out: Path) -> "subprocess.Popen[bytes]":
     )
 
 
-def _shares(raw: str) -> Counter[str]:
-    counts = Counter[str]()
+def _shares(raw: str, used: Mapping[str, float]) -> dict[str, float]:
+    """Return part → share of the CPU time. `used`: thread → its share; a sample begins with its thread."""
+    samples = dict[str, Counter[str]]()
     for line in raw.splitlines():
         stack, _, number = line.rpartition(" ")
-        counts[_part(stack.split(";"))] += int(number)
-    total = counts.total() or 1
-    return Counter({part: count / total for part, count in counts.items()})  # type: ignore[misc]
+        thread, *frames = stack.split(";")
+        name = thread.partition(": ")[2]
+        samples.setdefault(name, Counter())[_part(frames)] += int(number)
+    parts = dict[str, float]()
+    for thread, share in used.items():
+        found = samples.get(thread) or Counter({REST: 1})
+        for part, number in found.items():
+            parts[part] = parts.get(part, 0.0) + share * number / found.total()
+    return parts
 
 
 def _part(frames: list[str]) -> str:
