@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kernel import personal
@@ -287,7 +288,7 @@ class Decision:
         new.revision = 1 if old is None else old.revisions + 1
         new.etag = f"r{new.revision}"
         new.update_time.CopyFrom(self._batch.now)
-        new.effective_date.CopyFrom(from_date(effective))
+        new.effective_date.CopyFrom(_wire(effective))
         new.ClearField("allowed_actions")
 
     def _change(
@@ -303,15 +304,24 @@ class Decision:
             to_state=lifecycle.state_name(new.state),
             actor=command.caller.actor,
             department=command.caller.department,
-            roles=sorted(command.caller.roles),
+            roles=_in_order(command.caller.roles),
             request_id=command.request_id,
             commit_time=self._batch.now,
             effective_date=new.effective_date,
-            business_date=from_date(self.today),
+            business_date=_wire(self.today),
             cause_position=self._batch.position + 1 if part else 0,
             traceparent=command.caller.traceparent,
             reason=command.reason,
         )
+
+
+_wire = lru_cache(maxsize=64)(from_date)
+"""The same few days come again and again; what is returned is copied, never handed out."""
+
+
+@lru_cache(maxsize=256)
+def _in_order(roles: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(roles))
 
 
 def _within_limit(event: bytes) -> bytes:
