@@ -138,6 +138,8 @@ def test_a_process_that_dies_around_the_commit_ends_a_bidding_once(
     write, calls = Room.write, [0]
 
     async def dying(room: Room, work: Work) -> Any:
+        if room not in there.rooms:  # a server that other tests left at work
+            return await write(room, work)
         calls[0] += 1
         if calls[0] % 3 == 1:
             raise Unsettled("before the commit", "提交前")
