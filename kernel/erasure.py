@@ -81,10 +81,11 @@ class PrivacyServicer:
         one = _asked(room, caller, request, "EraseDueSubjects")
         all_ = [replace(one, subject=subject) for subject in request.subjects]
         await room.in_turn(lambda tx: _erase(room, tx, _due_of(room, tx, all_)))
-        traces = not await asyncio.to_thread(destruction.clean, room.writing)
         found = await room.read(_standings, room, request.subjects)
-        for subject in found:
-            subject.traces = traces and subject.state == S.STATE_ERASED
+        gone = [subject for subject in found if subject.state == S.STATE_ERASED]
+        if gone and not await asyncio.to_thread(destruction.clean, room.writing):
+            for subject in gone:
+                subject.traces = True
         return pb.EraseDueSubjectsResponse(subjects=found)
 
     async def HoldSubject(self, request: pb.HoldSubjectRequest, caller: Caller) -> pb.Subject:
