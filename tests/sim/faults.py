@@ -227,7 +227,7 @@ FAULTS: tuple[Fault, ...] = (
         "ceiling read before the head's lock",
         lambda: patch.object(Writer, "_batch", _ceiling_before_lock),
         lambda: twins(60, only="ceiling"),
-        "UNIQUE constraint failed: journal.record",
+        "Overdrawn(",
     ),
     Fault(
         "payments that wait for no department",
