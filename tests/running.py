@@ -144,16 +144,20 @@ class Running:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> "Running":
-        logs.configure("info", "json")
-        out = self.log.open("a", encoding="utf-8")
-        factory = structlog.WriteLoggerFactory(file=out)
-        structlog.configure(logger_factory=factory, cache_logger_on_first_use=False)
+        self.take_log()
         self._thread.start()
         assert self._ready.wait(60), "the process does not come up"
         if self._failure:
             raise self._failure[0]
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.process.port}")
         return self
+
+    def take_log(self) -> None:
+        """Let what is logged in this Python process go to `log` from now on: the last one to take it has it."""
+        logs.configure("info", "json")
+        out = self.log.open("a", encoding="utf-8")
+        factory = structlog.WriteLoggerFactory(file=out)
+        structlog.configure(logger_factory=factory, cache_logger_on_first_use=False)
 
     def stop(self) -> None:
         self.channel.close()

@@ -113,6 +113,7 @@ def test_a_crash_tells_its_number_and_nothing_else(
         raise RuntimeError(fault)
 
     monkeypatch.setattr(room.lists, "page", crash)
+    running.take_log()
     with pytest.raises(grpc.RpcError) as caught:
         PLATFORM.page(running, AUDITOR)
     wrong = told(caught.value)
