@@ -249,7 +249,7 @@ def _pocketbase() -> Iterator[Contestant]:
     """PocketBase as it comes, with one collection of the same fields that everybody may write to."""
     with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
         port, program = free_port(), str(build.pocketbase())
-        said = ("--dir", folder)
+        said = ("--dir", f"{folder}/pb_data")  # its migrations lie beside it
         secret = secrets.token_hex(8)
         account = (program, "superuser", "upsert", "bench@example.com", secret, *said)
         subprocess.run(account, check=True, capture_output=True)
