@@ -61,7 +61,7 @@ def _plan(application: pb.Application, command: pb.SignContractApplicationReques
     for given in command.instalments:
         taken = application.instalments.add()
         taken.CopyFrom(given)
-        for field in ("paid_date", "paid_fen", "voucher", "released_fen"):
+        for field in ("paid_date", "paid_fen", "voucher", "earlier_vouchers", "released_fen"):
             taken.ClearField(field)
 
 

@@ -45,8 +45,9 @@ def open_joint_review(
 
 def put_to_departments(application: pb.Application) -> None:
     """Ask about the application as this change leaves it, where departments were asked before."""
-    if application.joint_review.asked_revision:
-        application.joint_review.asked_revision = _next(application)
+    review = application.joint_review
+    if review.asked_revision or review.review:  # of a review that ended before revisions were kept
+        review.asked_revision = _next(application)
 
 
 def _next(application: pb.Application) -> int:

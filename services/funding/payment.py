@@ -9,10 +9,11 @@ from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding import eligibility, money
 from services.funding.checks import Stage
 from services.funding.contract import demand_milestone
-from services.funding.rules import in_order, past_day
+from services.funding.rules import in_order, past_day, room
 
 RECORD_DAYS = "payment-record-working-days"
 """Id of the pack's rule."""
+MOST_PAYMENTS = 20  # of one instalment, before its last
 
 
 def pay_instalment(
@@ -28,6 +29,9 @@ def pay_instalment(
         eligibility.demand(application, Stage.PAYMENT, case, day=day)
     in_order(application.contract.date, from_date(paid), "paid_date")
     money.pay(application, instalment, command.amount_fen, case)
+    if instalment.voucher:
+        room(instalment.earlier_vouchers, MOST_PAYMENTS, "earlier_vouchers", "凭证")
+        instalment.earlier_vouchers.append(instalment.voucher)
     instalment.voucher = command.voucher
     instalment.paid_date.CopyFrom(from_date(paid))
 
@@ -59,7 +63,7 @@ def _instalment(application: pb.Application, number: int) -> pb.Instalment:
 
 
 def _demand_new_voucher(application: pb.Application, voucher: str) -> None:
-    if any(instalment.voucher == voucher for instalment in application.instalments):
+    if any(voucher in (one.voucher, *one.earlier_vouchers) for one in application.instalments):
         raise Refused(
             f"voucher {voucher} is on record for this award; a payment is entered once",
             f"凭证{voucher}已登记；同一笔付款只登记一次",

@@ -43,6 +43,7 @@ def submit(application: pb.Application, command: pb.SubmitApplicationRequest, ca
     _check_predecessor(application, case)
     for field in JUDGED:
         application.ClearField(field)  # type: ignore[arg-type]
+    application.joint_review.CopyFrom(pb.JointReview(round=application.joint_review.round))
     application.concerned_departments[:] = [application.recommending_unit]
     application.submit_date.CopyFrom(from_date(case.today))
 

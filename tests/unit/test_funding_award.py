@@ -86,6 +86,15 @@ def test_a_voucher_pays_once() -> None:
         there.do(NAME, "pay_instalment", number=2, amount_fen=1)
 
 
+def test_a_voucher_of_an_earlier_part_of_an_instalment_pays_nothing_more() -> None:
+    there = contracted()
+    there.do(NAME, "pay_instalment", amount_fen=1, voucher="V-1")
+    there.do(NAME, "pay_instalment", amount_fen=1, voucher="V-2")
+    for number in (1, 2):
+        with refused(Refused, "VOUCHER_USED"):
+            there.do(NAME, "pay_instalment", number=number, amount_fen=1, voucher="V-1")
+
+
 def test_an_instalment_that_is_not_agreed_is_not_paid() -> None:
     with refused(NotFound, "NOT_FOUND"):
         contracted().do(NAME, "pay_instalment", number=3)

@@ -204,6 +204,19 @@ def test_what_is_sent_back_may_be_resubmitted_after_the_window() -> None:
     assert not again.HasField("recommendation")
 
 
+@pytest.mark.parametrize("outcome", ["AGREED", "OBJECTED"])
+def test_what_departments_said_of_an_earlier_submission_says_nothing_of_the_next(
+    outcome: str,
+) -> None:
+    there = world()
+    there.walk(NAME, "open_joint_review")
+    said = pb.JointReviewOutcome.Value(f"JOINT_REVIEW_OUTCOME_{outcome}")
+    there.do(NAME, "conclude_joint_review", outcome=said)
+    there.do(NAME, "request_completion")
+    again = there.do(NAME, "submit")
+    assert again.joint_review == pb.JointReview(round=1)
+
+
 def test_a_resubmission_comes_too_late_the_day_after() -> None:
     there = world(today=TODAY + ONE_DAY * 30)
     there.walk(NAME, "submit")

@@ -1943,6 +1943,7 @@ class Instalment(_message.Message):
     VOUCHER_FIELD_NUMBER: _builtins.int
     RELEASED_FEN_FIELD_NUMBER: _builtins.int
     MILESTONE_FIELD_NUMBER: _builtins.int
+    EARLIER_VOUCHERS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number, from 1."""
     amount_fen: _builtins.int
@@ -1965,6 +1966,10 @@ class Instalment(_message.Message):
     def paid_date(self) -> _date_pb2.Date:
         """Day of the last payment."""
 
+    @_builtins.property
+    def earlier_vouchers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Vouchers of the payments before the last, oldest first."""
+
     def __init__(
         self,
         *,
@@ -1977,10 +1982,11 @@ class Instalment(_message.Message):
         voucher: _builtins.str = ...,
         released_fen: _builtins.int = ...,
         milestone: _builtins.int = ...,
+        earlier_vouchers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["paid_date", b"paid_date", "planned_date", b"planned_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "due_condition", b"due_condition", "milestone", b"milestone", "number", b"number", "paid_date", b"paid_date", "paid_fen", b"paid_fen", "planned_date", b"planned_date", "released_fen", b"released_fen", "voucher", b"voucher"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "due_condition", b"due_condition", "earlier_vouchers", b"earlier_vouchers", "milestone", b"milestone", "number", b"number", "paid_date", b"paid_date", "paid_fen", b"paid_fen", "planned_date", b"planned_date", "released_fen", b"released_fen", "voucher", b"voucher"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
