@@ -313,9 +313,19 @@ class RoomSink:
         return tuple(self.reactions)
 
     def cursors(self) -> Mapping[tuple[str, int], int]:
+        self._known.clear()
         return self.room.read_here(self.room.store.cursors)
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
+        remembered = source in self._known
+        try:
+            self._go_on(source, entries)
+        except (Displaced, Gap):
+            if not remembered:
+                raise
+            self._go_on(source, entries)  # another process did more meanwhile: from where it is now
+
+    def _go_on(self, source: str, entries: Sequence[JournalEntry]) -> None:
         try:
             ahead = fresh(source, self._at_last(source)[0], entries)
             while ahead:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel import database
@@ -29,6 +30,8 @@ from kernel.registry import Service
 from kernel.store import Found, Store, Told
 from kernel.tide import Tide, lines_above
 from kernel.writer import Work, Writer, crashed
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Lines = Sequence[Told | JournalRow]
@@ -220,9 +223,12 @@ class Room:
         wake = partial(loop.call_soon_threadsafe, turn.set)
         with Notices(self._reading, self.service.name, self.store.sign, wake) as notices:
             while not self.tide.ended:
-                with contextlib.suppress(Silent):  # a database that is away comes back
+                try:
                     self._wake(await self.read(self.store.head))
                     self.access.rise(await self.access.head())
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next look may see
+                    if not isinstance(error, Silent):  # a database that is away comes back
+                        log.warning("look_failed", error=type(error).__name__)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(turn.wait(), notices.pause)
                 turn.clear()

@@ -189,6 +189,21 @@ async def test_an_event_that_is_taken_out_twice_acts_once(sink: RoomSink, poison
         await asyncio.to_thread(sink.redrive, first)
 
 
+async def test_of_two_processes_each_goes_on_from_what_the_other_did(
+    room: Room, poison: Poisoned
+) -> None:
+    poison.positions.clear()
+    loop = asyncio.get_running_loop()
+    one, other = (RoomSink(room, "toy", {"toys": poison.react}, loop) for _ in range(2))
+    for sink in (one, other, one, other):  # every second one remembers a cursor that has moved
+        for some in (JOURNAL[:1], JOURNAL[:3], JOURNAL):
+            await asyncio.to_thread(sink.apply, "toys", some)
+    await asyncio.to_thread(one.apply, "toys", [entry(6, "toys/a")])
+    await asyncio.to_thread(other.apply, "toys", [entry(7, "toys/a")])
+    assert (await asyncio.to_thread(other.cursors))["toys", SHARD] == 7
+    assert (await asyncio.to_thread(known, room))["toys/a"] == "at 7"
+
+
 async def test_a_command_whose_rule_crashes_is_parked_and_its_cursor_moves(room: Room) -> None:
     def react(entry: JournalEntry) -> Reaction:
         return Reaction((command("crash", "platforms/none"),))
