@@ -227,7 +227,8 @@ class Bundle:
             text = self.read(f"proof/{index}", index).decode()
             head, _, note = text.partition("\n\n")
             steps = [unpacked(step) for step in head.split("\n")[2:]]
-            fits = head.startswith(f"c2sp.org/tlog-proof@v1\nindex {index}") and note == self.note
+            said = ["c2sp.org/tlog-proof@v1", f"index {index}"]
+            fits = head.split("\n")[:2] == said and note == self.note
             fits = fits and index < self.size and all(len(step) == 32 for step in steps)
             leads = fits and climbed(index, self.size, digest, steps) == self.root
             demand(leads, f"entry {index} is not what was signed")

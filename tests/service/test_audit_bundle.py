@@ -342,6 +342,14 @@ def test_a_proof_of_another_entry_is_not_taken(some: Path, tmp_path: Path) -> No
     assert (ours.report.first_bad_index, code) == (9, 5)
 
 
+def test_a_proof_that_names_another_index_is_not_taken(some: Path, tmp_path: Path) -> None:
+    content = members(some)
+    content["proof/7"] = content["proof/7"].replace(b"\nindex 7\n", b"\nindex 71\n")
+    ours, code = both(written(tmp_path / "b.zip", content))
+    assert ours is not None
+    assert (ours.report.first_bad_index, code) == (7, 5)
+
+
 def test_random_damage_of_the_file_never_passes_and_never_ends_in_a_bug(
     whole: Path, tmp_path: Path
 ) -> None:

@@ -144,6 +144,14 @@ def test_a_bidder_is_to_be_selected_once_no_sealed_bid_can_be_revealed_any_more(
     assert entry.command.startswith("luoshu select-bidder breakthroughs/b1")
 
 
+def test_a_bid_of_an_earlier_bidding_keeps_nobody_from_selecting() -> None:
+    bidding = technologies.Breakthrough(name="breakthroughs/b1", state=B.STATE_BIDS_CLOSED)
+    bidding.bidding_round = 2
+    bidding.bids.add(id="b1", seal="aa", round=1)
+    bidding.bids.add(id="b2", seal="bb", round=2, reveal_date=day())
+    assert [entry.duty for entry in owed(bidding)] == [D.DUTY_APPROVAL]
+
+
 def test_a_milestone_shows_when_its_day_is_near_and_says_how_late_it_is() -> None:
     (late,) = items(breakthrough())
     assert (late.duty, late.text, late.days_left) == (D.DUTY_MILESTONE, "样件", -1)

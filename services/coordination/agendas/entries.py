@@ -87,7 +87,8 @@ def _resolved(objection: Any) -> bool:
 
 
 def _breakthrough(record: technologies.Breakthrough, pack: Pack) -> Iterator[pb.AgendaEntry]:
-    if record.state == B.STATE_BIDS_CLOSED and not any(map(_to_be_revealed, record.bids)):
+    bids = [bid for bid in record.bids if bid.round == record.bidding_round]
+    if record.state == B.STATE_BIDS_CLOSED and not any(map(_to_be_revealed, bids)):
         yield _entry(
             record, Duty.DUTY_APPROVAL, "select-bidder", "--bid … --document-number …", "评榜"
         )
