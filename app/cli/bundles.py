@@ -93,8 +93,10 @@ def verify(path: Path, policy: str, kept: list[str]) -> int:
     try:
         with shown(_size(path)) as progress:
             found = verify_bundle(path, policy, kept=kept, progress=progress)
-    except (Unreadable, PolicyError) as error:
-        raise Failure(str(error), f"审计包无法核验：{error}", BROKEN) from None
+    except Unreadable as error:
+        raise Failure(error.en, f"审计包无法核验：{error.zh}", BROKEN) from None
+    except PolicyError as error:
+        raise Failure(str(error), f"策略文件不可用，原因见英文部分（{path}）", BROKEN) from None
     for finding in found.report.findings:
         complain(finding.en, finding.zh)
     if found.report.findings:

@@ -58,7 +58,11 @@ See docs/audit.md.
 
 
 class Unreadable(ValueError):
-    """The file is no bundle, or a member of it is damaged; the text says which."""
+    """The file is no bundle, or a member of it is damaged; the texts say which."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
 
 
 class Verified(NamedTuple):
@@ -124,7 +128,9 @@ def verify_bundle(
         with zipfile.ZipFile(path) as bundle:
             return _Bundle(bundle, policy).verify(kept, progress)
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise Unreadable(f"{path} is no bundle: {error}") from None
+        raise Unreadable(
+            f"{path} is no bundle: {error}", f"{path} 不是审计包（{type(error).__name__}）"
+        ) from None
 
 
 class _Bundle:
@@ -132,7 +138,10 @@ class _Bundle:
         self._zip = bundle
         self._names = frozenset(bundle.namelist())
         if len(self._names) < len(bundle.namelist()):
-            raise Unreadable("a file stands in it twice, so that readers may see different ones")
+            raise Unreadable(
+                "a file stands in it twice, so that readers may see different ones",
+                "包内有同名文件，不同的读取程序可能看到不同内容",
+            )
         self._policy = parse_policy(policy or self._text("policy"))
         self._note = self._text("checkpoint")
 
@@ -169,7 +178,9 @@ class _Bundle:
         try:
             stated = parse_checkpoint(self._note.rpartition("\n\n")[0] + "\n")
         except Malformed as error:
-            raise Unreadable(f"its checkpoint is none: {error}") from None
+            raise Unreadable(
+                f"its checkpoint is none: {error}", "其检查点（checkpoint）格式不符"
+            ) from None
         for log in self._policy.logs:
             try:
                 checkpoint = verify_checkpoint(self._note, log)
@@ -187,9 +198,11 @@ class _Bundle:
         except PolicyError:
             return
         if own and not own & trusted:
+            its, ours = ", ".join(sorted(own)), ", ".join(sorted(trusted))
             raise Unreadable(
-                f"it is of a log of {', '.join(sorted(own))}, and the policy names only logs of "
-                f"{', '.join(sorted(trusted)) or 'none'}: give a policy with the key of that log"
+                f"it is of a log of {its}, and the policy names only logs of "
+                f"{ours or 'none'}: give a policy with the key of that log",
+                f"其日志为 {its}，而策略文件只列出 {ours or '零个日志'}；请提供含该日志公钥的策略文件",
             )
 
     def _entries(self, size: int) -> Iterator[LogEntry]:
@@ -207,7 +220,10 @@ class _Bundle:
         """Raises Unreadable: there is a file that nothing which was signed speaks for, and a reader might believe it."""
         strange = sorted(self._names - BESIDE - {*names})
         if strange:
-            raise Unreadable(f"its file {strange[0]!r} is none that was signed: take it out")
+            raise Unreadable(
+                f"its file {strange[0]!r} is none that was signed: take it out",
+                f"包内文件 {strange[0]!r} 不在签名范围内；请将其移出",
+            )
 
     def _proven(
         self,
@@ -239,11 +255,11 @@ class _Bundle:
 
     def _text(self, name: str) -> str:
         if name not in self._names:
-            raise Unreadable(f"it has no {name}")
+            raise Unreadable(f"it has no {name}", f"包内缺少 {name}")
         try:
             return self._read(name, MOST_TEXT).decode()
         except DAMAGE as error:
-            raise Unreadable(f"its {name} is damaged: {error}") from None
+            raise Unreadable(f"its {name} is damaged: {error}", f"包内 {name} 已损坏") from None
 
     def _member(self, name: str) -> bytes:
         """Return a member's content; nothing where it is missing or damaged."""
@@ -268,7 +284,8 @@ def _held(here: Checkpoint, log: Verifier, kept: Sequence[str]) -> Iterator[Find
         if before.size != here.size:
             raise Unreadable(
                 f"some entries cannot be held to a checkpoint of {before.size}, theirs is of {here.size}: "
-                "take a bundle of the whole log"
+                "take a bundle of the whole log",
+                f"部分条目的审计包（{here.size} 条）无法与另一大小（{before.size} 条）的检查点比对；请使用全量审计包",
             )
         if before.root != here.root:
             yield Finding(Kind.FORK, detail=f"size {here.size}")
