@@ -120,6 +120,7 @@ def test_an_opinion_is_overdue_from_the_day_after_its_due_date_until_it_is_given
         time.sleep(0.1)
     page.process.move_clock((due - start).days + 1)
     until(lambda: page[overdue] == 1, "it to be overdue")
+    until(lambda: deputies(page, draft), "the deputy to be asked")
     agree = {"verdict": coordination.VERDICT_AGREE}
     page.process.call("OpineReview", DEPUTY, name=review.name, **agree)
     until(lambda: page[overdue] == 0, "it to be answered")
@@ -131,10 +132,17 @@ def opened(page: Page, application: str) -> coordination.Review | None:
     return reviews[0] if reviews else None
 
 
-def tick_of(page: Page) -> datetime.date:
+def deputies(page: Page, application: str) -> list[str]:
+    """Return who may answer instead of a department by now."""
+    review = opened(page, application)
+    return [opinion.deputy for opinion in review.opinions if opinion.deputy] if review else []
+
+
+def tick_of(page: Page) -> datetime.date | None:
     """Return the last day that coordination's journal told; the count of overdue opinions comes with it."""
     sql = "SELECT effective_date FROM journal WHERE record = 'clock' ORDER BY position DESC LIMIT 1"
-    return datetime.date.fromisoformat(page.process.rows(sql, "coordination")[0][0])
+    rows = page.process.rows(sql, "coordination")
+    return datetime.date.fromisoformat(rows[0][0]) if rows else None
 
 
 def test_a_watcher_is_counted_while_it_watches(page: Page) -> None:
