@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from kernel.case import Case
 from kernel.dates import ONE_DAY, Due, from_date, to_date
-from kernel.deadline import Deadline
-from kernel.errors import Refused
+from kernel.deadline import Deadline, demand_due
 from kernel.pack import Pack
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.joint_review import put_to_departments
@@ -36,7 +35,7 @@ def end_completion(
     application: pb.Application, command: pb.EndCompletionApplicationRequest, case: Case
 ) -> None:
     """Let the joint review go on with the application as it is. Raises Refused before the last day is over."""
-    _demand_due(application, command.key, case)
+    demand_due(deadlines(application), command.key, case.today)
     put_to_departments(application)
 
 
@@ -44,19 +43,8 @@ def close_notice(
     application: pb.Application, command: pb.CloseNoticeApplicationRequest, case: Case
 ) -> None:
     """Say that the public notice is over. Raises Refused while it runs."""
-    _demand_due(application, command.key, case)
+    demand_due(deadlines(application), command.key, case.today)
     application.public_notice.close_date.CopyFrom(from_date(case.today))
-
-
-def _demand_due(application: pb.Application, key: str, case: Case) -> None:
-    due = [found for found in deadlines(application) if found.key == key]
-    if not due or due[0].day > case.today:
-        when = f"on {due[0].day}" if due else "no longer"
-        raise Refused(
-            f"{key} is due {when}; it happens by itself",
-            f"{key} 现在未到期或已办理；到期由系统自动办理",
-            reason="NOT_DUE",
-        )
 
 
 def outdated(application: pb.Application, pack: Pack) -> bool:
