@@ -63,6 +63,13 @@ def month_end(day: datetime.date) -> datetime.date:
     return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
+def months_later(day: datetime.date, months: int) -> datetime.date:
+    """Return the same day so many months later, or that month's last day. `months`: negative for earlier."""
+    month = day.year * 12 + day.month - 1 + months
+    first = datetime.date(month // 12, month % 12 + 1, 1)
+    return min(first + ONE_DAY * (day.day - 1), month_end(first))
+
+
 def end_of_day_instant(day: datetime.date) -> datetime.datetime:
     """Return the UTC instant when the local day is over: from it on, its deadlines have passed."""
     midnight = datetime.datetime.combine(day + ONE_DAY, datetime.time(), SHANGHAI)

@@ -4,7 +4,6 @@ A record has ended when its lifecycle leads nowhere else. What names a person is
 first revision that names it, and stays.
 """
 
-import calendar
 import datetime
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from kernel.database import TEXT, WHOLE, many, one_of
-from kernel.dates import ONE_DAY, SHANGHAI
+from kernel.dates import ONE_DAY, SHANGHAI, end_of_day_instant, months_later
 from kernel.pack import Pack
 from kernel.personal import holds_personal
 from kernel.registry import Service
@@ -33,19 +32,14 @@ class Term(NamedTuple):
     @property
     def before(self) -> int:
         """µs since 1970 UTC: what was changed last before this instant is due."""
-        month = self.today.year * 12 + self.today.month - 1 - self.months
-        year, month = month // 12, month % 12 + 1
-        day = min(self.today.day, calendar.monthrange(year, month)[1])
-        over = datetime.datetime(year, month, day, tzinfo=SHANGHAI) + ONE_DAY
-        return (over - EPOCH) // MICROSECONDS
+        last = months_later(self.today, -self.months)
+        return (end_of_day_instant(last) - EPOCH) // MICROSECONDS
 
     def due_date(self, last: int) -> datetime.date:
         """Return the first day on which what was changed last at an instant is due."""
         changed = (EPOCH + last * MICROSECONDS).astimezone(SHANGHAI).date()
-        month = changed.year * 12 + changed.month - 1 + self.months
-        year, month = month // 12, month % 12 + 1
-        days = calendar.monthrange(year, month)[1]
-        return datetime.date(year, month, min(changed.day, days)) + ONE_DAY * (changed.day > days)
+        later = months_later(changed, self.months)
+        return later + ONE_DAY * (later.day < changed.day)
 
 
 class Kept(NamedTuple):

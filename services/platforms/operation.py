@@ -1,9 +1,7 @@
 """Construction, acceptance, operation, evaluation, rectification."""
 
-import datetime
-
 from kernel.case import Case
-from kernel.dates import from_date, to_date
+from kernel.dates import from_date, months_later, to_date
 from kernel.errors import Invalid, Refused
 from kernel.pack import Grade, Kind
 from luoshu.platforms.v1 import platforms_pb2 as pb
@@ -16,7 +14,7 @@ def start_construction(
     """Start the construction, for no longer than the kind allows. Raises Invalid."""
     kind = kind_of(platform, case)
     due = day_after(command.due_date, case.effective, "due_date")
-    latest = _months_later(case.effective, kind.build_months)
+    latest = months_later(case.effective, kind.build_months)
     if kind.build_months and due > latest:
         raise Invalid(
             f"{due} is too late: {kind.en} is built in {kind.build_months} months, by {latest}",
@@ -27,14 +25,6 @@ def start_construction(
     platform.construction.start_date.CopyFrom(today(case))
     platform.construction.due_date.CopyFrom(from_date(due))
     platform.construction.planned_investment_fen = command.planned_investment_fen
-
-
-def _months_later(day: datetime.date, months: int) -> datetime.date:
-    """Return the same day so many months later, or that month's last day."""
-    month = day.month - 1 + months
-    first = datetime.date(day.year + month // 12, month % 12 + 1, 1)
-    following = (first + datetime.timedelta(days=31)).replace(day=1)
-    return min(first + datetime.timedelta(days=day.day - 1), following - datetime.timedelta(days=1))
 
 
 def extend_construction(
