@@ -12,14 +12,13 @@ import pytest
 from app import migrate
 from kernel.case import Caller, Role
 from kernel.dates import ONE_DAY, from_date
-from kernel.errors import Unsettled
 from kernel.outcome import Command
 from kernel.room import Circumstances, Room
 from kernel.timekeeper import Timekeeper
-from kernel.writer import Work
 from luoshu.client.seals import seal_of
 from luoshu.technologies.v1 import technologies_pb2 as pb
 from services.technologies.store import TECHNOLOGIES
+from tests.service.lost_writes import lose, tried
 from tests.service.test_deadlines import Days
 from tests.unit.technologies_story import (
     AGREED,
@@ -135,35 +134,16 @@ def test_two_processes_end_a_bidding_and_its_opening_once(there: Bidding) -> Non
 def test_a_process_that_dies_around_the_commit_ends_a_bidding_once(
     there: Bidding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = Room.write, [0]
-
-    async def dying(room: Room, work: Work) -> Any:
-        if room not in there.rooms:  # a server that other tests left at work
-            return await write(room, work)
-        calls[0] += 1
-        if calls[0] % 3 == 1:
-            raise Unsettled("before the commit", "提交前")
-        outcome = await write(room, work)
-        if calls[0] % 3 == 2:
-            raise Unsettled("after the commit", "提交后")
-        return outcome
-
     async def run() -> None:
         there.start()
         await there.to_bidding()
-        monkeypatch.setattr(Room, "write", dying)
+        calls = lose(monkeypatch, there.rooms)
         for _ in range(3):
             there.days.day = max(there.days.day, CLOSES) + ONE_DAY * 4
             for _ in range(3):  # a process is started again, and looks again
-                await _tried(Timekeeper(there.rooms[0], there.days))
+                await tried(Timekeeper(there.rooms[0], there.days))
         assert there.acts() == ONCE
         assert calls[0] == 3, "one was lost before its commit, one answer after it, one went well"
-
-    async def _tried(keeper: Timekeeper) -> None:
-        try:
-            await keeper.look()
-        except Unsettled:
-            return
 
     asyncio.run(run())
 

@@ -16,19 +16,18 @@ from app import migrate
 from kernel.case import Caller, Role
 from kernel.consumer import command_of
 from kernel.dates import SHANGHAI
-from kernel.errors import Unsettled
 from kernel.outcome import Command
 from kernel.pack import Pack, Register
 from kernel.procedure import DaysOff
 from kernel.room import Circumstances, Room
 from kernel.timekeeper import Timekeeper
-from kernel.writer import Work
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.coordination.consumer import asking
 from services.coordination.naming import review_name
 from services.coordination.servicer import Inbox
 from services.coordination.store import COORDINATION
+from tests.service.lost_writes import lose, tried
 from tests.unit.coordination_world import BEFORE_HOLIDAY, application, henan
 
 NAME = review_name("applications/a1", 1)
@@ -138,38 +137,19 @@ def test_a_process_that_dies_before_or_after_the_commit_leaves_nothing_undone_an
     on_disk: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of three writes one is lost before the commit, and one's answer after it."""
-    write, calls, mine = Room.write, [0], list[Room]()
-
-    async def dying(room: Room, work: Work) -> Any:
-        if room not in mine:  # a server that other tests left at work
-            return await write(room, work)
-        calls[0] += 1
-        if calls[0] % 3 == 1:
-            raise Unsettled("before the commit", "提交前")
-        outcome = await write(room, work)
-        if calls[0] % 3 == 2:
-            raise Unsettled("after the commit", "提交后")
-        return outcome
 
     async def run() -> None:
         async with on_disk() as there:
-            mine.extend(there.rooms)
-            monkeypatch.setattr(Room, "write", dying)
+            calls = lose(monkeypatch, there.rooms)
             while there.days.day < END:
                 there.days.day += datetime.timedelta(1)
                 for _ in range(3):  # a process is started again, and looks again
                     keeper = Timekeeper(there.rooms[0], there.days)
-                    await _tried(keeper)
+                    await tried(keeper)
             monkeypatch.undo()
             await Timekeeper(there.rooms[0], there.days).look()
             assert there.acts() == ONCE
             assert calls[0] == 6, "four commits, and two that were not"
-
-    async def _tried(keeper: Timekeeper) -> None:
-        try:
-            await keeper.look()
-        except Unsettled:
-            return
 
     asyncio.run(run())
 
