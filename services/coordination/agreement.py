@@ -1,6 +1,6 @@
 """What the departments last agreed to: where a change of it is taken back, it stands again, and nobody is asked."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from services.coordination.marking import digests
@@ -38,14 +38,19 @@ def restore(review: pb.Review, opinion: pb.Opinion) -> bool:
     )
     if agreed is None or not _as_it_was(review, {*agreed.concerns, *opinion.concerns}):
         return False
-    asked, stood = opinion.ask, set(review.agreement.conditions)
+    asked = opinion.ask
     opinion.CopyFrom(agreed)
     opinion.ask = asked
-    for condition in review.conditions:
-        if condition.department == agreed.department and condition.number in stood:
-            condition.ClearField("lapse_date")
-            opinion.conditions.append(condition.text)
+    opinion.conditions.extend(_revived(review, opinion.department, review.agreement.conditions))
     return True
+
+
+def _revived(review: pb.Review, department: str, numbers: Collection[int]) -> list[str]:
+    """Let conditions of a department stand again; return their texts."""
+    again = [c for c in review.conditions if c.department == department and c.number in numbers]
+    for condition in again:
+        condition.ClearField("lapse_date")
+    return [condition.text for condition in again]
 
 
 def _as_it_was(review: pb.Review, fields: Iterable[str]) -> bool:
@@ -65,9 +70,6 @@ def stand_again(review: pb.Review, opinion: pb.Opinion) -> None:
         for gone in review.lapses
         if gone.opinion.department == opinion.department and gone.opinion.verdict in KEPT
     ]
-    stood = set(given[-1].conditions) if given else set()
-    for condition in review.conditions:
-        if condition.number in stood:
-            condition.ClearField("lapse_date")
-            opinion.conditions.append(condition.text)
-            opinion.verdict = pb.VERDICT_AGREE_WITH_CONDITIONS
+    if texts := _revived(review, opinion.department, given[-1].conditions if given else ()):
+        opinion.conditions.extend(texts)
+        opinion.verdict = pb.VERDICT_AGREE_WITH_CONDITIONS

@@ -4,11 +4,12 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from kernel.case import Case
-from kernel.dates import ONE_DAY, Span, from_date, iso, to_date
+from kernel.dates import ONE_DAY, Span, from_date, to_date
 from kernel.deadline import Deadline
 from kernel.errors import Refused
 from kernel.pack import Pack, ReviewRule
 from luoshu.coordination.v1 import coordination_pb2 as pb
+from services.coordination.agreement import open_
 
 S = pb.Review.State
 RULES = {pb.Review.KIND_DUPLICATE: "duplicate", pb.Review.KIND_PUBLICATION: "open-bid-list"}
@@ -137,4 +138,4 @@ def unmet(review: pb.Review) -> list[pb.Condition]:
     agreed = review.outcome in (pb.OUTCOME_UNSPECIFIED, pb.OUTCOME_AGREED)
     if not (agreed or review.HasField("agreement")):
         return []
-    return [c for c in review.conditions if not (iso(c.confirm_date) or iso(c.lapse_date))]
+    return list(filter(open_, review.conditions))
