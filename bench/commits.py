@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench.contest import contest
-from bench.creates import as_contestant
+from bench.creators import as_contestant
 from bench.results import Line, at_least
 from bench.serving import served
 

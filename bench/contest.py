@@ -66,6 +66,9 @@ class Rounds:
             f"{self.cpu(name):,.0f} µs of CPU)"
         )
 
+    def all_told(self) -> str:
+        return "; ".join(map(self.told, self.found))
+
 
 def contest(
     contestants: Sequence[Contestant], callers: int, rounds: int = 5, seconds: float = SECONDS

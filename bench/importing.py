@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from app import migrate
 from app.catalogue import registry
 from bench import threads
-from bench.creates import postgres
+from bench.creators import postgres
 from bench.results import Line, at_least
 from bench.rows import messages
 from bench.serving import APPLICANT, SERVICE, Served, served

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import threads
 from bench.contest import contest
-from bench.creates import as_contestant
+from bench.creators import as_contestant
 from bench.results import FRONTS, HERE, Line
 from bench.serving import Served, served
 from bench.threads import by_thread, spent

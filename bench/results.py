@@ -126,12 +126,15 @@ def _machine() -> list[str]:
 
 
 def _commit() -> str:
-    git = ("git", "-C", str(ROOT))
+    git, written = (
+        ("git", "-C", str(ROOT)),
+        ("bench/results.*", "bench/create.svg", "docs/scale.md"),
+    )
     try:
         name = subprocess.check_output((*git, "rev-parse", "--short=12", "HEAD"), text=True).strip()
-        changed = subprocess.check_output(
-            (*git, "status", "--porcelain", "-uno"), text=True
-        ).strip()
+        but = (f":(top,exclude){path}" for path in written)
+        status = (*git, "status", "--porcelain", "-uno", "--", ":/", *but)
+        changed = subprocess.check_output(status, text=True).strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{name} with changes" if changed else name

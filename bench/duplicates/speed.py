@@ -23,7 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.cluster.ports import Missing
-from bench.creates import postgres
+from bench.creators import postgres
 from bench.duplicates import corpus
 from bench.duplicates.measuring import DAY, PACK, application
 from kernel import database
