@@ -52,7 +52,7 @@ Contract = tuple[Any, dict[str, rpc.Behaviour], rpc.Keeper]
 MOST_PORT = 65_535
 THREADS = 64  # at most; those that wait for a broker or a database leave enough for the others
 FAREWELL = 0.3  # seconds in which calls that are on their way are told so; gRPC would cancel them without a word
-YOUNG = 50_000  # new objects between two looks for cycles (700 by default): a look finds next to nothing, and cost a tenth of a create
+YOUNG = 50_000  # new objects between two looks for cycles: there are next to none, and 700 made looking cost a tenth of a create
 SWITCH = 0.0005  # seconds that a thread keeps the interpreter while others want it: the loop and the writers take turns
 GRACE = 5.0  # seconds that calls under way get when the process is told to stop
 
