@@ -141,7 +141,7 @@ def _busy(found: Rounds, ours: str = DEFAULT, other: str = PER_REQUEST) -> str:
 
 def _room(rate: float) -> str:
     """Say what so many records a second leave for each."""
-    return f"Python runs on one core at a time, so that to hold, one may take {1e6 / rate:,.0f} µs in all"
+    return f"Python's part runs on one core at a time, so that to hold, one may take about {1e6 / rate:,.0f} µs in all"
 
 
 def _waits(found: Rounds, ours: str) -> str:
