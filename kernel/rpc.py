@@ -36,6 +36,7 @@ from kernel.errors import (
 from kernel.identity import Identity
 from kernel.status import DETAILS_KEY, crash, status_of
 from kernel.violations import PARTS, broken, problems, room
+from kernel.within import Within
 from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
@@ -141,6 +142,7 @@ class Edge:
         self._service, self._name = method.containing_service.full_name, method.name
         self._streams = method.client_streaming or method.server_streaming
         self._labels = (_type(method), self._service, self._name)
+        self._path = f"{self._service}/{self._name}"
         self._started = metrics.STARTED.labels(*self._labels)
         self._handling = metrics.HANDLING.labels(*self._labels)
         self._handled: dict[grpc.StatusCode, Any] = {}
@@ -156,7 +158,7 @@ class Edge:
         self._gate.in_flight += 1
         try:
             self._gate.admit(False)
-            async with asyncio.timeout(_limit(context)):
+            with Within(_limit(context)):
                 caller = call.caller = self._gate.identity.caller(_metadata(context))
                 answer = await self._answer(raw, caller)
             body, code = _bytes(answer), grpc.StatusCode.OK
@@ -178,7 +180,11 @@ class Edge:
         except (Denied, Hidden) as refusal:
             await self._recorded(refusal, caller, raw, request)
             raise
-        if self._hands_out(request) and (recorder := self._keeper(request)) is not None:
+        if (
+            self._exports
+            and self._hands_out(request)
+            and (recorder := self._keeper(request)) is not None
+        ):
             about = getattr(request, "name", "") or getattr(request, "path", "")
             mark = recorder.mark(raw)
             said = Access(Kind.EXPORTED, caller, self._name, about, request_hash=mark)
@@ -307,16 +313,16 @@ class Edge:
         """Count a call that ends, and return its seconds."""
         seconds = time.perf_counter() - call.began
         self._handling.observe(seconds)
-        if code not in self._handled:
-            self._handled[code] = metrics.HANDLED.labels(*self._labels, code.name)
-        self._handled[code].inc()
+        if (handled := self._handled.get(code)) is None:
+            handled = self._handled[code] = metrics.HANDLED.labels(*self._labels, code.name)
+        handled.inc()
         return seconds
 
     def _end(self, call: "Call", code: grpc.StatusCode, **more: Any) -> None:
         seconds, caller = self._count(call, code), call.caller
         log.info(
             "rpc",
-            method=f"{self._service}/{self._name}",
+            method=self._path,
             code=code.name,
             seconds=round(seconds, 6),
             actor=caller.actor if caller else "",
