@@ -1,6 +1,7 @@
 """Requests as commands: what is decided, for whom, and how a repeat is told from a clash."""
 
 import hashlib
+import os
 import re
 import secrets
 import time
@@ -19,6 +20,11 @@ BUDGET = (
 
 ID = "[a-z0-9][a-z0-9-]{0,62}"
 """The last part of a resource name, as the contract's patterns have it."""
+
+
+DRAWN = 256  # random texts drawn at a time
+_AHEAD = list[str]()
+os.register_at_fork(after_in_child=_AHEAD.clear)  # two processes must not draw the same
 
 
 class Commands:
@@ -140,7 +146,7 @@ def _command(
 
 def _made_up() -> str:
     """Return the request id of a caller who gave none."""
-    return f"auto~{secrets.token_hex(16)}"
+    return f"auto~{_drawn()}"
 
 
 def _effective(request: Any) -> Any:
@@ -149,7 +155,17 @@ def _effective(request: Any) -> Any:
 
 def new_id() -> str:
     """Return 25 characters that sort by time, so that new rows lie together in the index."""
-    return f"r{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)[:13]}"
+    return f"r{time.time_ns() // 1_000_000:011x}{_drawn()[:13]}"
+
+
+def _drawn() -> str:
+    """Return 32 random hexadecimal digits. A call of the system for each would hand the interpreter to other threads."""
+    try:
+        return _AHEAD.pop()
+    except IndexError:
+        digits = secrets.token_hex(16 * DRAWN)
+        _AHEAD.extend(digits[at : at + 32] for at in range(32, 32 * DRAWN, 32))
+        return digits[:32]
 
 
 def _derived_id(source: str, key: str) -> str:
