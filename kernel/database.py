@@ -125,15 +125,15 @@ class Glances:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._connection: Any = None
+        self._ask: Any = None
 
     def row(self, text: str, value: str) -> tuple[Any, ...] | None:
         """Return the row that a statement with one parameter finds. Raises Silent: the file cannot be read."""
         try:
             if self._connection is None:
                 self._connection = self._engine.raw_connection()
-            cursor = self._connection.cursor()
-            cursor.execute(text, (value,))
-            found: list[tuple[Any, ...]] = cursor.fetchall()
+                self._ask = self._connection.driver_connection.execute
+            found: list[tuple[Any, ...]] = self._ask(text, (value,)).fetchall()
             return found[0] if found else None
         except sqlite3.Error as error:
             self.leave()

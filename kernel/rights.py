@@ -1,9 +1,8 @@
 """Who may see a record, and who may move it. Policy is in the lifecycle's table; this reads it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernel.case import Caller, Role
 from kernel.errors import Denied, Invalid
@@ -13,8 +12,7 @@ SEE_ALL = frozenset({Role.AUDITOR, Role.OPERATOR, Role.IMPORTER, Role.SYSTEM})
 EXCLUSIVE = (Role.SYSTEM_ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR, Role.AUDIT_ADMINISTRATOR)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What rights depend on: of one record, at one moment."""
 
     state: int
