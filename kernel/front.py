@@ -11,6 +11,7 @@ import grpc
 
 GRPCIO, NATIVE = "grpcio", "native"
 FRONTS = (GRPCIO, NATIVE)
+IO_THREADS = 1  # the loop answers more slowly than one thread reads and writes; a second wakes up for each call
 Options = Sequence[tuple[str, int]]
 
 LEFT_TO_THE_PROXY = frozenset(
@@ -52,10 +53,10 @@ def add(server: Any, service: str, methods: dict[str, Any]) -> None:
 
 def _native(options: Options) -> Any:
     try:
-        from pygrpc_native.aio import server as native
+        from pygrpc_native.aio import Server
     except ImportError:
         raise NoFront(
             "the native front is not installed: pip install 'luoshu[accelerated]', or leave LUOSHU_FRONT at grpcio / "
             "未安装 native 前端：请运行 pip install 'luoshu[accelerated]'，或将 LUOSHU_FRONT 设为 grpcio"
         ) from None
-    return native(options=options)
+    return Server(options=options, io_threads=IO_THREADS)
