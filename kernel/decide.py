@@ -28,7 +28,10 @@ CLOCK = "clock"
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction knows, and what it has decided so far. `last`: the last commit's time in µs since 1970 UTC."""
+    """What one transaction knows, and what it has decided so far. `last`: the last commit's time in µs since 1970 UTC.
+
+    `changes`: what heads of events have in common, so that it is written down once (`Decision`).
+    """
 
     service: Service
     pack: Pack
@@ -50,6 +53,7 @@ class Batch:
     new_keys: dict[str, bytes] = field(default_factory=dict)
     deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
     access: list[Access] = field(default_factory=list)
+    changes: dict[tuple[Any, ...], Change] = field(default_factory=dict)
     today: datetime.date = field(init=False)
     moment: int = field(init=False)  # µs since 1970 UTC
 

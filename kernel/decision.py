@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kernel import personal
 from kernel.access import Access, Kind, reading
-from kernel.book import Entry, entries
-from kernel.case import Reference, Role
+from kernel.book import Book, Entry, entries
+from kernel.case import Caller, Reference, Role
 from kernel.columns import iso, values_of
 from kernel.dates import from_date, to_date
 from kernel.edit import apply_mask, cleared
@@ -36,12 +36,17 @@ EVENT_LIMIT = 60 * 1024
 class Decision:
     """One command under decision; to the domain's rules it is the `Case`."""
 
+    __slots__ = (
+        "_batch", "_command", "_resource", "_others", "_numbers", "_entries", "_sealed", "_mentions", "_access", "_posted",
+        "caller", "pack", "today", "importing", "effective",
+    )  # fmt: skip
+
     def __init__(self, batch: "Batch", command: Command) -> None:
         self._batch, self._command = batch, command
         self._resource = batch.service.resource_of(command.name)
         self._others: dict[str, Any] = {}
         self._numbers: dict[str, int] = {}
-        self._entries: list[tuple[JournalRow, Held, tuple[Any, ...] | None]] = []
+        self._entries: list[tuple[JournalRow, Held, tuple[Any, ...], Resource]] = []
         self._sealed: list[personal.Sealed] = []
         self._mentions: list[tuple[str, str]] = []
         self._access: list[Access] = []
@@ -117,28 +122,37 @@ class Decision:
                 f"生效日期 {self.effective} 晚于今天；最晚为 {self.today}",
                 field="effective_date",
             )
-        make = {"create": self._created, "imported": self._imported, "update": self._updated}
-        return make.get(self._command.action, self._moved)()
+        match self._command.action:
+            case "create":
+                return self._created()
+            case "imported":
+                return self._imported()
+            case "update":
+                return self._updated()
+            case _:
+                return self._moved()
 
     def accept(self) -> None:
         """Let the batch take over what was decided."""
         batch = self._batch
-        for row, held, columns in self._entries:
+        for row, held, columns, resource in self._entries:
+            name = row.record
             batch.journal.append(row)
-            batch.records[row.record] = held
-            due = batch.service.resource_of(row.record).lifecycle.deadlines
+            batch.records[name] = held
+            due = resource.lifecycle.deadlines
             days = due(held.message) if due is not None else ()
             if days or (due is not None and held.revisions > 1):  # what is new has none to forget
-                batch.deadlines[row.record] = days
-            if columns is not None:
-                batch.rows.setdefault(row.collection, {})[row.record] = columns
+                batch.deadlines[name] = days
+            batch.rows.setdefault(row.collection, {})[name] = columns
         batch.position += len(self._entries)
         batch.ledger += self._posted
-        batch.numbers.update(self._numbers)
-        batch.drawn.update(self._numbers)
-        batch.sealed.update((sealed.commitment, sealed) for sealed in self._sealed)
-        batch.mentions.update(dict.fromkeys(self._mentions))
         batch.access += self._access
+        if self._numbers:
+            batch.numbers.update(self._numbers)
+            batch.drawn.update(self._numbers)
+        if self._sealed or self._mentions:
+            batch.sealed.update((sealed.commitment, sealed) for sealed in self._sealed)
+            batch.mentions.update(dict.fromkeys(self._mentions))
 
     def _created(self) -> Settled:
         demand_role(self.caller, self._resource.lifecycle.create_by, "create")
@@ -249,74 +263,105 @@ class Decision:
         part: str,
     ) -> tuple[Standing, bytes]:
         """Stamp a record and make its journal row, and the row that lists find it by. Return its standing and its bytes."""
-        position = self._batch.position + len(self._entries) + 1
-        self._stamp(new, old, effective)
-        self._sealed += personal.commit(
-            new, None if old is None else old.message, self._batch.vault, self._batch.key_of
-        )
-        named = [] if old is None else personal.subjects(old.message)
-        self._mentions += [(s, new.name) for s in personal.subjects(new) if s not in named]
+        batch, command = self._batch, self._command
+        position = batch.position + len(self._entries) + 1
+        revision, day = 1 if old is None else old.revisions + 1, _iso(effective)
+        self._stamp(new, revision, effective)
+        if personal.names_somebody(new):
+            self._commit_persons(new, old)
         standing, body = standing_of(new, resource.lifecycle), new.SerializeToString()
-        change = self._change(new, old, action, resource, position, part)
-        event = _within_limit(self._batch.service.event_of(resource, change, body))
+        change = self._change(old, standing.state, action, resource, effective, part)
+        change.position, change.record, change.revision = position, new.name, revision
+        change.request_id = command.request_id
+        event = _within_limit(batch.service.event_of(resource, change, body))
         row = JournalRow(
-            position, new.name, resource.collection, new.revision, self._command.request_id + part,
-            self._command.fingerprint, self._batch.moment, effective.isoformat(),
-            standing.readers, int(standing.public), event,
+            position, change.record, resource.collection, revision, command.request_id + part,
+            command.fingerprint, batch.moment, day, standing.readers, int(standing.public), event,
         )  # fmt: skip
         historical = part and action == "imported" and old is not None
         made_by = old.action if historical and old else action
         if old is None or _later(new, old.message):
-            held = Held(new, new.revision, position, made_by)
+            held = Held(new, revision, position, made_by)
             columns = _columns(resource, held, standing, body)
         else:
-            held = Held(old.message, new.revision, position, made_by)
+            held = Held(old.message, revision, position, made_by)
             then = standing_of(old.message, resource.lifecycle)
             columns = _columns(resource, held, then, old.message.SerializeToString())
-        self._post(position, effective, old, held.message)
-        self._entries.append((row, held, columns))
+        if batch.service.book is not None:
+            self._post(batch.service.book, position, day, old, held.message)
+        self._entries.append((row, held, columns, resource))
         return standing, body
 
-    def _post(self, position: int, day: datetime.date, old: Held | None, new: Any) -> None:
-        """Book what the record as it stands holds more or less than before."""
-        book = self._batch.service.book
-        if book is not None:
-            posted = book.postings(None if old is None else old.message, new)
-            self._posted += entries(position, day.isoformat(), posted)
+    def _commit_persons(self, new: Any, old: Held | None) -> None:
+        """Put commitments where personal values are, and keep who is named that was not named before."""
+        before = None if old is None else old.message
+        self._sealed += personal.commit(new, before, self._batch.vault, self._batch.key_of)
+        named = [] if before is None else personal.subjects(before)
+        self._mentions += [(s, new.name) for s in personal.subjects(new) if s not in named]
 
-    def _stamp(self, new: Any, old: Held | None, effective: datetime.date) -> None:
-        new.revision = 1 if old is None else old.revisions + 1
-        new.etag = f"r{new.revision}"
+    def _post(self, book: Book, position: int, day: str, old: Held | None, new: Any) -> None:
+        """Book what the record as it stands holds more or less than before."""
+        posted = book.postings(None if old is None else old.message, new)
+        self._posted += entries(position, day, posted)
+
+    def _stamp(self, new: Any, revision: int, effective: datetime.date) -> None:
+        new.revision, new.etag = revision, f"r{revision}"
         new.update_time.CopyFrom(self._batch.now)
         new.effective_date.CopyFrom(_wire(effective))
         new.ClearField("allowed_actions")
 
     def _change(
-        self, new: Any, old: Held | None, action: str, resource: Resource, position: int, part: str
+        self,
+        old: Held | None,
+        state: int,
+        action: str,
+        resource: Resource,
+        effective: datetime.date,
+        part: str,
     ) -> Change:
-        command, lifecycle = self._command, resource.lifecycle
+        """Return the event's head, to be given its position, record, revision and request id: in a batch the rest is often
+        the same, and made once.
+        """
+        before = None if old is None else old.message.state
+        cause = self._batch.position + 1 if part else 0
+        command = self._command
+        said = (resource, before, state, action, command.caller, effective, cause, command.reason)
+        change = self._batch.changes.get(said)
+        if change is None:
+            change = self._batch.changes[said] = self._said(*said)
+        return change
+
+    def _said(
+        self,
+        resource: Resource,
+        before: int | None,
+        state: int,
+        action: str,
+        caller: Caller,
+        effective: datetime.date,
+        cause: int,
+        reason: str,
+    ) -> Change:
+        name = resource.lifecycle.state_name
         return Change(
-            position=position,
-            record=new.name,
-            revision=new.revision,
             action=action,
-            from_state="" if old is None else lifecycle.state_name(old.message.state),
-            to_state=lifecycle.state_name(new.state),
-            actor=command.caller.actor,
-            department=command.caller.department,
-            roles=_in_order(command.caller.roles),
-            request_id=command.request_id,
+            from_state="" if before is None else name(before),
+            to_state=name(state),
+            actor=caller.actor,
+            department=caller.department,
+            roles=_in_order(caller.roles),
             commit_time=self._batch.now,
-            effective_date=new.effective_date,
+            effective_date=_wire(effective),
             business_date=_wire(self.today),
-            cause_position=self._batch.position + 1 if part else 0,
-            traceparent=command.caller.traceparent,
-            reason=command.reason,
+            cause_position=cause,
+            traceparent=caller.traceparent,
+            reason=reason,
         )
 
 
 _wire = lru_cache(maxsize=64)(from_date)
 """The same few days come again and again; what is returned is copied, never handed out."""
+_iso = lru_cache(maxsize=64)(datetime.date.isoformat)
 
 
 @lru_cache(maxsize=256)

@@ -22,10 +22,8 @@ def cleared(given: Any, *, historical: bool) -> Any:
     """Return a copy without what the caller may not write; a historical row may bring what a lifecycle would have filled."""
     new = type(given)()
     new.CopyFrom(given)
-    closed = OWN if historical else _closed(given.DESCRIPTOR)
-    for field in [field.name for field, _ in given.ListFields()]:
-        if field in closed:
-            new.ClearField(field)
+    for field in OWN if historical else _closed(given.DESCRIPTOR):
+        new.ClearField(field)
     return new
 
 

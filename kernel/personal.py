@@ -189,6 +189,11 @@ def names_persons(body: bytes) -> bool:
     return PREFIX.encode() in body
 
 
+def names_somebody(record: Any) -> bool:
+    """Tell whether a record has a message that holds personal data."""
+    return next(people(record), None) is not None
+
+
 def people(record: Any) -> Iterator[tuple[str, Any]]:
     """Yield (path, message) for every message in the record that holds personal data."""
     return _people(record, "")

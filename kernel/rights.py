@@ -34,13 +34,10 @@ def _readers(owner: str, lead: str, concerned: tuple[str, ...]) -> str:
 
 
 def standing_of(record: Any, lifecycle: Lifecycle) -> Standing:
+    state, concerned = record.state, tuple(record.concerned_departments)
+    public = state in lifecycle.public
     return Standing(
-        record.state,
-        record.owner_unit,
-        record.lead_department,
-        tuple(record.concerned_departments),
-        record.author,
-        record.state in lifecycle.public,
+        state, record.owner_unit, record.lead_department, concerned, record.author, public
     )
 
 

@@ -12,8 +12,8 @@ from services.platforms.rules import S
 
 def deadlines(platform: pb.Platform) -> Sequence[Deadline]:
     """Return the end of a running notice. Its last day ends with the local day: it is over on the day after."""
-    last = to_date(platform.public_notice.end_date)
-    if last is None or not _running(platform):
+    last = to_date(platform.public_notice.end_date) if _running(platform) else None
+    if last is None:
         return ()
     return (Deadline(f"notice/{last}", last + ONE_DAY, "close_notice"),)
 
