@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -64,8 +64,29 @@ def fields_of(resource: Resource) -> tuple[Field, ...]:
     return tuple(_field(resource, column) for column in (*COMMON, *resource.columns))
 
 
+class Common(NamedTuple):
+    """What SQL keeps of every record, in the order of `COMMON`."""
+
+    state: int
+    create_time: int
+    update_time: int
+    effective_date: str
+    lead_department: str
+    owner_unit: str
+    author: str
+
+
+def common_of(record: Any) -> Common:
+    return Common(
+        record.state, microseconds(record.create_time), microseconds(record.update_time),
+        iso(record.effective_date), record.lead_department, record.owner_unit, record.author,
+    )  # fmt: skip
+
+
 def values_of(resource: Resource, record: Any) -> list[Any]:
-    """Return what SQL keeps of a record, in the order of `fields_of`: what is told as it is comes with one call."""
+    """Return a record's name and revision, and what SQL keeps of it besides the common, in the order of `fields_of`: what is
+    told as it is comes with one call.
+    """
     get, converted = _reader(resource)
     values = list(get(record))
     for index, convert in converted:
@@ -75,9 +96,9 @@ def values_of(resource: Resource, record: Any) -> list[Any]:
 
 @lru_cache(maxsize=64)
 def _reader(resource: Resource) -> tuple[Callable[[Any], Any], list[tuple[int, Convert]]]:
-    fields = fields_of(resource)
-    converted = [(n, f.convert) for n, f in enumerate(fields) if f.convert not in (str, int)]
-    return attrgetter(*(field.path for field in fields)), converted
+    fields = fields_of(resource)[len(COMMON) :]
+    converted = [(n, f.convert) for n, f in enumerate(fields, 2) if f.convert not in (str, int)]
+    return attrgetter("name", "revision", *(field.path for field in fields)), converted
 
 
 def _field(resource: Resource, column: Column) -> Field:

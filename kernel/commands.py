@@ -92,9 +92,11 @@ class Commands:
     def row(self, resource: Resource, source: str, row: Any, caller: Caller, dry: bool) -> Command:
         """Return the command of an imported row; its request id follows from what it says, so that a repeat is one."""
         given = getattr(row, resource.singular)
-        own = getattr(row, f"{resource.singular}_id") or _derived_id(source, row.key)
-        given.origin.source, given.origin.key = source, row.key
-        said = f"{source}\0{row.key}\0{own}\0{row.effective_date}".encode()
+        key, own = row.key, getattr(row, f"{resource.singular}_id")
+        own = own or _derived_id(source, key)
+        origin, day = given.origin, row.effective_date
+        origin.source, origin.key = source, key
+        said = f"{source}\0{key}\0{own}\0{day}".encode()
         said += given.SerializeToString(deterministic=True)
         mark = hashlib.blake2b(said, key=self._key, digest_size=20).hexdigest()
         return Command(
@@ -105,7 +107,7 @@ class Commands:
             fingerprint=mark.encode()[:16],
             caller=caller,
             given=given,
-            effective=to_date(row.effective_date),
+            effective=to_date(day),
             validate_only=dry,
         )
 
@@ -129,6 +131,9 @@ def _command(
     fingerprint: bytes,
     **more: Any,
 ) -> Command:
+    known = (
+        request.DESCRIPTOR.fields_by_name
+    )  # to ask a message for a field that it has not takes long
     return Command(
         action=action,
         name=name,
@@ -136,9 +141,9 @@ def _command(
         request_id=request_id,
         fingerprint=fingerprint,
         caller=caller,
-        effective=_effective(request),
-        reason=getattr(request, "reason", ""),
-        validate_only=getattr(request, "validate_only", False),
+        effective=to_date(request.effective_date) if "effective_date" in known else None,
+        reason=request.reason if "reason" in known else "",
+        validate_only=request.validate_only if "validate_only" in known else False,
         deadline=time.monotonic() + BUDGET,
         **more,
     )
@@ -147,10 +152,6 @@ def _command(
 def _made_up() -> str:
     """Return the request id of a caller who gave none."""
     return f"auto~{_drawn()}"
-
-
-def _effective(request: Any) -> Any:
-    return to_date(request.effective_date) if hasattr(request, "effective_date") else None
 
 
 def new_id() -> str:

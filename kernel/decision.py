@@ -9,7 +9,7 @@ from kernel import personal
 from kernel.access import Access, Kind, reading
 from kernel.book import Book, Entry, entries
 from kernel.case import Caller, Reference, Role
-from kernel.columns import iso, values_of
+from kernel.columns import Common, common_of, iso, microseconds, values_of
 from kernel.dates import from_date, to_date
 from kernel.edit import apply_mask, cleared
 from kernel.errors import AlreadyExists, Hidden, Invalid, NotFound, Refused, Stale, UnknownReference
@@ -35,11 +35,6 @@ EVENT_LIMIT = 60 * 1024
 
 class Decision:
     """One command under decision; to the domain's rules it is the `Case`."""
-
-    __slots__ = (
-        "_batch", "_command", "_resource", "_others", "_numbers", "_entries", "_sealed", "_mentions", "_access", "_posted",
-        "caller", "pack", "today", "importing", "effective",
-    )  # fmt: skip
 
     def __init__(self, batch: "Batch", command: Command) -> None:
         self._batch, self._command = batch, command
@@ -282,11 +277,16 @@ class Decision:
         made_by = old.action if historical and old else action
         if old is None or _later(new, old.message):
             held = Held(new, revision, position, made_by)
-            columns = _columns(resource, held, standing, body)
+            created = batch.moment if old is None else microseconds(new.create_time)
+            common = Common(
+                standing.state, created, batch.moment, day, standing.lead, standing.owner, standing.author
+            )  # fmt: skip
+            columns = _columns(resource, held, standing, body, common)
         else:
             held = Held(old.message, revision, position, made_by)
             then = standing_of(old.message, resource.lifecycle)
-            columns = _columns(resource, held, then, old.message.SerializeToString())
+            body_then = old.message.SerializeToString()
+            columns = _columns(resource, held, then, body_then, common_of(old.message))
         if batch.service.book is not None:
             self._post(batch.service.book, position, day, old, held.message)
         self._entries.append((row, held, columns, resource))
@@ -380,15 +380,18 @@ def _within_limit(event: bytes) -> bytes:
     return event
 
 
-def _columns(resource: Resource, held: Held, standing: Standing, body: bytes) -> tuple[Any, ...]:
-    """`body`: the bytes of the record that is held."""
-    message, values = held.message, values_of(resource, held.message)
+def _columns(
+    resource: Resource, held: Held, standing: Standing, body: bytes, common: Common
+) -> tuple[Any, ...]:
+    """`body`, `common`: of the record that is held."""
+    name, revision, *own = values_of(resource, held.message)
+    values = (*common, *own)
     if b"\0" in body and any("\0" in value for value in values if isinstance(value, str)):
         raise Invalid(
             "a text holds the character NUL, which cannot be stored", "文本含有 NUL 字符，无法保存"
         )
     return (
-        message.name, held.revisions, message.revision, held.position, held.action, standing.readers,
+        name, held.revisions, revision, held.position, held.action, standing.readers,
         int(standing.public), body, *values,
     )  # fmt: skip
 

@@ -35,6 +35,8 @@ from kernel.writer import Work
 from luoshu.journal.v1 import journal_pb2
 
 NEWEST = 2**62
+ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
+ALREADY_PRESENT = journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
 
 
 class Servicer:
@@ -106,7 +108,8 @@ class Servicer:
                 settled = await self._room.write(Work(tuple(commands.values())))
                 outcomes |= dict(zip(commands, settled, strict=True))
             answer = self._answer(f"Import{self._resource.plural}")
-            answer.results.extend(_result(row, outcomes[n]) for n, row in enumerate(rows))
+            for n, row in enumerate(rows):
+                _tell(answer.results, row.line, outcomes[n])
             yield answer
 
     def _prepared(
@@ -303,20 +306,13 @@ def _saw(caller: Caller, now: Found, then: Past) -> bool:
     return may_see_past(caller, now.readers, then.readers, bool(then.public))
 
 
-def _result(row: Any, outcome: Any) -> Any:
+def _tell(results: Any, line: int, outcome: Any) -> None:
+    """Add what became of a row."""
     wrong = refusal(outcome)
     if wrong is not None:
-        refused = journal_pb2.IMPORT_OUTCOME_REFUSED
-        problems = [
-            journal_pb2.Problem(field=p.field, code=p.code, text_en=p.en, text_zh=p.zh)
-            for p in wrong.problems
-        ]
-        return journal_pb2.ImportResult(line=row.line, outcome=refused, problems=problems)
-    became = (
-        journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
-        if outcome.repeated
-        else journal_pb2.IMPORT_OUTCOME_ENTERED
-    )
-    return journal_pb2.ImportResult(
-        line=row.line, outcome=became, name=outcome.name, revision=outcome.revision
-    )
+        result = results.add(line=line, outcome=journal_pb2.IMPORT_OUTCOME_REFUSED)
+        for p in wrong.problems:
+            result.problems.add(field=p.field, code=p.code, text_en=p.en, text_zh=p.zh)
+        return
+    became = ALREADY_PRESENT if outcome.repeated else ENTERED
+    results.add(line=line, outcome=became, name=outcome.name, revision=outcome.revision)

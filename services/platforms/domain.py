@@ -89,12 +89,12 @@ def _check_title(platform: pb.Platform) -> None:
 
 def _check_units(platform: pb.Platform) -> None:
     """A code may be lacking only where the source has another identifier."""
-    units = {"supporting_unit_code": platform.supporting_unit_code}
+    may_lack = bool(platform.origin.foreign_id)
+    if platform.supporting_unit_code or not may_lack:
+        check_code(platform.supporting_unit_code, "supporting_unit_code")
     for index, unit in enumerate(platform.co_building_units):
-        units[f"co_building_units[{index}].code"] = unit.code
-    for field, code in units.items():
-        if code or not platform.origin.foreign_id:
-            check_code(code, field)
+        if unit.code or not may_lack:
+            check_code(unit.code, f"co_building_units[{index}].code")
 
 
 def _check_kind(platform: pb.Platform, case: Case) -> None:

@@ -174,6 +174,8 @@ def link(platform: pb.Platform, successor: str, field: str, case: Case) -> None:
 def link_history(platform: pb.Platform, case: Case) -> None:
     """Keep on both sides an imported row's links and those of earlier rows; on this side where no row told of the other."""
     known = case.known(platform.name)
+    if known is None and not (platform.predecessors or platform.successors):
+        return
     for mine, theirs in (("predecessors", "successors"), ("successors", "predecessors")):
         for name in getattr(known, mine, ()):
             _add(getattr(platform, mine), name)

@@ -3,6 +3,7 @@
 import copy
 import datetime
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,6 +99,32 @@ def test_a_number_is_drawn_by_what_is_accepted_only() -> None:
     ]
     assert [record.official_number for record in drawn] == ["N001", "N002", "N003"]
     assert on.drawn == {"numbers": 3}
+
+
+def test_an_event_says_what_it_would_say_without_its_neighbours() -> None:
+    on, traced = batch(), replace(OWNER, traceparent="00-ab-cd-01")
+    names = [on.decide(creation(caller=caller)).name for caller in (OWNER, OWNER, traced)]
+    together, apart = list[bytes](), list[bytes]()
+    moves = [
+        command("submit", names[0]),
+        command("submit", names[1], reason="late", effective=MORNING.date()),
+        command("submit", names[2], traced),
+        *(command("recognize", name, OFFICER) for name in names),
+        *(
+            command("merge", name, OFFICER, request=pb.MergePlatformRequest(into=names[2]))
+            for name in names[:2]
+        ),
+        row("platforms/old", "旧平台", MORNING.date() - datetime.timedelta(days=9)),
+        row("platforms/old", "改正", MORNING.date() - datetime.timedelta(days=9)),
+        row("platforms/older", "旧平台", MORNING.date() - datetime.timedelta(days=99)),
+    ]
+    for move in moves:
+        lonely = replace(on.fork(), changes={})
+        for each, events in ((on, together), (lonely, apart)):
+            before = len(each.journal)
+            each.decide(move)
+            events += [line.event for line in each.journal[before:]]
+    assert together == apart
 
 
 def test_a_change_that_ties_two_records_is_two_events_of_one_request() -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kernel import database
-from kernel.columns import fields_of
+from kernel.columns import common_of, fields_of
 from kernel.decision import _columns
 from kernel.errors import Invalid
 from kernel.filter import Both, Either, Not, matches, sql
@@ -109,7 +109,7 @@ def found(engine: sa.Engine, records: list[pb.Platform], node: Any) -> set[str]:
     """Return what SQL finds; nothing is kept."""
     rows = [
         dict(zip(TABLE.c.keys(), _columns(
-            PLATFORM, Held(r, 1, 1, "create"), standing_of(r, LIFECYCLE), r.SerializeToString()
+            PLATFORM, Held(r, 1, 1, "create"), standing_of(r, LIFECYCLE), r.SerializeToString(), common_of(r)
         ), strict=True))
         for r in records
     ]  # fmt: skip

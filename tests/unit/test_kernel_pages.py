@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel import database
-from kernel.columns import fields_of
+from kernel.columns import common_of, fields_of
 from kernel.decision import _columns
 from kernel.errors import Invalid
 from kernel.outcome import Held
@@ -51,7 +51,11 @@ def insert(tx: sa.Connection, records: list[pb.Platform]) -> None:
         record.name = f"platforms/p{number:02d}"
         held = Held(record, 1, 1, "create")
         columns = _columns(
-            PLATFORM, held, standing_of(record, LIFECYCLE), record.SerializeToString()
+            PLATFORM,
+            held,
+            standing_of(record, LIFECYCLE),
+            record.SerializeToString(),
+            common_of(record),
         )
         tx.execute(sa.insert(TABLE), dict(zip(TABLE.c.keys(), columns, strict=True)))
 
