@@ -96,9 +96,17 @@ class _PackedDumper(Dumper):
         return value
 
 
+OIDS: dict[type[Any], int] = {TextArray: 1009, BytesArray: 1001, IntegerArray: 1016}
+
+
+def oid_of(value: Any) -> int:
+    """Return a parameter's type; 0: the server sees from the statement what it is."""
+    return OIDS.get(type(value), 0)
+
+
 def register(adapters: AdaptersMap) -> None:
     """Teach a connection the three kinds of arrays."""
-    for kind, oid in ((TextArray, 1009), (BytesArray, 1001), (IntegerArray, 1016)):
+    for kind, oid in OIDS.items():
         adapters.register_dumper(
             kind, type(f"{kind.__name__}Dumper", (_PackedDumper,), {"oid": oid})
         )

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -46,10 +46,23 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 class Statement(NamedTuple):
-    """SQL in the database's own words, and what goes with it: a dictionary on PostgreSQL, rows on SQLite."""
+    """SQL in the database's own words, and its parameters in their order; on SQLite a list of such rows is many."""
 
     text: str
     parameters: Any
+
+
+BEGIN, COMMIT = Statement("BEGIN", ()), Statement("COMMIT", ())
+
+
+class Words(NamedTuple):
+    """A statement of SQLAlchemy in the database's own words. `order`: of its parameters."""
+
+    text: str
+    order: Sequence[str]
+
+    def of(self, values: Mapping[str, Any] = {}) -> Statement:
+        return Statement(self.text, tuple(values[name] for name in self.order))
 
 
 def writing(url: str) -> sa.Engine:
@@ -107,16 +120,16 @@ def looking(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise _silent() from error
 
 
-def sqlite_text(statement: sa.ClauseElement) -> str:
-    """Return a statement in SQLite's words, for those who pass SQLAlchemy's by."""
-    return str(statement.compile(dialect=sqlite_dialect()))
+def words(statement: sa.ClauseElement, *, postgres: bool) -> Words:
+    """Say a statement for those who pass SQLAlchemy by."""
+    if postgres:
+        from sqlalchemy.dialects.postgresql.psycopg import dialect as postgres_dialect
 
-
-def postgres_text(statement: sa.ClauseElement) -> str:
-    """The same in PostgreSQL's."""
-    from sqlalchemy.dialects.postgresql.psycopg import dialect as postgres_dialect
-
-    return str(statement.compile(dialect=postgres_dialect()))  # type: ignore[no-untyped-call]
+        dialect: sa.Dialect = postgres_dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    else:
+        dialect = sqlite_dialect()
+    said: Any = statement.compile(dialect=dialect)
+    return Words(str(said), tuple(said.positiontup or ()))
 
 
 class Glances:
@@ -200,46 +213,58 @@ def one_of(column: sa.ColumnElement[Any], *, postgres: bool) -> sa.ColumnElement
     return column.in_(sa.select(values.c.value))
 
 
-def one_of_these(text: str, values: Iterable[str], *, postgres: bool) -> Statement:
-    """Return a statement with `one_of` and its values. `text`: in the database's own words."""
-    if not postgres:
-        return Statement(text, (json.dumps(list(values)),))
-    from kernel.arrays import TEXT_ARRAY
-
-    return Statement(text, {"many": TEXT_ARRAY(list(values))})
-
-
 def many(values: Iterable[str] | Iterable[int], *, postgres: bool) -> dict[str, Any]:
     """Return the parameter of `one_of`."""
     return {"many": list(values) if postgres else json.dumps(list(values))}
 
 
+def one_of_these(said: Words, values: Iterable[str], *, postgres: bool) -> Statement:
+    """Return a statement whose only parameter is that of `one_of`."""
+    if not postgres:
+        return said.of(many(values, postgres=False))
+    from kernel.arrays import TEXT_ARRAY
+
+    return said.of({"many": TEXT_ARRAY(list(values))})
+
+
 def send(tx: sa.Connection, statements: Sequence[Statement]) -> None:
     """Run statements that answer nothing, each after the one before; PostgreSQL gets them in one trip."""
-    if len(statements) > 1 and is_postgres(tx.engine):
-        _piped(tx, statements)
+    if is_postgres(tx.engine):
+        _in_one_trip(tx, statements)
         return
     for text, parameters in statements:
         tx.exec_driver_sql(text, parameters)
 
 
+def finish(tx: sa.Connection, statements: Sequence[Statement]) -> None:
+    """The same, and commit: PostgreSQL in the same trip."""
+    if is_postgres(tx.engine):
+        _in_one_trip(tx, [*statements, COMMIT])
+    else:
+        send(tx, statements)
+    tx.commit()
+
+
 def fetch(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[Any]]:
     """Return the rows that statements find, each run after the one before; PostgreSQL gets them in one trip."""
-    if len(statements) > 1 and is_postgres(tx.engine):
-        return [cursor.fetchall() for cursor in _piped(tx, statements)]
-    return [tx.exec_driver_sql(text, parameters).all() for text, parameters in statements]
+    if is_postgres(tx.engine):
+        return [*_in_one_trip(tx, statements)]
+    return [tx.exec_driver_sql(text, given).all() for text, given in statements]
 
 
-def _piped(tx: sa.Connection, statements: Sequence[Statement]) -> list[Any]:
-    """Send statements without waiting for each, past SQLAlchemy; return their cursors. Errors are SQLAlchemy's."""
+def _in_one_trip(tx: sa.Connection, statements: Sequence[Statement]) -> list[Rows]:
+    """Errors are SQLAlchemy's."""
     import psycopg
 
+    from kernel import trip
+
+    if not statements:
+        return []
     if not tx.in_transaction():  # else its commit would not be one
         tx.begin()
     driver: Any = tx.connection.driver_connection
     try:
-        with driver.pipeline():
-            return [driver.execute(text, parameters) for text, parameters in statements]
+        return trip.take(driver, statements, tx.info.setdefault("prepared", {}))
     except psycopg.Error as error:
         raise sa.exc.DBAPIError.instance(
             None, None, error, psycopg.Error, hide_parameters=True, dialect=tx.dialect
@@ -256,7 +281,7 @@ class Put:
             insert = insert.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns), set_=dict(insert.excluded)
             )
-        self._text = postgres_text(insert) if postgres else sqlite_text(insert)
+        self._words = words(insert, postgres=postgres)
 
     def _from_arrays(self) -> Any:
         from kernel.arrays import Array, packer
@@ -277,6 +302,6 @@ class Put:
         if not rows:
             return []
         if not self._postgres:
-            return [Statement(self._text, list(rows))]  # no dictionary a row
+            return [Statement(self._words.text, list(rows))]  # no dictionary a row
         columns = zip(self._packers, zip(*rows, strict=True), strict=True)
-        return [Statement(self._text, {name: pack(c) for (name, pack), c in columns})]
+        return [self._words.of({name: pack(c) for (name, pack), c in columns})]

@@ -13,14 +13,14 @@ from kernel.database import (
     Glances,
     Put,
     Statement,
+    Words,
     fetch,
+    finish,
     is_postgres,
     many,
     one_of,
     one_of_these,
-    postgres_text,
-    send,
-    sqlite_text,
+    words,
 )
 from kernel.deadline import Due
 from kernel.decide import Batch
@@ -94,21 +94,21 @@ class Store:
         self._ledger = self._ledger_of(service)
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
-        self._lock = self._text(sa.select(head.c.position, head.c.commit_time).with_for_update())
+        self._lock = self._words(sa.select(head.c.position, head.c.commit_time).with_for_update())
         self._head = sa.select(head.c.position)
         cursor = tables.cursor
         self._cursors = sa.select(cursor.c.source, cursor.c.shard, cursor.c.position)
         of: sa.BindParameter[str] = sa.bindparam("of")
         parked = tables.parked
-        self._cursor = self._text(
+        self._cursor = self._words(
             sa.select(cursor.c.shard, cursor.c.position).where(cursor.c.source == of)
         )
-        self._waiting = self._text(sa.select(parked.c.record).where(parked.c.source == of))
+        self._waiting = self._words(sa.select(parked.c.record).where(parked.c.source == of))
         self._notice = {"channel": channel_of(service.name), "sign": self.sign}
         self._notify = sa.select(sa.func.pg_notify(*map(sa.bindparam, self._notice)))
         self._move_head = self._head_statement(head)
         self._held = {
-            c: self._text(self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action))
+            c: self._words(self._by_name(t, t.c.record, t.c.revisions, t.c.position, t.c.action))
             for c, t in tables.records.items()
         }
         self._found = {
@@ -123,27 +123,29 @@ class Store:
         book, tables = service.book, self.tables.ledger
         return Ledger(book, tables, postgres=self.postgres) if book and tables else None
 
-    def _text(self, statement: sa.ClauseElement) -> str:
-        return postgres_text(statement) if self.postgres else sqlite_text(statement)
+    def _words(self, statement: sa.ClauseElement) -> Words:
+        return words(statement, postgres=self.postgres)
 
     def _by_name(self, table: sa.Table, *columns: sa.Column[Any]) -> sa.Select[Any]:
         return sa.select(table.c.name, *columns).where(one_of(table.c.name, postgres=self.postgres))
 
     def _one_by_name(self, table: sa.Table) -> str:
         columns = (table.c[field] for field in Found._fields)
-        return sqlite_text(sa.select(*columns).where(table.c.name == sa.bindparam("name")))
+        return words(
+            sa.select(*columns).where(table.c.name == sa.bindparam("name")), postgres=False
+        ).text
 
-    def _head_statement(self, head: sa.Table) -> str:
+    def _head_statement(self, head: sa.Table) -> Words:
         """Return what moves the head; on PostgreSQL it tells other processes too, with the commit."""
         moved = sa.update(head).values(dict.fromkeys(("position", "commit_time"), 0))
         notice = sa.func.pg_notify(*map(sa.bindparam, self._notice))
-        return self._text(moved.returning(notice) if self.postgres else moved)
+        return self._words(moved.returning(notice) if self.postgres else moved)
 
-    def _seen_statement(self) -> str:
+    def _seen_statement(self) -> Words:
         journal = self.tables.journal
         columns = (journal.c.request_id, journal.c.collection, journal.c.fingerprint)
         used = one_of(journal.c.request_id, postgres=self.postgres)
-        return self._text(sa.select(*columns, journal.c.event).where(used))
+        return self._words(sa.select(*columns, journal.c.event).where(used))
 
     def _tail_statement(self) -> sa.Select[Any]:
         journal = self.tables.journal
@@ -159,7 +161,7 @@ class Store:
     def opened(self, tx: sa.Connection, names: Iterable[str], request_ids: Sequence[str]) -> Opened:
         """Lock the head, then read what a batch needs: statements of their own, for each sees what was there when it began."""
         groups = _by_collection(set(names))
-        asked = [Statement(self._lock, {} if self.postgres else ())]
+        asked = [self._lock.of()]
         asked += [self._of(self._seen, request_ids)] if request_ids else []
         asked += [self._of(self._held[c], group) for c, group in groups.items()]
         ((position, commit_time),), *found = fetch(tx, asked)
@@ -173,8 +175,8 @@ class Store:
             groups, fetch(tx, [self._of(self._held[c], g) for c, g in groups.items()])
         )
 
-    def _of(self, text: str, values: Iterable[str]) -> Statement:
-        return one_of_these(text, values, postgres=self.postgres)
+    def _of(self, said: Words, values: Iterable[str]) -> Statement:
+        return one_of_these(said, values, postgres=self.postgres)
 
     def _as_held(
         self, groups: Mapping[str, Sequence[str]], found: Sequence[Sequence[Any]]
@@ -198,15 +200,16 @@ class Store:
         body = record.SerializeToString()
         return Settled(record.name, body, record.revision, standing, fingerprint)
 
-    def save(self, tx: sa.Connection, batch: Batch) -> None:
-        """Write what a batch decided, the head last; other processes are told with the commit."""
+    def commit(self, tx: sa.Connection, batch: Batch) -> None:
+        """Write what a batch decided, the head last, and commit; other processes are told with the commit."""
         if not batch.journal:
+            tx.commit()
             return
         if self._ledger is not None:
             self._ledger.write(tx, batch.ledger)
         if batch.deadlines:
             tx.execute(self._forget, many(batch.deadlines, postgres=self.postgres))
-        send(tx, [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)])
+        finish(tx, [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)])
 
     def _rows_of(self, batch: Batch) -> Iterator[Statement]:
         for collection, rows in batch.rows.items():
@@ -232,10 +235,8 @@ class Store:
         return self._put_deadline.of(rows)
 
     def _head_at(self, batch: Batch) -> Statement:
-        if not self.postgres:
-            return Statement(self._move_head, [(batch.position, batch.moment)])
         moved = {"position": batch.position, "commit_time": batch.moment}
-        return Statement(self._move_head, moved | self._notice)
+        return self._move_head.of(moved | self._notice)
 
     def notify(self, tx: sa.Connection) -> None:
         """Tell other processes, with the commit, that the access journal grows."""
@@ -285,9 +286,9 @@ class Store:
 
     def standing(self, tx: sa.Connection, source: str, shard: int) -> tuple[int, frozenset[str]]:
         """Return a consumer's cursor, and the records whose events wait."""
-        of = {"of": source} if self.postgres else (source,)
-        asked = [Statement(self._cursor, of), Statement(self._waiting, of)]
-        cursors, waiting = fetch(tx, asked)
+        cursors, waiting = fetch(
+            tx, [said.of({"of": source}) for said in (self._cursor, self._waiting)]
+        )
         at = {row[0]: row[1] for row in cursors}
         return at.get(shard, 0), frozenset(row[0] for row in waiting)
 

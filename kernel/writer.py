@@ -96,14 +96,13 @@ class Writer:
                 batch, decided = decide(batch, work.commands)
                 _raise_trouble(decided)
                 outcomes.append(decided)
-            self.store.save(tx, batch)
             told = self._tell(tx, batch, works, outcomes)
             if told and not batch.journal:
                 self.store.notify(tx)
             for work, decided in zip(works, outcomes, strict=True):
                 if work.effects and not any(map(is_open, decided)):
                     work.effects(tx)
-            tx.commit()
+            self.store.commit(tx, batch)
         self.position, self.access_position = batch.position, told or self.access_position
         if batch.journal:
             self.lines = batch.journal if len(batch.journal) <= FEW else ()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app import migrate
 from app.catalogue import registry
 from kernel import database
-from kernel.database import Put, Statement, fetch, send
+from kernel.database import Put, Statement, fetch, finish, send
 from kernel.notices import Notices
 from kernel.store import Store
 from tests.live import engines
@@ -20,7 +20,7 @@ THING = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text),
 )
-COUNT = Statement("SELECT count(*) FROM thing", {})
+COUNT = Statement("SELECT count(*) FROM thing", ())
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,53 @@ def test_one_bad_statement_of_a_trip_leaves_nothing_and_the_connection_goes_on(
     with engine.begin() as tx:
         send(tx, [*put.of([("a", "1")]), *put.of([("b", "2")])])
     assert count(engine) == 2
+
+
+def test_a_trip_that_finishes_has_committed_and_one_that_fails_has_left_nothing(
+    engine: sa.Engine,
+) -> None:
+    put = Put(THING, postgres=True)
+    with engine.connect() as tx:
+        finish(tx, put.of([("a", "1")]))
+        assert count(engine) == 1
+        finish(tx, put.of([("b", "2")]))  # the same connection, a transaction of its own
+    with pytest.raises(sa.exc.IntegrityError), engine.connect() as tx:
+        finish(tx, [*put.of([("c", "3")]), *put.of([("a", "4")])])
+    assert count(engine) == 2
+
+
+def test_a_trip_carries_more_than_the_link_takes_at_once_there_and_back(engine: sa.Engine) -> None:
+    rows = [(f"n{number:03}", "长" * 50_000) for number in range(100)]
+    with engine.connect() as tx:
+        read = Statement("SELECT name, value FROM thing ORDER BY name", ())
+        send(tx, Put(THING, postgres=True).of(rows))
+        assert fetch(tx, [read, COUNT]) == [rows, [(len(rows),)]]
+
+
+def test_sql_that_the_server_does_not_take_spoils_its_transaction_only(engine: sa.Engine) -> None:
+    wrong = Statement("SELECT nothing FROM thing", ())
+    with engine.connect() as tx:
+        for _ in range(2):
+            with pytest.raises(sa.exc.ProgrammingError):
+                fetch(tx, [COUNT, wrong, COUNT])
+            tx.rollback()
+            assert fetch(tx, [COUNT, COUNT]) == [[(0,)], [(0,)]]
+
+
+def test_a_value_that_cannot_be_stored_is_the_datas_fault(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.DataError), engine.connect() as tx:
+        finish(tx, Put(THING, postgres=True).of([("a", "a\0b")]))
+
+
+def test_a_readers_trip_opens_no_transaction(engine: sa.Engine, url: str) -> None:
+    reader = database.reading(url)
+    with reader.connect() as tx:
+        assert fetch(tx, [COUNT]) == [[(0,)]]
+        with engine.begin() as other:
+            send(other, Put(THING, postgres=True).of([("a", "1")]))
+        assert fetch(tx, [COUNT]) == [[(1,)]]
+        assert tx.connection.driver_connection.info.transaction_status.name == "IDLE"  # type: ignore[union-attr]
+    reader.dispose()
 
 
 def test_a_connection_that_is_cut_in_a_trip_is_told_as_one_and_replaced(engine: sa.Engine) -> None:

@@ -112,6 +112,7 @@ def _dual_write(self: Store, tx: sa.Connection, batch: Batch) -> None:
     self._put_journal(tx, batch.journal)
     if batch.journal:
         send(tx, [self._head_at(batch)])
+    tx.commit()
 
 
 def _everything(_source: str, _cursor: int, entries: Sequence[JournalEntry]) -> Any:
@@ -207,7 +208,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "dual write: the event outside of its record's transaction",
-        lambda: patch.object(Store, "save", _dual_write),
+        lambda: patch.object(Store, "commit", _dual_write),
         lambda: singles("create"),
         "ended in ALREADY_EXISTS",
     ),

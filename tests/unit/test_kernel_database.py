@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kernel.database import Glances, Put, reading, sqlite_text, writing
+from kernel.database import Glances, Put, reading, words, writing
 from kernel.errors import Silent
 
 THING = sa.Table("thing", sa.MetaData(), sa.Column("name", sa.Text), sa.Column("value", sa.Text))
-ASKED = sqlite_text(sa.select(THING.c.value).where(THING.c.name == sa.bindparam("name")))
+ASKED = words(
+    sa.select(THING.c.value).where(THING.c.name == sa.bindparam("name")), postgres=False
+).text
 
 
 def test_each_read_sees_what_was_committed_last(tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""Many statements, one trip to PostgreSQL: libpq's pipeline, filled before it is sent.
+
+psycopg's own sends and waits a statement at a time. Each wait gives the interpreter away, and a writer beside a busy loop may get
+it back only when the switch interval is over.
+"""
+
+import select
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, Format, TransactionStatus
+
+from kernel.arrays import oid_of
+from kernel.database import BEGIN, Rows, Statement
+
+Prepared = dict[str, bytes]
+"""What a connection has prepared: statement → its name there."""
+
+
+def take(
+    driver: "psycopg.Connection[Any]", statements: Sequence[Statement], prepared: Prepared
+) -> list[Rows]:
+    """Run statements, each after the one before, in a transaction; return the rows that each found.
+
+    Raises psycopg.Error: of the first that failed; those after it were not run. A link that may still have answers on the way is
+    closed.
+    """
+    link = driver.pgconn
+    begins = not driver.autocommit and link.transaction_status == TransactionStatus.IDLE
+    asked = [BEGIN, *statements] if begins else statements
+    try:
+        results = _carried(link, asked, prepared)
+    except BaseException:
+        driver.close()
+        raise
+    found = [_rows(driver, result) for result in results]
+    return found[1:] if begins else found
+
+
+def _carried(link: Any, asked: Sequence[Statement], prepared: Prepared) -> list[Any]:
+    """Return the results, those of what had to be prepared aside, unless that failed."""
+    new = {text: given for text, given in asked if text not in prepared}
+    names = {text: b"trip_%d" % n for n, text in enumerate(new, len(prepared))}
+    link.enter_pipeline_mode()
+    for text, given in new.items():
+        link.send_prepare(names[text], text.encode(), [oid_of(value) for value in given])
+    for text, given in asked:
+        formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in given]
+        name = prepared.get(text) or names[text]
+        link.send_query_prepared(name, list(map(_sent, given)), formats, Format.BINARY)
+    link.pipeline_sync()
+    results = list(_results(link))
+    link.exit_pipeline_mode()
+    for text, result in zip(new, results, strict=False):
+        if result.status == ExecStatus.COMMAND_OK:
+            prepared[text] = names[text]
+    return results if new.keys() - prepared.keys() else results[len(new) :]
+
+
+def _sent(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _results(link: Any) -> Iterator[Any]:
+    """Send what waits to be sent, and yield what comes back."""
+    ready = select.poll()
+    ready.register(link.socket, select.POLLIN | select.POLLOUT)
+    while link.flush():  # more than the socket takes at once
+        if any(event & ~select.POLLOUT for _, event in ready.poll()):
+            link.consume_input()
+    ready.modify(link.socket, select.POLLIN)
+    while True:
+        while link.is_busy():
+            ready.poll()
+            link.consume_input()
+        result = link.get_result()
+        if result is None:  # the end of one statement's answers
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            return
+        yield result
+
+
+def _rows(driver: "psycopg.Connection[Any]", result: Any) -> Rows:
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise error_from_result(result, driver.info.encoding)
+    if result.status != ExecStatus.TUPLES_OK:
+        return ()
+    read = Transformer(driver)
+    read.set_pgresult(result)
+    return read.load_rows(0, result.ntuples, tuple)
