@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 
 from kernel.arrays import oid_of
 from kernel.database import BEGIN, Rows, Statement
@@ -78,6 +78,8 @@ def _results(link: Any) -> Iterator[Any]:
             link.consume_input()
         result = link.get_result()
         if result is None:  # the end of one statement's answers
+            if link.status != ConnStatus.OK:
+                raise psycopg.OperationalError("the link was cut")
             continue
         if result.status == ExecStatus.PIPELINE_SYNC:
             return

@@ -131,6 +131,31 @@ def test_a_connection_that_is_cut_in_a_trip_is_told_as_one_and_replaced(engine: 
     assert count(engine) == 0
 
 
+def test_a_trip_whose_server_ends_while_it_waits_ends_too(engine: sa.Engine) -> None:
+    lock = Statement("SELECT pg_advisory_xact_lock(7)", ())
+    waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    raised = list[Exception]()
+
+    def wait() -> None:
+        try:
+            with engine.connect() as tx:
+                fetch(tx, [COUNT, lock, COUNT])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at
+            raised.append(error)
+
+    with engine.connect() as tx:
+        fetch(tx, [lock])
+        waiter = threading.Thread(target=wait, daemon=True)
+        waiter.start()
+        while not (found := tx.exec_driver_sql(waiting).scalars().all()):
+            waiter.join(0.05)
+        tx.exec_driver_sql(f"SELECT pg_terminate_backend({found[0]})")
+        waiter.join(10)
+    assert not waiter.is_alive()
+    assert [type(error) for error in raised] == [sa.exc.OperationalError]
+    assert count(engine) == 0
+
+
 def test_a_process_hears_of_others_writes_and_not_of_its_own(url: str) -> None:
     service = registry("platforms")
     assert service is not None
