@@ -13,9 +13,8 @@ from kernel.errors import Invalid
 from kernel.outcome import Command
 from kernel.registry import Resource
 
-BUDGET = (
-    9.0  # seconds that a command may wait in the queue; a caller's own deadline is shorter or equal
-)
+BUDGET = 9.0
+"""Seconds that a command may wait in the queue; a caller's own deadline is shorter or equal."""
 
 
 ID = "[a-z0-9][a-z0-9-]{0,62}"

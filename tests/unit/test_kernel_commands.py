@@ -21,5 +21,10 @@ def test_a_process_that_branches_off_draws_for_itself() -> None:
     if not child:
         os.write(writing, _made_up().encode())
         os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(reading, 64).decode() != _made_up()
+    os.close(writing)  # else a child that dies leaves the reader waiting
+    drawn = os.read(reading, 64).decode()
+    os.close(reading)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert re.fullmatch("auto~[0-9a-f]{32}", drawn)
+    assert drawn != _made_up()
