@@ -34,7 +34,6 @@ from kernel.errors import (
     Violated,
 )
 from kernel.identity import Identity
-from kernel.rules import kept
 from kernel.status import DETAILS_KEY, crash, status_of
 from kernel.violations import PARTS, broken, problems, room
 from kernel.within import Within
@@ -294,8 +293,6 @@ class Edge:
     async def _rows(self, raw: bytes) -> Rows:
         """Return rows and what is wrong with some of them; what is wrong with the rest of the request is raised."""
         request = self._decoded(raw)
-        if kept(request):
-            return Rows(request, {})
         first = problems(_validator.collect_violations(request, fail_fast=True))
         if not first:
             return Rows(request, {})

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from kernel.errors import Problem
-from kernel.rules import kept
 
 PARTS = 500
 """Elements of lists in a message up to which everything wrong with it is told; of a larger one, the first. A finding keeps
@@ -84,8 +83,6 @@ def problems(violations: Iterable[Any], message: Any = None) -> list[Problem]:
 
 def broken(validator: Any, message: Any) -> list[Problem]:
     """Return what is wrong with a message: everything, or of a large one the first."""
-    if kept(message):
-        return []
     first = validator.collect_violations(message, fail_fast=True)
     if first and room(message, PARTS) > 0:
         return problems(validator.collect_violations(message), message)
