@@ -137,8 +137,10 @@ def of_rows(messages: Sequence[pb.ImportPlatformsRequest]) -> dict[str, float]:
     clock, validator, commands = _Clock(), protovalidate.Validator(), Commands(KEY)
     with _writer() as writer:
         resource = writer.store.service.by_collection["platforms"]
-        commit = writer.store.commit
-        writer.store.commit = lambda *told: clock.run("rows written", commit, *told)  # type: ignore[method-assign]
+        save = writer.store.save
+        writer.store.save = lambda *told, **last: clock.run(
+            "rows written", partial(save, **last), *told
+        )  # type: ignore[method-assign]
         for raw in [message.SerializeToString() for message in messages]:
             request = clock.run("parsed", pb.ImportPlatformsRequest.FromString, raw)
             clock.run("validated", validator.collect_violations, request)

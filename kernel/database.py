@@ -66,10 +66,14 @@ class Words(NamedTuple):
 
 
 def writing(url: str) -> sa.Engine:
-    """Return an engine whose transactions hold SQLite's write lock from their first statement."""
+    """Return an engine whose transactions hold SQLite's write lock from their first statement.
+
+    On PostgreSQL only trips prepare statements: at a rollback psycopg drops all of a connection's where it has prepared one.
+    """
     if is_sqlite(url):
         return _sqlite(url, "BEGIN IMMEDIATE")
-    return _postgres(url, connect_args={**POSTGRES_LINK, "options": POSTGRES_OPTIONS})
+    said = {**POSTGRES_LINK, "options": POSTGRES_OPTIONS, "prepare_threshold": None}
+    return _postgres(url, connect_args=said)
 
 
 def reading(url: str) -> sa.Engine:
@@ -238,7 +242,7 @@ def send(tx: sa.Connection, statements: Sequence[Statement]) -> None:
 
 def finish(tx: sa.Connection, statements: Sequence[Statement]) -> None:
     """The same, and commit: PostgreSQL in the same trip."""
-    if is_postgres(tx.engine):
+    if statements and is_postgres(tx.engine):
         _in_one_trip(tx, [*statements, COMMIT])
     else:
         send(tx, statements)

@@ -69,6 +69,8 @@ SERVER_OPTIONS = (
 
 Handler = Any  # grpc.RpcMethodHandler, of bytes to bytes
 Behaviour = Callable[[Any, Caller], Any]  # a coroutine, or an async generator when it streams
+Refusal = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
+"""A status, its text, and the metadata that comes with it."""
 Keeper = Callable[[Any], Recorder | None]
 """A request (None where it is not at hand) → who keeps what is denied and handed out; None: whoever answers does."""
 _validator = protovalidate.Validator()
@@ -332,6 +334,13 @@ class Edge:
         )
 
     async def _refuse(self, context: Any, call: "Call", failure: Exception) -> NoReturn:
+        code, text, details = self._refusal(call, failure)
+        failure.__traceback__ = None  # its frames hold it, and the request: both would stay until somebody looks for cycles
+        await context.abort(code, text, details)
+        raise AssertionError("abort raises")
+
+    def _refusal(self, call: "Call", failure: Exception) -> Refusal:
+        """Count and log a call that failed; return what its caller is told."""
         if isinstance(failure, DomainError):
             if isinstance(failure, Unauthenticated):
                 metrics.REFUSED.labels("identity").inc()
@@ -341,15 +350,14 @@ class Edge:
                 self._count(call, code)
             else:
                 self._end(call, code, reason=failure.code)
-            await context.abort(code, text, ((DETAILS_KEY, status),))
+            return code, text, ((DETAILS_KEY, status),)
         incident = uuid.uuid4().hex[:12]
         log.error(
             "rpc_crashed", incident=incident, error=type(failure).__name__, where=_where(failure)
         )
         self._end(call, grpc.StatusCode.INTERNAL, incident=incident)
         code, text, status = crash(incident)
-        await context.abort(code, text, ((DETAILS_KEY, status),))
-        raise AssertionError("abort raises")
+        return code, text, ((DETAILS_KEY, status),)
 
 
 @dataclass(slots=True)

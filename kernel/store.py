@@ -20,6 +20,7 @@ from kernel.database import (
     many,
     one_of,
     one_of_these,
+    send,
     words,
 )
 from kernel.deadline import Due
@@ -65,7 +66,7 @@ class Opened(NamedTuple):
 
 
 class Store:
-    """The statements of one service, made once. Nothing here opens or ends a transaction.
+    """The statements of one service, made once. Nothing here opens a transaction, and only `save` can end one.
 
     `sign`: of this process's notices, so that it passes its own by.
     """
@@ -90,7 +91,9 @@ class Store:
         due = tables.deadline
         if due is not None:
             self._put_deadline = Put(due, postgres=postgres)
-            self._forget = sa.delete(due).where(one_of(due.c.record, postgres=postgres))
+            self._forget = self._words(
+                sa.delete(due).where(one_of(due.c.record, postgres=postgres))
+            )
         self._ledger = self._ledger_of(service)
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
@@ -200,16 +203,14 @@ class Store:
         body = record.SerializeToString()
         return Settled(record.name, body, record.revision, standing, fingerprint)
 
-    def commit(self, tx: sa.Connection, batch: Batch) -> None:
-        """Write what a batch decided, the head last, and commit; other processes are told with the commit."""
-        if not batch.journal:
-            tx.commit()
-            return
-        if self._ledger is not None:
-            self._ledger.write(tx, batch.ledger)
-        if batch.deadlines:
-            tx.execute(self._forget, many(batch.deadlines, postgres=self.postgres))
-        finish(tx, [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)])
+    def save(self, tx: sa.Connection, batch: Batch, *, last: bool = False) -> None:
+        """Write what a batch decided, the head at the end; other processes are told with the commit. `last`: and commit."""
+        written = list[Statement]()
+        if batch.journal:
+            if self._ledger is not None:
+                self._ledger.write(tx, batch.ledger)
+            written = [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)]
+        (finish if last else send)(tx, written)
 
     def _rows_of(self, batch: Batch) -> Iterator[Statement]:
         for collection, rows in batch.rows.items():
@@ -232,7 +233,7 @@ class Store:
             for record, dues in batch.deadlines.items()
             for due in dues
         ]
-        return self._put_deadline.of(rows)
+        return [self._of(self._forget, batch.deadlines), *self._put_deadline.of(rows)]
 
     def _head_at(self, batch: Batch) -> Statement:
         moved = {"position": batch.position, "commit_time": batch.moment}

@@ -10,14 +10,14 @@ from typing import Any
 
 import psycopg
 from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
+from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 
 from kernel.arrays import oid_of
 from kernel.database import BEGIN, Rows, Statement
 
 Prepared = dict[str, bytes]
-"""What a connection has prepared: statement → its name there."""
+"""What a connection has prepared: statement → its name there. A statement's parameters are always of the same types."""
 
 
 def take(
@@ -25,32 +25,38 @@ def take(
 ) -> list[Rows]:
     """Run statements, each after the one before, in a transaction; return the rows that each found.
 
-    Raises psycopg.Error: of the first that failed; those after it were not run. A link that may still have answers on the way is
-    closed.
+    The transaction begins as the server's settings have it. Raises psycopg.Error: of the first that failed; those after it were
+    not run. A link that may still have answers on the way, or has forgotten what was prepared, is closed.
     """
     link = driver.pgconn
     begins = not driver.autocommit and link.transaction_status == TransactionStatus.IDLE
     asked = [BEGIN, *statements] if begins else statements
+    packed = [list(map(_sent, given)) for _, given in asked]
     try:
-        results = _carried(link, asked, prepared)
+        results = _carried(link, asked, packed, prepared)
     except BaseException:
         driver.close()
         raise
-    found = [_rows(driver, result) for result in results]
+    try:
+        found = [_rows(driver, result) for result in results]
+    except InvalidSqlStatementName:
+        driver.close()
+        raise
     return found[1:] if begins else found
 
 
-def _carried(link: Any, asked: Sequence[Statement], prepared: Prepared) -> list[Any]:
+def _carried(
+    link: Any, asked: Sequence[Statement], packed: Sequence[list[bytes]], prepared: Prepared
+) -> list[Any]:
     """Return the results, those of what had to be prepared aside, unless that failed."""
     new = {text: given for text, given in asked if text not in prepared}
     names = {text: b"trip_%d" % n for n, text in enumerate(new, len(prepared))}
     link.enter_pipeline_mode()
     for text, given in new.items():
         link.send_prepare(names[text], text.encode(), [oid_of(value) for value in given])
-    for text, given in asked:
+    for (text, given), sent in zip(asked, packed, strict=True):
         formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in given]
-        name = prepared.get(text) or names[text]
-        link.send_query_prepared(name, list(map(_sent, given)), formats, Format.BINARY)
+        link.send_query_prepared(prepared.get(text) or names[text], sent, formats, Format.BINARY)
     link.pipeline_sync()
     results = list(_results(link))
     link.exit_pipeline_mode()
@@ -60,7 +66,10 @@ def _carried(link: Any, asked: Sequence[Statement], prepared: Prepared) -> list[
     return results if new.keys() - prepared.keys() else results[len(new) :]
 
 
-def _sent(value: Any) -> bytes:
+def _sent(value: str | int | bytes) -> bytes:
+    """Raises psycopg.DataError: libpq would end the text at its NUL."""
+    if isinstance(value, str) and "\0" in value:
+        raise psycopg.DataError("PostgreSQL text cannot hold NUL")
     return value if isinstance(value, bytes) else str(value).encode()
 
 

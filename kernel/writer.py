@@ -99,10 +99,16 @@ class Writer:
             told = self._tell(tx, batch, works, outcomes)
             if told and not batch.journal:
                 self.store.notify(tx)
-            for work, decided in zip(works, outcomes, strict=True):
-                if work.effects and not any(map(is_open, decided)):
-                    work.effects(tx)
-            self.store.commit(tx, batch)
+            effects = [
+                work.effects
+                for work, decided in zip(works, outcomes, strict=True)
+                if work.effects and not any(map(is_open, decided))
+            ]
+            self.store.save(tx, batch, last=not effects)
+            for effect in effects:  # they may ask what stands now
+                effect(tx)
+            if effects:
+                tx.commit()
         self.position, self.access_position = batch.position, told or self.access_position
         if batch.journal:
             self.lines = batch.journal if len(batch.journal) <= FEW else ()

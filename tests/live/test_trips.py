@@ -99,9 +99,42 @@ def test_sql_that_the_server_does_not_take_spoils_its_transaction_only(engine: s
             assert fetch(tx, [COUNT, COUNT]) == [[(0,)], [(0,)]]
 
 
+def test_what_a_trip_has_prepared_outlives_a_rollback_after_much_of_sqlalchemys(
+    engine: sa.Engine,
+) -> None:
+    put, often = Put(THING, postgres=True), sa.select(THING.c.value).where(THING.c.name == "a")
+    with engine.connect() as tx:
+        fetch(tx, [COUNT])
+        for _ in range(7):  # psycopg prepares what it has run five times
+            tx.execute(often)
+        tx.rollback()
+        assert fetch(tx, [COUNT]) == [[(0,)]]
+        finish(tx, put.of([("a", "1")]))
+        tx.execute(often)
+        tx.rollback()
+        assert fetch(tx, [COUNT]) == [[(1,)]]
+
+
+def test_a_connection_that_has_forgotten_what_was_prepared_is_replaced(engine: sa.Engine) -> None:
+    def forgetful() -> None:
+        with engine.connect() as tx:
+            fetch(tx, [COUNT])
+            tx.rollback()
+            tx.exec_driver_sql("DEALLOCATE ALL")
+            tx.commit()
+            fetch(tx, [COUNT])
+
+    with pytest.raises(sa.exc.DBAPIError):
+        forgetful()
+    with engine.connect() as tx:
+        assert fetch(tx, [COUNT]) == [[(0,)]]
+
+
 def test_a_value_that_cannot_be_stored_is_the_datas_fault(engine: sa.Engine) -> None:
     with pytest.raises(sa.exc.DataError), engine.connect() as tx:
         finish(tx, Put(THING, postgres=True).of([("a", "a\0b")]))
+    with pytest.raises(sa.exc.DataError), engine.connect() as tx:
+        fetch(tx, [Statement("SELECT count(*) FROM thing WHERE name = $1", ("a\0b",))])
 
 
 def test_a_readers_trip_opens_no_transaction(engine: sa.Engine, url: str) -> None:

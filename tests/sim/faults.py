@@ -104,7 +104,7 @@ def _progress_first(self: RelaySink, source: str, entries: Sequence[JournalEntry
     self._publisher.publish(source, entries)
 
 
-def _dual_write(self: Store, tx: sa.Connection, batch: Batch) -> None:
+def _dual_write(self: Store, tx: sa.Connection, batch: Batch, *, last: bool = False) -> None:
     """The records in one transaction, their events in the next."""
     for collection, rows in batch.rows.items():
         self._put_records[collection](tx, list(rows.values()))
@@ -112,7 +112,8 @@ def _dual_write(self: Store, tx: sa.Connection, batch: Batch) -> None:
     self._put_journal(tx, batch.journal)
     if batch.journal:
         send(tx, [self._head_at(batch)])
-    tx.commit()
+    if last:
+        tx.commit()
 
 
 def _everything(_source: str, _cursor: int, entries: Sequence[JournalEntry]) -> Any:
@@ -208,7 +209,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "dual write: the event outside of its record's transaction",
-        lambda: patch.object(Store, "commit", _dual_write),
+        lambda: patch.object(Store, "save", _dual_write),
         lambda: singles("create"),
         "ended in ALREADY_EXISTS",
     ),

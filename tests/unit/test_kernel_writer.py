@@ -176,6 +176,16 @@ def test_effects_are_there_with_the_commands_or_not_at_all(url: str) -> None:
         assert by.store.cursors(tx) == {("elsewhere", 0): 7}
 
 
+def test_an_effect_finds_what_was_decided_with_it(url: str) -> None:
+    def effect(tx: sa.Connection) -> None:
+        table = by.store.tables.records["platforms"]
+        seen.extend(tx.execute(sa.select(table.c.name)).scalars())
+
+    by, seen = writer(url), list[str]()
+    (settled,), _ = by.write([Work((creation(),)), Work(effects=effect)])  # type: ignore[misc]
+    assert seen == [settled.name]
+
+
 class Broken:
     """An engine whose database went away, `times` times."""
 
