@@ -66,7 +66,7 @@ def _early(writer: Writer) -> sa.Engine:
 
 def _position_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Batch:
     with _early(self).connect() as before:
-        position, last = before.exec_driver_sql(self.store._lock).one()
+        position, last = before.exec_driver_sql(self.store._lock.text).one()
     batch = _batch(self, tx, works)
     batch.position, batch.last = position, last
     return batch
