@@ -61,7 +61,10 @@ class Batch:
         self.today, self.moment = business_date(self.now), microseconds(self.now)
 
     def fork(self) -> "Batch":
-        """Return a copy that can be thrown away: what it accepts is not accepted here."""
+        """Return a copy that can be thrown away: what it accepts is not accepted here.
+
+        `changes` is shared: it holds nothing that was decided, and whoever uses a head says anew what is its own.
+        """
         return replace(
             self,
             records=dict(self.records),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kernel.columns import COMMON, Common, common_of, values_of
 from kernel.decide import Batch, decide_all, decide_together
 from kernel.decision import EVENT_LIMIT
 from kernel.errors import (
@@ -125,6 +126,22 @@ def test_an_event_says_what_it_would_say_without_its_neighbours() -> None:
             each.decide(move)
             events += [line.event for line in each.journal[before:]]
     assert together == apart
+
+
+def test_a_row_has_the_columns_that_would_be_read_from_its_record() -> None:
+    assert Common._fields == tuple(column.path for column in COMMON)
+    on = batch()
+    name = recognized(on)
+    on.now = stamp(MORNING + datetime.timedelta(hours=1))
+    on.moment += 3_600_000_000
+    on.decide(row("platforms/old", "旧平台", MORNING.date() - datetime.timedelta(days=9)))
+    on.decide(command("merge", name, OFFICER, request=pb.MergePlatformRequest(into=recognized(on))))
+    on.decide(row("platforms/old", "更早", MORNING.date() - datetime.timedelta(days=99)))
+    resource = on.service.by_collection["platforms"]
+    for columns in on.rows["platforms"].values():
+        record = pb.Platform.FromString(columns[7])
+        own = values_of(resource, record)[2:]
+        assert columns[8:] == (*common_of(record), *own)
 
 
 def test_a_change_that_ties_two_records_is_two_events_of_one_request() -> None:
