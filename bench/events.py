@@ -95,22 +95,23 @@ def _circumstances(cluster: Cluster) -> Iterator[_Here]:
 
 
 class _Cursor:
-    """How far a reader is, looked at all the time in a thread of its own."""
+    """How far a reader is: its database looks, so that to measure takes little of what is measured."""
 
     def __init__(self, url: str, table: str) -> None:
-        self._url, self._asked = url, f"SELECT position FROM {table} WHERE source = '{SOURCE}'"
         self.times: dict[int, float] = {}
-        self._at, self._stopped = 0, threading.Event()
+        self._url, self._stopped = url, threading.Event()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_WATCHED.format(table=table, source=SOURCE))
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
+        at = 0
         with psycopg.connect(self._url, autocommit=True) as connection:
-            while not self._stopped.wait(LOOK):
-                row, now = connection.execute(self._asked).fetchone(), time.perf_counter()
-                for position in range(self._at + 1, (row[0] if row else 0) + 1):
-                    self.times[position] = now
-                    self._at = position
+            while not self._stopped.is_set():
+                row = connection.execute("SELECT bench_reached(%s, %s)", (at, LOOK)).fetchone()
+                now, before, at = time.perf_counter(), at, row[0] if row else at
+                self.times |= dict.fromkeys(range(before + 1, at + 1), now)
 
     def seen(self, position: int) -> float:
         """Return when it had a position. Raises TimeoutError."""
@@ -124,6 +125,20 @@ class _Cursor:
     def stop(self) -> None:
         self._stopped.set()
         self._thread.join()
+
+
+_WATCHED = """
+CREATE FUNCTION bench_reached(behind bigint, pause float) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE reached bigint;
+BEGIN
+  FOR look IN 1 .. 1000 LOOP  -- each SELECT sees what is committed by then
+    SELECT position INTO reached FROM {table} WHERE source = '{source}';
+    EXIT WHEN reached > behind;
+    PERFORM pg_sleep(pause);
+  END LOOP;
+  RETURN coalesce(reached, behind);
+END $$
+"""
 
 
 Seconds = Mapping[str, Sequence[float]]
