@@ -12,6 +12,8 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
+from kafka.net.compat import KafkaNetClient
+from kafka.net.selector import NetworkSelector
 
 from kernel.cloudevents import entry_of, message_of, topic_of
 from kernel.relay import Lost
@@ -110,6 +112,20 @@ class KafkaPublisher:
                 producer.close(timeout=1)
 
 
+class _Alone(NetworkSelector):  # type: ignore[misc]
+    """The client's loop, run by whoever polls: a thread of its own costs two changes of threads a message, and their signals."""
+
+    def start(self) -> None:
+        pass
+
+    def wakeup(self) -> None:
+        pass
+
+
+def _alone(**settings: Any) -> KafkaNetClient:
+    return KafkaNetClient(net=_Alone(**settings), **settings)
+
+
 class Topic:
     """A source's topic, read by hand: no group, no offsets kept by the broker. Used by one thread at a time."""
 
@@ -128,6 +144,8 @@ class Topic:
             fetch_max_wait_ms=WAIT,
             max_poll_records=MOST,
             request_timeout_ms=DELIVERY,
+            metrics_enabled=False,
+            kafka_client=_alone,
             **CLIENT,
         )
         self._consumer.assign([self._partition])
