@@ -2,7 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -363,7 +371,8 @@ class RoomSink:
                 reactions = self._without_commands(tx, source, look, entry)
                 if reactions is None:
                     break
-                self._leave(tx, reactions)
+                self.room.store.put_known(tx, _known(reactions))
+                _do(tx, reactions)
                 done += 1
             if done:
                 self.room.store.put_cursor(tx, source, SHARD, entries[done - 1].position)
@@ -387,12 +396,6 @@ class RoomSink:
             return None
         return None if any(reaction.commands for reaction in reactions) else reactions
 
-    def _leave(self, tx: sa.Connection, reactions: Sequence[Reaction]) -> None:
-        self.room.store.put_known(tx, [row for reaction in reactions for row in reaction.known])
-        for reaction in reactions:
-            if reaction.effects:
-                reaction.effects(tx)
-
     def _first(self, source: str, entries: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
         """Return the entries of one transaction: one that is looked at closes it, so that the next one sees its effects."""
         look = self.looks.get(source)
@@ -408,28 +411,30 @@ class RoomSink:
             return
         store = self.room.store
         free, waiting = split(ahead, blocked)
+        reactions, last = self._meant(source, free), ahead[-1].position
 
         def effects(tx: sa.Connection) -> None:
-            if self._standing(tx, source) != (at, blocked):
+            if store.go_on(tx, source, SHARD, last, _known(reactions)) != (at, blocked):
                 raise Displaced(source)
             store.parking.put(tx, waiting, WAITING, 0)
-            store.put_cursor(tx, source, SHARD, ahead[-1].position)
 
-        self._react(source, free, effects)
-        self._known[source] = ahead[-1].position, blocked
+        self._react(reactions, effects)
+        self._known[source] = last, blocked
 
     def _standing(self, tx: sa.Connection, source: str) -> Standing:
         """Return the cursor, and the records whose events wait."""
         return self.room.store.standing(tx, source, SHARD)
 
-    def _react(self, source: str, entries: Sequence[JournalEntry], effects: Effects) -> None:
-        """Do what entries mean, with `effects` in the same transaction."""
-        reactions = [reaction for entry in entries for reaction in self._reactions(source, entry)]
+    def _meant(self, source: str, entries: Sequence[JournalEntry]) -> list[Reaction]:
+        return [reaction for entry in entries for reaction in self._reactions(source, entry)]
+
+    def _react(self, reactions: Sequence[Reaction], effects: Effects) -> None:
+        """Do what entries mean, with `effects`, which keep the names, in the same transaction."""
         commands = tuple(command for reaction in reactions for command in reaction.commands)
 
         def all_effects(tx: sa.Connection) -> None:
             effects(tx)
-            self._leave(tx, reactions)
+            _do(tx, reactions)
 
         self._write(Work(commands, effects=all_effects))
 
@@ -481,19 +486,30 @@ class RoomSink:
 
     def redrive(self, parked: Parked) -> None:
         """Do what a parked event means, and take it out. Raises Displaced."""
-        parking = self.room.store.parking
+        store, reactions = self.room.store, self._meant(parked.source, [parked.entry])
 
         def effects(tx: sa.Connection) -> None:
-            if not parking.is_first(tx, parked):
+            if not store.parking.is_first(tx, parked):
                 raise Displaced(parked.source)
-            parking.take(tx, parked)
+            store.parking.take(tx, parked)
+            store.put_known(tx, _known(reactions))
 
         self._known.pop(parked.source, None)
-        self._react(parked.source, [parked.entry], effects)
+        self._react(reactions, effects)
 
     def failed_again(self, parked: Parked, error: str) -> None:
         parking = self.room.store.parking
         self._write(Work(effects=lambda tx: parking.failed_again(tx, parked, error)))
+
+
+def _known(reactions: Iterable[Reaction]) -> list[tuple[str, str, str, int]]:
+    return [row for reaction in reactions for row in reaction.known]
+
+
+def _do(tx: sa.Connection, reactions: Iterable[Reaction]) -> None:
+    for reaction in reactions:
+        if reaction.effects:
+            reaction.effects(tx)
 
 
 def remembered(entry: JournalEntry, change: Change, record: Any) -> Reaction:

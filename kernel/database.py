@@ -25,7 +25,6 @@ SQLITE_PRAGMAS = (
 AWAY = ("SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL")
 READER = 20_736_005
 """Number of PostgreSQL's advisory lock by which those who write a reader's database take turns."""
-_TURN = sa.select(sa.func.pg_advisory_xact_lock(READER))
 POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
 POSTGRES_LINK = {
     "connect_timeout": 5,  # seconds
@@ -106,8 +105,17 @@ def take_turn(tx: sa.Connection) -> None:
 
     On SQLite it is already.
     """
-    if is_postgres(tx.engine):
-        tx.execute(_TURN)
+    fetch_in_turn(tx, [])
+
+
+def fetch_in_turn(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[Any]]:
+    """The same, and return what statements find behind it: all in one trip."""
+    if not is_postgres(tx.engine):
+        return fetch(tx, statements)
+    return fetch(tx, [_TURN, *statements])[1:]
+
+
+_TURN = Statement(f"SELECT pg_advisory_xact_lock({READER})", ())
 
 
 @contextmanager
@@ -250,10 +258,14 @@ def finish(tx: sa.Connection, statements: Sequence[Statement]) -> None:
 
 
 def fetch(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[Any]]:
-    """Return the rows that statements find, each run after the one before; PostgreSQL gets them in one trip."""
+    """Return the rows that statements find, each run after the one before; PostgreSQL gets them in one trip.
+
+    One that only writes finds none.
+    """
     if is_postgres(tx.engine):
         return [*_in_one_trip(tx, statements)]
-    return [tx.exec_driver_sql(text, given).all() for text, given in statements]
+    results = (tx.exec_driver_sql(text, given) for text, given in statements)
+    return [result.all() if result.returns_rows else [] for result in results]
 
 
 def _in_one_trip(tx: sa.Connection, statements: Sequence[Statement]) -> list[Rows]:

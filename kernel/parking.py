@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import sqlalchemy as sa
 from google.protobuf.message import DecodeError
 
-from kernel.database import TEXT, WHOLE, Put, is_postgres
+from kernel.database import TEXT, WHOLE, Put, Statement, is_postgres, words
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 
 WAITING = ""
@@ -76,7 +76,8 @@ class Parking:
 
     def __init__(self, table: sa.Table, *, postgres: bool) -> None:
         self._table, self._put = table, Put(table, postgres=postgres)
-        self._records = sa.select(table.c.record).where(table.c.source == sa.bindparam("of"))
+        records = sa.select(table.c.record).where(table.c.source == sa.bindparam("of"))
+        self._records = words(records, postgres=postgres)
 
     @classmethod
     def of(cls, table: sa.Table, engine: sa.Engine) -> "Parking":
@@ -86,9 +87,9 @@ class Parking:
         order = (self._table.c.parked_time, self._table.c.source, self._table.c.position)
         return [Parked(*row) for row in tx.execute(sa.select(self._table).order_by(*order))]
 
-    def records(self, tx: sa.Connection, source: str) -> frozenset[str]:
-        """Return the records whose later events have to wait."""
-        return frozenset(tx.scalars(self._records, {"of": source}))
+    def of_source(self, source: str) -> Statement:
+        """Return what finds the records whose later events have to wait."""
+        return self._records.of({"of": source})
 
     def put(
         self, tx: sa.Connection, entries: Iterable[JournalEntry], error: str, tries: int

@@ -246,10 +246,24 @@ class Store:
 
     def put_known(self, tx: sa.Connection, known: Sequence[tuple[str, str, str, int]]) -> None:
         """Keep (name, state, title, position) of other services' records."""
-        self._put_known(tx, list({row[0]: row for row in known}.values()))
+        self._put_known(tx, _last_of_each(known))
 
     def put_cursor(self, tx: sa.Connection, source: str, shard: int, position: int) -> None:
         self._put_cursor(tx, [(source, shard, position)])
+
+    def go_on(
+        self,
+        tx: sa.Connection,
+        source: str,
+        shard: int,
+        position: int,
+        known: Sequence[tuple[str, str, str, int]],
+    ) -> tuple[int, frozenset[str]]:
+        """Move a consumer's cursor and keep names, and return how it stood before: all in one trip."""
+        moved = self._put_cursor.of([(source, shard, position)])
+        kept = self._put_known.of(_last_of_each(known))
+        cursors, waiting, *_ = fetch(tx, [*self._standing_of(source), *moved, *kept])
+        return _as_standing(shard, cursors, waiting)
 
     # Reading.
 
@@ -287,11 +301,10 @@ class Store:
 
     def standing(self, tx: sa.Connection, source: str, shard: int) -> tuple[int, frozenset[str]]:
         """Return a consumer's cursor, and the records whose events wait."""
-        cursors, waiting = fetch(
-            tx, [said.of({"of": source}) for said in (self._cursor, self._waiting)]
-        )
-        at = {row[0]: row[1] for row in cursors}
-        return at.get(shard, 0), frozenset(row[0] for row in waiting)
+        return _as_standing(shard, *fetch(tx, self._standing_of(source)))
+
+    def _standing_of(self, source: str) -> list[Statement]:
+        return [said.of({"of": source}) for said in (self._cursor, self._waiting)]
 
     def names(
         self, tx: sa.Connection, collection: str, where: Mapping[str, str | int]
@@ -388,6 +401,17 @@ class TransactionLoader:
 def channel_of(service: str) -> str:
     """Return the name that a service's notices go by on PostgreSQL."""
     return f"luoshu_{service}"
+
+
+def _last_of_each(known: Iterable[tuple[str, str, str, int]]) -> list[tuple[str, str, str, int]]:
+    return list({row[0]: row for row in known}.values())
+
+
+def _as_standing(
+    shard: int, cursors: Sequence[Any], waiting: Sequence[Any]
+) -> tuple[int, frozenset[str]]:
+    at = {row[0]: row[1] for row in cursors}
+    return at.get(shard, 0), frozenset(row[0] for row in waiting)
 
 
 def _by_collection(names: Iterable[str]) -> dict[str, list[str]]:

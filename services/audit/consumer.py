@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from kernel.consumer import SHARD, following
-from kernel.database import Put, is_postgres
+from kernel.database import Put, finish, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, schema, store
 from services.audit.domain import columns, leaf
@@ -43,11 +43,11 @@ class AuditSink:
             Gap: positions are missing. What came before the hole is in the log by then, so that
                 `expected` is always the position after the cursor.
         """
-        with self._engine.begin() as tx:
-            cursors = store.lock_cursors(tx)
-            fresh, gap = following(source, cursors.get((source, SHARD), 0), entries)
+        with self._engine.connect() as tx:
+            edge = store.lock(tx)
+            fresh, gap = following(source, edge.cursors.get((source, SHARD), 0), entries)
             if fresh:
-                _, before = stored_trees(tx, cursors)
+                _, before = stored_trees(tx, edge)
                 self._append(tx, source, before, fresh)
         if gap is not None:
             raise gap
@@ -61,6 +61,5 @@ class AuditSink:
             for index, (e, digest) in enumerate(zip(fresh, hashes, strict=True), before.size)
         ]
         _, added = merkle.extend(before, hashes)
-        self._put_entries(tx, rows)
-        self._put_nodes(tx, added)
-        self._put_cursor(tx, [(source, SHARD, fresh[-1].position)])
+        moved = self._put_cursor.of([(source, SHARD, fresh[-1].position)])
+        finish(tx, [*self._put_entries.of(rows), *self._put_nodes.of(added), *moved])

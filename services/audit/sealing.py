@@ -11,15 +11,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import sqlalchemy as sa
 
-from kernel.database import Put, is_postgres
+from kernel.database import Put, finish, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, schema, store
 from services.audit.domain import LogEntry
-from services.audit.hashes import level_of, with_nodes
+from services.audit.hashes import hashes_at, with_nodes
 from services.audit.keys import Malformed, Signer
 from services.audit.note import Checkpoint, parse, parse_checkpoint, sign_checkpoint
 
@@ -103,7 +102,7 @@ class Sealer:
         if self._log is schema.FIRST or self._is_hashed():
             return
         with self._writing.begin() as tx:
-            _, tree = stored_trees(tx, store.lock_cursors(tx), self._log)
+            _, tree = stored_trees(tx, store.lock(tx, self._log), self._log)
             entries = store.read_entries(tx, after=tree.size - 1, until=tree.size + MOST, bare=True)
             hashes = [_leaf_hash(entry, self._log) for entry in entries]
             self._put_nodes(tx, merkle.extend(tree, hashes)[1])
@@ -118,8 +117,8 @@ class Sealer:
         Raises:
             Damaged: something differs; nothing was signed.
         """
-        with self._writing.begin() as tx:
-            before, _ = stored_trees(tx, store.lock_cursors(tx), self._log)
+        with self._writing.connect() as tx:
+            before, _ = stored_trees(tx, store.lock(tx, self._log), self._log)
             if before.size != unsigned.start:
                 return  # another instance was first
             start, end = unsigned.start, unsigned.end
@@ -127,45 +126,45 @@ class Sealer:
             tree, added = merkle.extend(before, _read_back(entries, unsigned, told, self._log))
             _demand_stored(tx, added, self._log)
             note = sign_checkpoint(tree.size, tree.root, self._signer)
-            self._put_checkpoint(tx, [(tree.size, note, self._now())])
+            finish(tx, self._put_checkpoint.of([(tree.size, note, self._now())]))
 
 
-async def seal_next(sealer: Sealer, lines: Lines) -> bool:
-    """Ask the sources about what is not yet signed, and sign it; False where all is signed.
+async def seal_next(sealer: Sealer, lines: Lines) -> int:
+    """Ask the sources about what is not yet signed, and sign it; return how many entries, 0 where all is signed.
 
     Raises:
         Damaged: it is not what the sources hold.
     """
     unsigned = await asyncio.to_thread(sealer.unsigned)
     if unsigned is None:
-        return False
+        return 0
     told = dict[tuple[str, int], bytes]()
     for span in unsigned.spans:
         for line in await lines(span.source, span.first - 1, span.last - span.first + 1):
             told[span.source, line.position] = line.event
     await asyncio.to_thread(sealer.seal, unsigned, told)
-    return True
+    return unsigned.end - unsigned.start
 
 
 def stored_trees(
-    tx: sa.Connection, cursors: Mapping[tuple[str, int], int], log: schema.Log = schema.FIRST
+    tx: sa.Connection, edge: store.Edge, log: schema.Log = schema.FIRST
 ) -> tuple[merkle.Tree, merkle.Tree]:
     """Return the tree as it was signed last, and as it is stored now, which may be larger.
 
-    `cursors`: journals are dense from 1, so that there are as many entries as the cursors add up to.
+    Journals are dense from 1, so that there are as many entries as the edge's cursors add up to.
 
     Raises:
         Damaged: entries or hashes are missing, or the hashes are not the signed ones.
     """
-    latest, size = store.latest_checkpoint(tx, log), store.tree_size(tx)
+    size, told = edge.size, sum(edge.cursors.values())
     signed = Checkpoint("", 0, log.suite.digest(b""))
     try:
-        signed = parse_checkpoint(parse(latest.text)[0]) if latest else signed
+        signed = signed if edge.note is None else parse_checkpoint(parse(edge.note)[0])
         if size < signed.size:
             raise Damaged("it was signed, and is missing", size)
-        if size != sum(cursors.values()):
-            raise Damaged(f"{size} are stored of {sum(cursors.values())}", size)
-        both = (signed.size, size if log is schema.FIRST else store.tree_size(tx, log))
+        if size != told:
+            raise Damaged(f"{size} are stored of {told}", size)
+        both = (signed.size, edge.hashed)
         before, now = with_nodes(
             tx, lambda nodes: [merkle.load(at, nodes, log.suite.digest) for at in both], log
         )
@@ -216,16 +215,9 @@ def _leaf_hash(entry: LogEntry, log: schema.Log) -> bytes:
 
 
 def _demand_stored(tx: sa.Connection, nodes: Sequence[merkle.Node], log: schema.Log) -> None:
-    """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be.
-
-    Of each level the new nodes lie side by side.
-    """
-    levels = dict[int, list[merkle.Node]]()
-    for node in nodes:
-        levels.setdefault(node.level, []).append(node)
-    for level, mine in levels.items():
-        found = level_of(tx, level, mine[0].place, mine[-1].place + 1, log)
-        for node, stored in zip_longest(mine, found):
-            if node.hash != stored:
-                first = node.place << level
-                raise Damaged(f"a stored hash above it differs, at level {level}", first)
+    """Proofs and tiles are made of the stored nodes. Raises Damaged: one is not what it should be."""
+    stored = hashes_at(tx, [(node.level, node.place) for node in nodes], log)
+    for node in sorted(nodes):
+        if stored.get((node.level, node.place)) != node.hash:
+            first = node.place << node.level
+            raise Damaged(f"a stored hash above it differs, at level {node.level}", first)

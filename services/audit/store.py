@@ -1,12 +1,12 @@
 """Reading the audit's tables: checkpoints and who cosigned them, entries, and how far each journal is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kernel.database import take_turn
+from kernel.database import Words, fetch_in_turn, is_postgres, words
 from services.audit.domain import Columns, LogEntry
 from services.audit.schema import FIRST, Log, cursor, entry
 
@@ -16,7 +16,6 @@ BARE = ("index", "source", "shard", "position", "event", "leaf_hash")
 """Columns of an entry that are signed."""
 CHUNK = 1000
 """Rows that a reader of the whole log holds at a time."""
-_LOCKED = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard).with_for_update()
 
 
 def tree_size(connection: sa.Connection, log: Log = FIRST) -> int:
@@ -27,7 +26,9 @@ def tree_size(connection: sa.Connection, log: Log = FIRST) -> int:
 
 @lru_cache(maxsize=4)
 def _last(log: Log) -> sa.Select[Any]:
-    leaves = sa.select(sa.func.max(log.node.c.index)).where(log.node.c.level == 0)
+    leaves = sa.select(sa.func.max(log.node.c.index)).where(
+        log.node.c.level == sa.literal_column("0")
+    )
     return sa.select(sa.func.max(entry.c.index)) if log is FIRST else leaves
 
 
@@ -38,7 +39,8 @@ def latest_checkpoint(connection: sa.Connection, log: Log = FIRST) -> sa.Row[Any
 
 @lru_cache(maxsize=4)
 def _newest(log: Log) -> sa.Select[Any]:
-    return sa.select(log.checkpoint).order_by(log.checkpoint.c.size.desc()).limit(1)
+    size = log.checkpoint.c.size
+    return sa.select(log.checkpoint).where(size == sa.select(sa.func.max(size)).scalar_subquery())
 
 
 def checkpoint_at(connection: sa.Connection, size: int, log: Log = FIRST) -> sa.Row[Any] | None:
@@ -77,11 +79,15 @@ def cosigned_sizes(
 
 def sizes(connection: sa.Connection, log: Log = FIRST) -> tuple[int, int]:
     """Return `tree_size` and the latest checkpoint's size, both of one moment."""
+    index, size = connection.execute(_both(log)).one()
+    return index + 1, size
+
+
+@lru_cache(maxsize=4)
+def _both(log: Log) -> sa.Select[Any]:
     last = _last(log).scalar_subquery()
     signed = sa.select(sa.func.max(log.checkpoint.c.size)).scalar_subquery()
-    both = sa.select(sa.func.coalesce(last, -1), sa.func.coalesce(signed, 0))
-    index, size = connection.execute(both).one()
-    return index + 1, size
+    return sa.select(sa.func.coalesce(last, -1), sa.func.coalesce(signed, 0))
 
 
 def spans(connection: sa.Connection, start: int, end: int) -> list[tuple[str, int, int]]:
@@ -95,22 +101,38 @@ def spans(connection: sa.Connection, start: int, end: int) -> list[tuple[str, in
 
 def cursors(connection: sa.Connection) -> dict[tuple[str, int], int]:
     """Return (source, shard) → last position in the log."""
-    return _cursors(connection, sa.select(cursor))
+    return {(row.source, row.shard): row.position for row in connection.execute(sa.select(cursor))}
 
 
-def lock_cursors(tx: sa.Connection) -> dict[tuple[str, int], int]:
-    """Return the same, held until the transaction ends.
-
-    All are locked, in one order: the journals share the tree's edge.
+class Edge(NamedTuple):
+    """Where the log ends. `cursors`: (source, shard) → last position in it; `size`: entries that are stored; `note`: the largest
+    checkpoint's, None while nothing is signed; `hashed`: entries of which the log has hashes.
     """
-    take_turn(tx)
-    return _cursors(tx, _LOCKED)
+
+    cursors: Mapping[tuple[str, int], int]
+    size: int
+    note: str | None
+    hashed: int
 
 
-def _cursors(
-    connection: sa.Connection, rows: sa.Select[tuple[str, int, int]]
-) -> dict[tuple[str, int], int]:
-    return {(row.source, row.shard): row.position for row in connection.execute(rows)}
+def lock(tx: sa.Connection, log: Log = FIRST) -> Edge:
+    """Return where the log ends, held until the transaction ends.
+
+    All cursors are locked, in one order: the journals share the tree's edge.
+    """
+    asked = [said.of() for said in _edge(log, postgres=is_postgres(tx.engine))]
+    rows, newest, *lasts = fetch_in_turn(tx, asked)
+    cursors = {(source, shard): position for source, shard, position in rows}
+    ends = [0 if last is None else last + 1 for ((last,),) in lasts]
+    return Edge(cursors, ends[0], newest[0][1] if newest else None, ends[-1])
+
+
+@lru_cache(maxsize=4)
+def _edge(log: Log, *, postgres: bool) -> list[Words]:
+    locked = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard).with_for_update()
+    lasts = dict.fromkeys((FIRST, log))
+    asked = (locked, _newest(log), *map(_last, lasts))
+    return [words(statement, postgres=postgres) for statement in asked]
 
 
 def read_entries(
@@ -129,9 +151,12 @@ def read_entries(
     if until is not None:
         page = page.where(entry.c.index < until)
     page = page.order_by(entry.c.index).limit(CHUNK)
-    while entries := [log_entry(row) for row in connection.execute(page, {"after": after})]:
+    full = True
+    while full:
+        entries = [log_entry(row) for row in connection.execute(page, {"after": after})]
         yield from entries
-        after = entries[-1].index
+        if full := len(entries) == CHUNK:
+            after = entries[-1].index
 
 
 def log_entry(row: Iterable[Any]) -> LogEntry:

@@ -1,11 +1,12 @@
 """Taking events in: facts, cursors, watermarks and due editions in one transaction."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from kernel.consumer import SHARD, Stuck, fresh
-from kernel.database import Put, is_postgres, take_turn
+from kernel.database import Put, Statement, fetch_in_turn, finish, is_postgres, send, words
 from kernel.pack import Pack
 from kernel.parking import WAITING, Parked, Parking, split
 from kernel.writer import Displaced
@@ -13,6 +14,37 @@ from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.reports.closing import Closing
 from services.reports.facts import SOURCES, Told, told
 from services.reports.store import CURSOR, FACT, PARKED, WATERMARK
+
+LOCKED = sa.select(CURSOR).order_by(CURSOR.c.source, CURSOR.c.shard).with_for_update()
+OF: sa.BindParameter[str] = sa.bindparam("of")
+MARKED = sa.select(WATERMARK).where(WATERMARK.c.source == OF)
+
+
+class Watermark(NamedTuple):
+    """The days that a source has told, in the order of the table's columns; empty: none yet."""
+
+    source: str
+    first: str = ""
+    last: str = ""
+    commit_time: int = 0
+
+    @property
+    def days(self) -> tuple[str, str]:
+        return self.first, self.last
+
+    def widened(self, new: Sequence[Told]) -> "Watermark":
+        """Return the days with more of them; a parked event comes late, and may be the first or the last."""
+        days = [*filter(None, self.days), *(item.business_date for item in new)]
+        latest = max([self.commit_time, *(item.commit_time for item in new)])
+        return Watermark(self.source, min(days, default=""), max(days, default=""), latest)
+
+
+class _Standing(NamedTuple):
+    """How a source stands: its cursor, the records whose events wait, its days."""
+
+    cursor: int
+    waiting: frozenset[str]
+    mark: Watermark
 
 
 class ReportsSink:
@@ -25,7 +57,11 @@ class ReportsSink:
         self._engine = engine
         self._sources = tuple(sources)
         self._closing = Closing(self._sources, pack)
-        self._put = Put(FACT, postgres=is_postgres(engine))
+        postgres = is_postgres(engine)
+        self._put = Put(FACT, postgres=postgres)
+        self._put_cursor = Put(CURSOR, postgres=postgres, replace=True)
+        self._put_mark = Put(WATERMARK, postgres=postgres, replace=True)
+        self._locked, self._marked = (words(sql, postgres=postgres) for sql in (LOCKED, MARKED))
         self._parking = Parking.of(PARKED, engine)
         self._settled = False  # by this process
 
@@ -44,23 +80,42 @@ class ReportsSink:
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
         """Apply entries and move the cursor in one transaction. Raises Gap, Stuck."""
-        with self._engine.begin() as tx:
-            cursor = _locked(tx, source)
-            ahead = fresh(source, cursor, entries)
+        with self._engine.connect() as tx:
+            at = self._standing(tx, source)
+            ahead = fresh(source, at.cursor, entries)
             if not ahead:
                 return
-            free, waiting = split(ahead, self._parking.records(tx, source))
-            more = self._take_in(tx, source, [told(entry) for entry in free])
+            free, waiting = split(ahead, at.waiting)
             self._parking.put(tx, waiting, WAITING, 0)
-            _move(tx, source, ahead[-1].position)
-            if more or not self._settled:  # nothing else makes an edition due
+            new = [told(entry) for entry in free]
+            mark = at.mark.widened(new)
+            written = [*self._of(mark, new), *self._moved(source, ahead[-1].position)]
+            if mark.days != at.mark.days or not self._settled:  # nothing else makes an edition due
+                send(tx, written)
                 self._settle(tx)
+                written = []
+            finish(tx, written)
         self._settled = True
 
-    def _take_in(self, tx: sa.Connection, source: str, new: Sequence[Told]) -> bool:
-        """Return whether more days are told."""
-        self._put(tx, [item.fact for item in new if item.fact is not None])
-        return bool(new) and _mark(tx, source, new)
+    def _standing(self, tx: sa.Connection, source: str) -> "_Standing":
+        """Lock all cursors, for closing a month asks every source; return how this one stands."""
+        asked = [
+            self._locked.of(),
+            self._parking.of_source(source),
+            self._marked.of({"of": source}),
+        ]
+        cursors, waiting, marks = fetch_in_turn(tx, asked)
+        at = {(told_of, shard): position for told_of, shard, position in cursors}
+        mark = Watermark(*marks[0]) if marks else Watermark(source)
+        return _Standing(at.get((source, SHARD), 0), frozenset(row[0] for row in waiting), mark)
+
+    def _moved(self, source: str, position: int) -> list[Statement]:
+        return self._put_cursor.of([(source, SHARD, position)])
+
+    def _of(self, mark: Watermark, new: Sequence[Told]) -> list[Statement]:
+        """Return what writes facts, and the days that are told with them."""
+        facts = self._put.of([item.fact for item in new if item.fact is not None])
+        return [*facts, *self._put_mark.of([mark] if new else [])]
 
     def _settle(self, tx: sa.Connection) -> None:
         """A failure here is no event's fault."""
@@ -80,61 +135,22 @@ class ReportsSink:
     def park(self, source: str, entry: JournalEntry, error: str, tries: int) -> None:
         """Put an entry aside and move the cursor past it. Raises Displaced."""
         with self._engine.begin() as tx:
-            if _locked(tx, source) != entry.position - 1:
+            if self._standing(tx, source).cursor != entry.position - 1:
                 raise Displaced(source)
             self._parking.put(tx, [entry], error, tries)
-            _move(tx, source, entry.position)
+            send(tx, self._moved(source, entry.position))
 
     def redrive(self, parked: Parked) -> None:
         """Make a parked event's fact, and the editions that waited for it. Raises Displaced."""
         with self._engine.begin() as tx:
-            _locked(tx, parked.source)
+            at = self._standing(tx, parked.source)
             if not self._parking.is_first(tx, parked):
                 raise Displaced(parked.source)
-            self._take_in(tx, parked.source, [told(parked.entry)])
+            new = [told(parked.entry)]
+            send(tx, self._of(at.mark.widened(new), new))
             self._parking.take(tx, parked)
             self._settle(tx)
 
     def failed_again(self, parked: Parked, error: str) -> None:
         with self._engine.begin() as tx:
             self._parking.failed_again(tx, parked, error)
-
-
-# Made once: to put a statement together takes longer than to run it.
-OF: sa.BindParameter[str] = sa.bindparam("of")
-LOCKED = sa.select(CURSOR).order_by(CURSOR.c.source, CURSOR.c.shard).with_for_update()
-MOVED = sa.update(CURSOR).where(CURSOR.c.source == OF, CURSOR.c.shard == SHARD)
-MARKED = sa.select(WATERMARK).where(WATERMARK.c.source == OF)
-WIDENED = sa.update(WATERMARK).where(WATERMARK.c.source == OF)
-
-
-def _locked(tx: sa.Connection, source: str) -> int:
-    """Lock all cursors, for closing a month asks every source; return this one's position."""
-    take_turn(tx)
-    at = {(row.source, row.shard): row.position for row in tx.execute(LOCKED)}
-    return int(at.get((source, SHARD), 0))
-
-
-def _move(tx: sa.Connection, source: str, position: int) -> None:
-    """Move the cursor; a source's first entry makes it."""
-    if tx.execute(MOVED, {"of": source, "position": position}).rowcount == 0:
-        tx.execute(sa.insert(CURSOR).values(source=source, shard=SHARD, position=position))
-
-
-def _mark(tx: sa.Connection, source: str, new: Sequence[Told]) -> bool:
-    """Widen the days that a source has told; a parked event comes late, and may be its first or its last.
-
-    Return whether there are more days now.
-    """
-    days = [item.business_date for item in new]
-    mark = tx.execute(MARKED, {"of": source}).one_or_none()
-    if mark is None:
-        told_days = {"first_date": min(days), "business_date": max(days)}
-        latest = max(item.commit_time for item in new)
-        tx.execute(sa.insert(WATERMARK).values(source=source, commit_time=latest, **told_days))
-        return True
-    first, last = min(mark.first_date, *days), max(mark.business_date, *days)
-    latest = max(mark.commit_time, *(item.commit_time for item in new))
-    widened = {"first_date": first, "business_date": last, "commit_time": latest}
-    tx.execute(WIDENED, {"of": source, **widened})
-    return (first, last) != (mark.first_date, mark.business_date)

@@ -208,3 +208,10 @@ def test_a_process_hears_of_others_writes_and_not_of_its_own(url: str) -> None:
         notify(other)
         assert heard.wait(5)
     engine.dispose()
+
+
+def test_a_statement_that_only_writes_finds_nothing_in_its_trip(engine: sa.Engine) -> None:
+    with engine.begin() as tx:
+        put = Put(THING, postgres=True).of([("a", "1")])
+        ((before,),), written, ((after,),) = fetch(tx, [COUNT, *put, COUNT])
+    assert (before, written, after, count(engine)) == (0, (), 1, 1)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.sealing import Sealing
+from app.sealing import PAUSE, Sealing
 from kernel import metrics
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import sealing, store
 from services.audit.keys import Signer
 from services.audit.note import verify_checkpoint
-from services.audit.sealing import Damaged
+from services.audit.sealing import MOST, Damaged
 from tests.service.audit_log import Log, audit_engine
 
 SIGNER = Signer("log.example/henan", bytes(range(32)))
@@ -152,9 +152,19 @@ async def test_damage_raises_the_alarm_and_its_end_ends_it(engine: sa.Engine, lo
     assert await look() > 0
     assert alarm._value.get() == 1
     change(log, 2, b"event 2")
-    assert await look() == 0
+    assert await look() == PAUSE
     assert alarm._value.get() == 0
     assert signed(engine) == [3]
+
+
+async def test_more_than_one_checkpoint_covers_is_signed_on_at_once(
+    engine: sa.Engine, log: Log
+) -> None:
+    look = Sealing(log.lines, log.sealer).look
+    log.tell("platforms", lines(1, MOST + 1))
+    assert await look() == 0
+    assert await look() == PAUSE
+    assert signed(engine) == [MOST, MOST + 1]
 
 
 async def test_a_source_that_ends_early_once_is_no_alarm(engine: sa.Engine, log: Log) -> None:
@@ -171,7 +181,7 @@ async def test_a_source_that_ends_early_once_is_no_alarm(engine: sa.Engine, log:
     assert await sealing.look() > 0
     assert metrics.AUDIT_ALARM.labels("damaged")._value.get() == 0
     assert signed(engine) == []
-    assert await sealing.look() == 0
+    assert await sealing.look() == PAUSE
     assert signed(engine) == [3]
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import sqlalchemy as sa
 
 from kernel import consumer, rights
-from kernel.consumer import RoomSink
+from kernel.consumer import Reaction, RoomSink
 from kernel.database import send
 from kernel.decide import Batch
 from kernel.decision import Decision
@@ -91,12 +91,10 @@ class _NoEtag(Decision):
 _REACT = RoomSink._react
 
 
-def _cursor_first(
-    self: RoomSink, source: str, entries: Sequence[JournalEntry], effects: Effects
-) -> None:
+def _cursor_first(self: RoomSink, reactions: Sequence[Reaction], effects: Effects) -> None:
     """The cursor in one transaction, its effects in the next."""
     self._write(Work(effects=effects))
-    _REACT(self, source, entries, lambda tx: None)
+    _REACT(self, reactions, lambda tx: None)
 
 
 def _progress_first(self: RelaySink, source: str, entries: Sequence[JournalEntry]) -> None:
