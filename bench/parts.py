@@ -1,5 +1,6 @@
 """CPU time of a create by part and by thread: a profile of the server under 32 callers, and a flame graph."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,8 +17,12 @@ from bench.threads import by_thread, spent
 
 SECONDS, CALLERS = 15, 32
 GRAPH = HERE / "create.svg"
+TITLE = f"creates at {CALLERS} callers, grpcio, SQLite"
 PARTS = (
-    ("journal and rows: SQL", ("kernel/store.py", "kernel/database.py", "sqlalchemy/")),
+    (
+        "journal and rows: SQL",
+        ("kernel/store.py", "kernel/database.py", "kernel/trip.py", "sqlalchemy/"),
+    ),
     (
         "decision: rules, stamp, event",
         ("kernel/decision.py", "kernel/decide.py", "services/", "kernel/personal.py"),
@@ -30,7 +35,7 @@ PARTS = (
         ("kernel/identity.py", "kernel/commands.py", "kernel/servicer.py", "kernel/room.py"),
     ),
     ("log and metrics", ("structlog/", "prometheus_client/", "logging/")),
-    ("edge: parse, admit, count", ("kernel/rpc.py",)),
+    ("edge: parse, admit, count", ("kernel/rpc.py", "kernel/within.py")),
 )
 """Part → files; a sample counts for the first part that one of its frames belongs to, innermost frame first."""
 REST = "framework: gRPC, event loop"
@@ -47,7 +52,14 @@ def lines() -> Iterator[Line]:
         profiler = _profile(service.pid, "flamegraph", GRAPH)
         contest([contestant], CALLERS, rounds=1, seconds=SECONDS)
         profiler.wait()
+    _entitle(GRAPH)
     yield Line("flame graph of a create", f"[{GRAPH.name}]({GRAPH.name})")
+
+
+def _entitle(graph: Path) -> None:
+    """py-spy's title is its command line, with the paths of the machine."""
+    titled = re.sub(r'(<text id="title"[^>]*>)[^<]*', rf"\1{TITLE}", graph.read_text("utf-8"))
+    graph.write_text(titled, "utf-8")
 
 
 def _parts(front: str, service: Served) -> Iterator[Line]:
