@@ -65,4 +65,7 @@ def simulated(
         for module, name, value in names:
             seen = Seen(value, getattr(module, name))
             stack.enter_context(patch.object(module, name, seen))
+        stack.enter_context(
+            patch.object(commands, "_AHEAD", [])
+        )  # what was drawn before is no seed's
         yield

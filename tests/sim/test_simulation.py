@@ -5,14 +5,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from random import Random
 
 import pytest
 
+from kernel.commands import new_id
 from tests.sim.campaign import Run, play, points_of, read
 from tests.sim.parallel import KINDS, QUICK, cores, play_all
 from tests.sim.points import Rates, numbered
 from tests.sim.scenarios import SCENARIOS
 from tests.sim.script import Scenario
+from tests.sim.shims import simulated
 
 REPLAYED = (
     Run("review", crash="17,42"),
@@ -39,6 +42,15 @@ def test_the_same_seed_plays_the_same_run() -> None:
     assert first.points.trace == second.points.trace
     assert first.points.crashes == second.points.crashes
     assert first.bus.topics == second.bus.topics
+
+
+def test_what_the_kernel_draws_follows_from_the_seed_alone() -> None:
+    def drawn() -> list[str]:
+        with simulated(Random(5), lambda: 1.0, lambda seconds: None):
+            return [new_id() for _ in range(3)]
+
+    new_id()  # what is drawn outside must not reach a run
+    assert drawn() == drawn()
 
 
 def test_the_same_seed_plays_the_same_interleaving() -> None:
