@@ -13,9 +13,7 @@ from services.audit.sealing import MOST, Damaged, Lines, Sealer, seal_next
 
 log = structlog.get_logger(__name__)
 
-PAUSE = (
-    0.5  # seconds: what comes meanwhile is signed together; the witnesses are asked once a second
-)
+PAUSE = 0.5  # seconds in which what comes is gathered, to be signed together
 AFTER_ERROR = 3.0  # seconds
 
 

@@ -35,7 +35,7 @@ PARTS = (
         ("kernel/identity.py", "kernel/commands.py", "kernel/servicer.py", "kernel/room.py"),
     ),
     ("log and metrics", ("structlog/", "prometheus_client/", "logging/")),
-    ("edge: parse, admit, count", ("kernel/rpc.py", "kernel/within.py")),
+    ("edge: parse, admit, count", ("kernel/rpc.py",)),
 )
 """Part → files; a sample counts for the first part that one of its frames belongs to, innermost frame first."""
 REST = "framework: gRPC, event loop"

@@ -130,9 +130,8 @@ def _command(
     fingerprint: bytes,
     **more: Any,
 ) -> Command:
-    known = (
-        request.DESCRIPTOR.fields_by_name
-    )  # to ask a message for a field that it has not takes long
+    # To ask a message for a field that it has not takes long.
+    known = request.DESCRIPTOR.fields_by_name
     return Command(
         action=action,
         name=name,

@@ -119,8 +119,6 @@ def varint(number: int) -> bytes:
     """Return a number as protobuf writes it: seven bits a byte, the lowest first."""
     if number <= 0x7F:
         return ONE_BYTE[number]
-    if number <= 0x3FFF:
-        return bytes((number & 0x7F | 0x80, number >> 7))
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)

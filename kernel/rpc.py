@@ -36,7 +36,6 @@ from kernel.errors import (
 from kernel.identity import Identity
 from kernel.status import DETAILS_KEY, crash, status_of
 from kernel.violations import PARTS, broken, problems, room
-from kernel.within import Within
 from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
@@ -160,7 +159,7 @@ class Edge:
         self._gate.in_flight += 1
         try:
             self._gate.admit(False)
-            with Within(_limit(context)):
+            async with asyncio.timeout(_limit(context)):
                 caller = call.caller = self._gate.identity.caller(_metadata(context))
                 answer = await self._answer(raw, caller)
             body, code = _bytes(answer), grpc.StatusCode.OK
@@ -182,11 +181,7 @@ class Edge:
         except (Denied, Hidden) as refusal:
             await self._recorded(refusal, caller, raw, request)
             raise
-        if (
-            self._exports
-            and self._hands_out(request)
-            and (recorder := self._keeper(request)) is not None
-        ):
+        if self._hands_out(request) and (recorder := self._keeper(request)) is not None:
             about = getattr(request, "name", "") or getattr(request, "path", "")
             mark = recorder.mark(raw)
             said = Access(Kind.EXPORTED, caller, self._name, about, request_hash=mark)
@@ -195,6 +190,8 @@ class Edge:
 
     def _hands_out(self, request: Any) -> bool:
         """Tell whether the contract calls this an export."""
+        if not self._exports:
+            return False
         field, _, beginning = self._exports.partition("=")
         asked = getattr(request, field, False) if field else False
         return field == "always" or (bool(asked) and str(asked).startswith(beginning))

@@ -102,11 +102,9 @@ class Store:
         cursor = tables.cursor
         self._cursors = sa.select(cursor.c.source, cursor.c.shard, cursor.c.position)
         of: sa.BindParameter[str] = sa.bindparam("of")
-        parked = tables.parked
         self._cursor = self._words(
             sa.select(cursor.c.shard, cursor.c.position).where(cursor.c.source == of)
         )
-        self._waiting = self._words(sa.select(parked.c.record).where(parked.c.source == of))
         self._notice = {"channel": channel_of(service.name), "sign": self.sign}
         self._notify = sa.select(sa.func.pg_notify(*map(sa.bindparam, self._notice)))
         self._move_head = self._head_statement(head)
@@ -304,7 +302,7 @@ class Store:
         return _as_standing(shard, *fetch(tx, self._standing_of(source)))
 
     def _standing_of(self, source: str) -> list[Statement]:
-        return [said.of({"of": source}) for said in (self._cursor, self._waiting)]
+        return [self._cursor.of({"of": source}), self.parking.of_source(source)]
 
     def names(
         self, tx: sa.Connection, collection: str, where: Mapping[str, str | int]
