@@ -69,11 +69,14 @@ def policy_file(setting: str, path: Path) -> Any:
 
     try:
         return parse_policy(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, PolicyError) as error:
-        raise SettingsError(
-            f"{PREFIX}{setting}={path} cannot be read as a C2SP tlog-policy: {error} / "
-            f"{PREFIX}{setting}={path} 无法按 C2SP tlog-policy 读取，原因见英文部分"
-        ) from None
+    except PolicyError as error:
+        en, zh = error.en, error.zh
+    except (OSError, UnicodeDecodeError) as error:
+        en, zh = str(error), f"文件无法读取（{error}）"
+    raise SettingsError(
+        f"{PREFIX}{setting}={path} cannot be read as a C2SP tlog-policy: {en} / "
+        f"{PREFIX}{setting}={path} 无法按 C2SP tlog-policy 读取：{zh}"
+    )
 
 
 def audit_signers(settings: Settings) -> list[Any]:

@@ -216,7 +216,7 @@ def _suite(key: str, suite: str | None) -> str | None:
     try:
         own = parse_verifier(key).suite.name
     except Malformed as error:
-        raise Failure(f"the verifier key is none: {error}", f"核验公钥无效：{error}") from None
+        raise Failure(f"the verifier key is none: {error}", f"核验公钥无效：{error.zh}") from None
     if suite not in (own, None):
         raise Failure(
             f"the key is of a log of {own}, and --suite says {suite}: give that log's own key",

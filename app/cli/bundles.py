@@ -96,7 +96,7 @@ def verify(path: Path, policy: str, kept: list[str]) -> int:
     except Unreadable as error:
         raise Failure(error.en, f"审计包无法核验：{error.zh}", BROKEN) from None
     except PolicyError as error:
-        raise Failure(str(error), f"策略文件不可用，原因见英文部分（{path}）", BROKEN) from None
+        raise Failure(f"the policy: {error.en}", f"策略文件：{error.zh}", BROKEN) from None
     for finding in found.report.findings:
         complain(finding.en, finding.zh)
     if found.report.findings:

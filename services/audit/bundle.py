@@ -179,7 +179,7 @@ class _Bundle:
             stated = parse_checkpoint(self._note.rpartition("\n\n")[0] + "\n")
         except Malformed as error:
             raise Unreadable(
-                f"its checkpoint is none: {error}", "其检查点（checkpoint）格式不符"
+                f"its checkpoint is none: {error}", f"其检查点（checkpoint）格式不符：{error.zh}"
             ) from None
         for log in self._policy.logs:
             try:
@@ -250,7 +250,7 @@ class _Bundle:
         head, _, note = self._member(f"proof/{index}").decode().partition("\n\n")
         hashes = head.split("\n")
         if hashes[:2] != [PROOF, f"index {index}"] or note != self._note:
-            raise Malformed("a proof of another entry or checkpoint")
+            raise Malformed("a proof of another entry or checkpoint", "该证明属于另一条目或检查点")
         return [from_base64(line, merkle.HASH_BYTES) for line in hashes[2:]]
 
     def _text(self, name: str) -> str:

@@ -208,7 +208,10 @@ def consistency(connection: sa.Connection, old: int, size: int, log: schema.Log)
 def _size(body: bytes) -> int:
     text = body.decode("ascii", "replace").strip()
     if not text.isdecimal() or len(text) > 18:
-        raise Malformed("a witness answers 409 with the size that it holds")
+        raise Malformed(
+            "a witness answers 409 with the size that it holds",
+            "见证方以 409 应答时须给出其所持条数",
+        )
     return int(text)
 
 

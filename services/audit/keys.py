@@ -17,11 +17,16 @@ PRIVATE = "PRIVATE+KEY+"
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 """What no name and no note has."""
 
+WRONG_LENGTH = "not base64 of the right length", "不是长度正确的 base64 文本"
 _NAME = re.compile(r"[^\s+]+")
 
 
 class Malformed(ValueError):
-    """The text is no note, no checkpoint or no key."""
+    """The text is no note, no checkpoint or no key; the texts say what it lacks."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +95,12 @@ def generate(name: str, kind: bytes = ED25519) -> Signer:
 def parse_signer(text: str) -> Signer:
     """Read `PRIVATE+KEY+name+hash+key`. Raises Malformed, which does not repeat the text."""
     if not text.startswith(PRIVATE):
-        raise Malformed("a signer key begins with PRIVATE+KEY+")
+        raise Malformed("a signer key begins with PRIVATE+KEY+", "签名私钥以 PRIVATE+KEY+ 开头")
     name, key_hash, key, suite = _decode(text.removeprefix(PRIVATE), lambda s: s.secret_bytes)
     signer = Signer(name, key, suite.kind)
     _check_hash(key_hash, signer.verifier)
     if not suite.accepts(signer.verifier.public, b"", signer.sign(b"")):
-        raise Malformed("the secret part does not belong to the public one")
+        raise Malformed("the secret part does not belong to the public one", "私钥与公钥不匹配")
     return signer
 
 
@@ -118,7 +123,10 @@ def _key_hash(name: str, key: bytes) -> bytes:
 
 def _check_hash(key_hash: str, verifier: Verifier) -> None:
     if key_hash != verifier.key_hash.hex():
-        raise Malformed("the key's hash does not fit the key: it was cut or altered")
+        raise Malformed(
+            "the key's hash does not fit the key: it was cut or altered",
+            "密钥与其摘要不符：可能被截断或改动",
+        )
 
 
 def _encode(name: str, key_hash: bytes, key: bytes) -> str:
@@ -131,20 +139,24 @@ def _decode(text: str, length: Callable[[Suite], int]) -> tuple[str, str, bytes,
     raw = from_base64(encoded)
     suite = suite_of(raw)
     if suite is None:
-        raise Malformed("the key is of no type that is known here: Ed25519, or SM2 with SM3")
+        raise Malformed(
+            "the key is of no type that is known here: Ed25519, or SM2 with SM3",
+            "密钥类型未知；可用 Ed25519，或 SM2（配 SM3）",
+        )
     if len(raw) != len(suite.kind) + length(suite):
-        raise Malformed("not base64 of the right length")
+        raise Malformed(*WRONG_LENGTH)
     try:
         suite.digest(b"")
     except Missing as error:
-        raise Malformed(str(error)) from None
+        raise Malformed(error.en, error.zh) from None
     return _checked_name(name), key_hash, raw.removeprefix(suite.kind), suite
 
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name) or not name.isprintable():
         raise Malformed(
-            "a key's name is printable, not empty, and has neither white space nor plus signs"
+            "a key's name is printable, not empty, and has neither white space nor plus signs",
+            "密钥名称须可显示、非空，且不含空白和加号",
         )
     return name
 
@@ -158,7 +170,7 @@ def from_base64(text: str, length: int | None = None) -> bytes:
     try:
         raw = b64decode(text, validate=True)
     except (Base64Error, ValueError):
-        raise Malformed("not base64") from None
+        raise Malformed("not base64", "不是 base64 文本") from None
     if to_base64(raw) != text or (length is not None and len(raw) != length):
-        raise Malformed("not base64 of the right length")
+        raise Malformed(*WRONG_LENGTH)
     return raw

@@ -110,13 +110,18 @@ def parse(note: str) -> tuple[str, list[Signature]]:
     """Split a note into its text and its signatures, none of them verified. Raises Malformed."""
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
-        raise Malformed("a note is a text, an empty line and signature lines")
+        raise Malformed(
+            "a note is a text, an empty line and signature lines",
+            "签名文书由正文、空行和签名行组成",
+        )
     text += "\n"
     _check_text(text)
     _check_text(lines)
     signatures = [_signature(line) for line in lines[:-1].split("\n")]
     if len(signatures) > MAX_SIGNATURES:
-        raise Malformed(f"a note has at most {MAX_SIGNATURES} signatures")
+        raise Malformed(
+            f"a note has at most {MAX_SIGNATURES} signatures", f"签名不得超过 {MAX_SIGNATURES} 个"
+        )
     return text, signatures
 
 
@@ -124,10 +129,16 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """Read a checkpoint from a note's text; extension lines are passed over. Raises Malformed."""
     lines = text.split("\n")
     if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
-        raise Malformed("a checkpoint has an origin, a size and a root hash, each on a line")
+        raise Malformed(
+            "a checkpoint has an origin, a size and a root hash, each on a line",
+            "检查点由来源名、条数、根哈希组成，各占一行",
+        )
     origin, size, root = lines[:3]
     if not _SIZE.fullmatch(size):
-        raise Malformed("a checkpoint's size is a decimal number without leading zeros")
+        raise Malformed(
+            "a checkpoint's size is a decimal number without leading zeros",
+            "检查点的条数须为十进制数，不带前导零",
+        )
     return Checkpoint(origin, int(size), from_base64(root, 32))
 
 
@@ -147,13 +158,16 @@ def verify_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
 def _signature(line: str) -> Signature:
     match = _SIGNATURE.fullmatch(line)
     if match is None:
-        raise Malformed("a signature line is: — name base64")
+        raise Malformed("a signature line is: — name base64", "签名行的格式为：— 名称 base64")
     raw = from_base64(match[2])
     if len(raw) <= HASH_BYTES:
-        raise Malformed("a signature is longer than its key hash")
+        raise Malformed("a signature is longer than its key hash", "签名过短，只有密钥摘要")
     return Signature(match[1], raw[:HASH_BYTES], raw[HASH_BYTES:])
 
 
 def _check_text(text: str) -> None:
     if not text.endswith("\n") or CONTROL.search(text):
-        raise Malformed("a note's text ends with a newline and has no other control characters")
+        raise Malformed(
+            "a note's text ends with a newline and has no other control characters",
+            "正文须以换行结尾，且不含其他控制字符",
+        )

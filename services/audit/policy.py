@@ -20,6 +20,10 @@ LOG_TYPES = tuple(suite.kind for suite in LOGS)
 class PolicyError(ValueError):
     """The text is no policy: names the line and what would work."""
 
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
@@ -78,14 +82,19 @@ def parse_policy(text: str) -> Policy:
     """Read a policy; without a quorum line it is `none`. Raises PolicyError."""
     reader = _Reader()
     if not re.sub(r"[\r\n\t]", "", text).isprintable():
-        raise PolicyError("it has characters that a screen does not show; write names without")
+        raise PolicyError(
+            "it has characters that a screen does not show; write names without",
+            "含有不可显示的字符；请去掉",
+        )
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if words and not words[0].startswith("#"):
             try:
                 reader.take(words)
-            except (Malformed, ValueError) as error:
-                raise PolicyError(f"line {number}: {error}") from None
+            except (Malformed, PolicyError) as error:
+                raise PolicyError(
+                    f"line {number}: {error}", f"第 {number} 行：{error.zh}"
+                ) from None
     return Policy(tuple(reader.logs), tuple(reader.witnesses), reader.groups, reader.quorum or NONE)
 
 
@@ -110,38 +119,50 @@ class _Reader:
             case ["quorum", name] if not self.quorum:
                 self.quorum = name if name == NONE else self._known([name])[0]
             case _:
-                raise ValueError(f"no line of a policy: {' '.join(words)[:80]}")
+                line = " ".join(words)[:80]
+                raise PolicyError(
+                    f"no line of a policy: {line}; it begins with log, witness, group or quorum",
+                    f"不是策略文件的行：{line}；应以 log、witness、group 或 quorum 开头",
+                )
 
     def _key(self, text: str, *kinds: bytes) -> Verifier:
         verifier = parse_verifier(text)
         if verifier.kind not in kinds:
             wanted = " or ".join(kind.hex() for kind in kinds)
-            raise ValueError(f"a key of type {verifier.kind.hex()}; here it is {wanted}")
+            raise PolicyError(
+                f"a key of type {verifier.kind.hex()}; here it is {wanted}",
+                f"密钥类型为 {verifier.kind.hex()}；此处应为 {wanted}",
+            )
         if verifier.public in self._publics:
-            raise ValueError("a key stands twice; keep one")
+            raise PolicyError("a key stands twice; keep one", "同一密钥出现两次；请保留一处")
         self._publics.add(verifier.public)
         return verifier
 
     def _name(self, name: str) -> None:
         if name in self._names or name == NONE:
-            raise ValueError(f"the name {name} is taken")
+            raise PolicyError(f"the name {name} is taken", f"名称 {name} 已被使用")
         self._names.add(name)
 
     def _known(self, names: Iterable[str]) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(names))
         unknown = [name for name in found if name not in self._names]
         if unknown:
-            raise ValueError(
-                f"no witness or group {unknown[0]} above; known: {sorted(self._names)}"
+            known = ", ".join(sorted(self._names)) or "-"
+            raise PolicyError(
+                f"no witness or group {unknown[0]} above; known: {known}",
+                f"上文没有见证方或组 {unknown[0]}；已有：{known}",
             )
         return found
 
 
 def _least(count: str, members: Collection[str]) -> int:
-    least = {"all": len(members), "any": 1}.get(count) or int(count)
-    if not 1 <= least <= len(members):
-        raise ValueError(f"{least} of {len(members)} members; give 1 to {len(members)}")
-    return least
+    words = {"all": len(members), "any": 1} | {str(n): n for n in range(1, len(members) + 1)}
+    if count not in words:
+        raise PolicyError(
+            f"{count} of {len(members)} members; give all, any, or 1 to {len(members)}",
+            f"{len(members)} 个成员中取 {count}；请写 all、any 或 1 至 {len(members)}",
+        )
+    return words[count]
 
 
 def quorum_of(policy: Policy, least: int, names: Iterable[str]) -> Policy:

@@ -33,7 +33,9 @@ class Missing(RuntimeError):
     """The extra `sm` is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("SM2 and SM3 need the extra sm: pip install 'luoshu[sm]'")
+        self.en = "SM2 and SM3 need the extra sm: pip install 'luoshu[sm]'"
+        self.zh = "SM2 与 SM3 需要可选组件 sm：pip install 'luoshu[sm]'"
+        super().__init__(self.en)
 
 
 @dataclass(frozen=True, slots=True)

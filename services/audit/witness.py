@@ -192,11 +192,16 @@ def _parse(body: bytes) -> _Offer:
     """Raises Malformed, UnicodeDecodeError."""
     lines, separator, note = body.decode().partition("\n\n")
     if not separator:
-        raise Malformed("an old size, a proof, an empty line and a checkpoint")
+        raise Malformed(
+            "an old size, a proof, an empty line and a checkpoint", "应为原条数、证明、空行和检查点"
+        )
     first, *proof = lines.split("\n")
     old = _OLD.fullmatch(first)
     if old is None or len(proof) > MOST_PROOF:
-        raise Malformed("the first line is `old` and a size; at most 63 hashes follow")
+        raise Malformed(
+            "the first line is `old` and a size; at most 63 hashes follow",
+            "首行为 old 和条数，其后至多 63 个哈希",
+        )
     hashes = [from_base64(line, merkle.HASH_BYTES) for line in proof]
     text, _ = parse(note)
     checkpoint = parse_checkpoint(text)

@@ -1,5 +1,7 @@
 """C2SP tlog-policy: whom to trust, and how many of them."""
 
+import re
+
 import pytest
 
 from services.audit.keys import Signer
@@ -68,5 +70,8 @@ def test_with_too_few_witnesses_there_is_no_quorum() -> None:
     ],
 )
 def test_what_is_no_policy_is_refused_with_its_line(wrong: str) -> None:
-    with pytest.raises(PolicyError, match=f"line {len(wrong.splitlines())}: "):
+    number = len(wrong.splitlines())
+    with pytest.raises(PolicyError, match=f"line {number}: ") as caught:
         parse_policy(wrong)
+    reason = caught.value.zh.removeprefix(f"第 {number} 行：")
+    assert re.search("[\u4e00-\u9fff]", reason), "the reason is in Chinese too"
