@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from app.cli.names import OWN_NAMES
+from app.cli.names import HEADINGS, OWN_NAMES
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MOST_BYTES = 64
@@ -27,22 +27,31 @@ DATE, INSTANT = "google.type.Date", "google.protobuf.Timestamp"
 def table(
     headings: Sequence[str], rows: Iterable[Sequence[str]], spare: Sequence[str] = ()
 ) -> None:
-    """Print a table as wide as the terminal; where nobody watches, as tab-separated lines under the headings.
+    """Print a table as wide as the terminal, under headings in both languages; where nobody watches, as tab-separated
+    lines under the plain headings.
 
     `spare`: columns that a terminal without room for them leaves out.
     """
     if not sys.stdout.isatty():
-        for row in (_zoned(headings, ""), *rows):
+        plain = [f"{h}{ZONE}" if h in TIMES else h for h in headings]
+        for row in (plain, *rows):
             click.echo("\t".join(one_line(cell) for cell in row))
         return
     from app.cli.screen import draw
 
-    draw(_zoned(headings, "\n"), list(rows), _zoned(spare, "\n"))
+    draw(_headed(headings), list(rows), _headed(spare))
 
 
-def _zoned(headings: Sequence[str], between: str) -> list[str]:
-    """Return headings; those of times say which clock it is."""
-    return [f"{h}{between}{ZONE}" if h in TIMES else h for h in headings]
+def _headed(headings: Sequence[str]) -> list[str]:
+    """Return headings with their Chinese below; those of times say which clock it is."""
+    return [
+        "\n".join(filter(None, (h, heading_zh(h), ZONE if h in TIMES else ""))) for h in headings
+    ]
+
+
+def heading_zh(heading: str) -> str:
+    """Return what a column or a field is called in Chinese; empty where that is not known, or stands there already."""
+    return HEADINGS.get(heading) or _template_headings().get(heading, "")
 
 
 def one_line(cell: str) -> str:
@@ -64,7 +73,10 @@ def indented(message: Message) -> str:
 
 def show(message: Message) -> None:
     """Print one record: a line a field, nested fields by their path."""
-    table(["field", "value"], list(lines(message)))
+    rows = lines(message)
+    if sys.stdout.isatty():
+        rows = ((" ".join(filter(None, (path, heading_zh(path)))), value) for path, value in rows)
+    table(["field", "value"], list(rows))
 
 
 def lines(message: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -152,6 +164,15 @@ def state_text(record: Any, name: str) -> str:
 def _chinese(enum: str, name: str) -> str:
     own = OWN_NAMES.get(enum, {}).get(name, "")
     return own or _chinese_names().get(enum, {}).get(name, "")
+
+
+@cache
+def _template_headings() -> Mapping[str, str]:
+    """Return the Chinese names of fields of records, as the import templates have them."""
+    from app.importing.headers import templates
+
+    columns = [column for template in templates().values() for column in template.columns]
+    return {column.field: column.zh for column in columns}
 
 
 @cache

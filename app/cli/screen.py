@@ -91,5 +91,5 @@ def _paragraphs(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table
             drawn.add_row("", "")
         for heading, cell in zip(headings, row, strict=True):
             if cell:
-                drawn.add_row(Text(heading.replace("\n", "")), Text(cell))
+                drawn.add_row(Text(heading.replace("\n", " ")), Text(cell))
     return drawn

@@ -79,7 +79,7 @@ def test_chinese_columns_are_aligned_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     output.table(["name", "title"], [["嵩山", "A"], ["abcd", "B"], ["a", "[bold]C"]])
     lines = screen(capsys)
-    assert lines[1:] == ["嵩山  A", "abcd  B", "a     [bold]C"]
+    assert lines == ["name  title", "名称  标题", "嵩山  A", "abcd  B", "a     [bold]C"]
 
 
 def test_prose_is_narrowed_to_the_terminal_and_no_word_is_torn(capsys, monkeypatch):
@@ -89,8 +89,8 @@ def test_prose_is_narrowed_to_the_terminal_and_no_word_is_torn(capsys, monkeypat
         ["day", "title"], [["2026-11-19", "超大直径盾构机智能掘进系统关键技术研究与产业化"]]
     )
     lines = screen(capsys)
-    assert lines[1].startswith("2026-11-19  超大")
-    assert len(lines) == 3
+    assert lines[2].startswith("2026-11-19  超大")
+    assert len(lines) == 4
     assert all(cell_len(line) <= 40 for line in lines)
 
 
@@ -106,20 +106,31 @@ def test_columns_that_can_be_spared_are_left_out_before(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     headings, row = ["name", "title", "update_time"], ["platforms/a", "甲", "2026-11-19 09:00:00"]
     output.table(headings, [row], spare=["update_time"])
-    assert screen(capsys) == ["name         title", "platforms/a  甲"]
+    assert screen(capsys) == ["name         title", "名称         标题", "platforms/a  甲"]
 
 
 def test_what_does_not_fit_is_printed_a_record_a_paragraph(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "44")
+    monkeypatch.setenv("COLUMNS", "50")
     name = "applications/i70c7e4c63ec9d82c101d"
     rows = [[name, "UNDER_CONSTRUCTION", ""], [name, "[b]DRAFT", "甲"]]
     output.table(["name", "state", "note"], rows)
     lines = screen(capsys)
     assert lines == [
-        *(f"name   {name}", "state  UNDER_CONSTRUCTION", ""),
-        *(f"name   {name}", "state  [b]DRAFT", "note   甲"),
+        *(f"name 名称   {name}", "state 状态  UNDER_CONSTRUCTION", ""),
+        *(f"name 名称   {name}", "state 状态  [b]DRAFT", "note        甲"),
     ]
+
+
+def test_a_record_s_fields_are_named_in_chinese_on_a_terminal_and_plainly_in_a_pipe(
+    capsys, monkeypatch
+):
+    record = pb.Platform(title="嵩山", supporting_unit_code="12410100DEMA00013K")
+    output.show(record)
+    assert "supporting_unit_code\t12410100DEMA00013K" in screen(capsys)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.show(record)
+    assert "supporting_unit_code 统一社会信用代码  12410100DEMA00013K" in screen(capsys)
 
 
 def test_json_keeps_chinese_and_the_names_of_filters():
