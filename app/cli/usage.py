@@ -1,10 +1,13 @@
 """What click complains of, in Chinese too: its own texts are English."""
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from app.cli.failures import INTERRUPTED
 
 EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)")
 NEEDS = re.compile(r"requires (an argument|\d+ arguments)|does not take a value")
@@ -15,6 +18,17 @@ def show_usage(error: click.ClickException) -> None:
     error.show()
     if chinese := in_chinese(error):
         click.secho(f"错误：{chinese}", fg="red", err=True)
+
+
+def start(command: click.Command) -> None:
+    """Run a command that is a program of its own; wrong usage is told in both languages."""
+    try:
+        command.main(standalone_mode=False)
+    except click.ClickException as error:
+        show_usage(error)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
 
 
 def in_chinese(error: click.ClickException) -> str:

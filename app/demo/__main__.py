@@ -3,8 +3,9 @@
 import sys
 
 try:
+    from app.cli.usage import start
     from app.demo.starting import main
 
-    main()
+    start(main)
 except KeyboardInterrupt:
     sys.exit(130)

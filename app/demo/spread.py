@@ -14,6 +14,7 @@ from rich.table import Table
 from app.catalogue import FOLLOWING, JOURNALS, NAMES, WITH_JOURNALS
 from app.cli.cluster import Stopped as Ended
 from app.cli.cluster import attend, ending_on_signals, pause, show
+from app.cli.usage import start
 from app.cluster.plan import SETTINGS, Plan, load, make
 from app.cluster.ports import Broken
 from app.cluster.supervisor import SERVE, Cluster
@@ -204,4 +205,4 @@ def _topics(plan: Plan) -> Table:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

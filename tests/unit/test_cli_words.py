@@ -2,6 +2,7 @@
 
 import json
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -10,6 +11,7 @@ from app.cli.callers import warn_of_unknown
 from app.cli.demands import demand_required, options_named, states_named
 from app.cli.failures import Failure
 from app.cli.records import CHANGE, print_changes
+from app.cli.usage import start
 from app.cli.values import demand_past, moment_of
 from app.importing import headers
 from app.importing.batches import Compiler
@@ -19,6 +21,27 @@ from luoshu import client
 from luoshu.client.contract import comments, kinds, request_of
 from luoshu.journal.v1 import journal_pb2
 from luoshu.platforms.v1 import platforms_pb2 as pb
+
+
+@click.command()
+@click.option("--size", type=int)
+def program(size):
+    if size is None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [(["--seize", "1"], 2, "没有选项 --seize"), (["--size", "a"], 2, "须为整数"), ([], 130, "")],
+)
+def test_a_program_of_its_own_complains_in_both_languages(
+    monkeypatch, capsys, arguments, code, told
+):
+    monkeypatch.setattr("sys.argv", ["program", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        start(program)
+    assert ended.value.code == code
+    assert told in capsys.readouterr().err
 
 
 def said(*arguments):
