@@ -1,19 +1,66 @@
-"""Reading ahead: the next thing is made ready while the last one is worked on."""
+"""Working through a stream: what comes while something is worked on is made ready, and then worked on together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-async def one_ahead(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Yield what comes, in its order; the next is asked for before the last is handed out. None ends it."""
-    coming = asyncio.ensure_future(anext(items, None))
+async def together(
+    items: AsyncIterator[T], work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int
+) -> AsyncIterator[R]:
+    """Yield what `work` makes of things that come, one of each, in their order.
+
+    `work` gets those that are ready, at most so many, and answers for the first of them, one or more; the rest it gets again.
+    It gets more as soon as that is done, and while that is told, but never before. What fails, be it the next thing or the work,
+    ends it in its turn.
+    """
+    ready: asyncio.Queue[T | None] = asyncio.Queue(most)
+    reading = asyncio.ensure_future(_read(items, ready))
+    working: asyncio.Future[Sequence[R]] | None = None
+    some: list[T] = []
+    done: Sequence[R] = ()
     try:
-        while (item := await coming) is not None:
-            coming = asyncio.ensure_future(anext(items, None))
-            yield item
+        while some or done or (some := await _some(ready, most)):
+            working = asyncio.ensure_future(work(some)) if some else None
+            for one in done:
+                yield one
+            done = await working if working else ()
+            some = some[len(done) :] or _waiting(ready, most)
+        await reading
     finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)  # what failed unseen is told nowhere
+        begun: list[asyncio.Future[Any]] = [reading, working] if working else [reading]
+        for future in begun:
+            future.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)  # nobody is left to be told
+
+
+async def _read(items: AsyncIterator[T], ready: "asyncio.Queue[T | None]") -> None:
+    """Make things ready, and say that there are no more; why not, where reading failed, whoever awaits this is told."""
+    try:
+        async for item in items:
+            await ready.put(item)
+    except Exception:
+        await ready.put(None)
+        raise
+    await ready.put(None)
+
+
+async def _some(ready: "asyncio.Queue[T | None]", most: int) -> list[T]:
+    """Wait for the next thing; return it and what is ready behind it. Nothing: there are no more."""
+    first = await ready.get()
+    return [] if first is None else [first, *_waiting(ready, most - 1)]
+
+
+def _waiting(ready: "asyncio.Queue[T | None]", most: int) -> list[T]:
+    """Return what is ready."""
+    some = list[T]()
+    while len(some) < most and not ready.empty():
+        item = ready.get_nowait()
+        if item is None:
+            ready.put_nowait(None)  # for `_some` to see
+            break
+        some.append(item)
+    return some

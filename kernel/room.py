@@ -113,7 +113,7 @@ class Room:
         """Decide again what an unknown reference stopped; the rest is done."""
         open_ = [work.atomic or isinstance(outcome, UnknownReference) for outcome in outcomes]
         commands = _knowing(work, asked).commands
-        again = tuple(c for c, o in zip(commands, open_, strict=True) if o)
+        again = tuple(c for c, o in zip(commands, open_, strict=False) if o)
         answers = iter(await self._writes.ask(Work(again, work.atomic)))
         return [next(answers) if o else old for o, old in zip(open_, outcomes, strict=True)]
 

@@ -3,18 +3,19 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from google.protobuf.message_factory import GetMessageClass
 
 from kernel import metrics
 from kernel.access import reading
-from kernel.ahead import one_ahead
+from kernel.ahead import together
 from kernel.case import Caller, Role
 from kernel.errors import DomainError, Hidden, Invalid, NotFound, Problem, Violated
 from kernel.history import History, Moment, Past, moment_of
 from kernel.lists import question_of
-from kernel.outcome import Command, Settled
+from kernel.outcome import Command, Outcome, Settled
 from kernel.pages import size_of
 from kernel.personal import commitments, conceal, names_persons
 from kernel.registry import Resource, delimited, rpc_name
@@ -31,18 +32,25 @@ from kernel.rights import (
 from kernel.room import Room, accepted, refusal
 from kernel.rpc import Behaviour, Rows
 from kernel.store import Found
-from kernel.writer import Work
+from kernel.writer import Work, crashed
 from luoshu.journal.v1 import journal_pb2
 
 NEWEST = 2**62
+TOGETHER = 2  # messages of an import that are written at once: as many rows as a batch may have
 ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
 ALREADY_PRESENT = journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
 
 
-class Servicer:
-    """The common RPCs of one resource, and its lifecycle's actions. `ahead`: how an import reads."""
+class Prepared(NamedTuple):
+    """A message of an import. By the row's index: the commands to be decided, and what is refused as it stands."""
 
-    ahead = staticmethod(one_ahead)
+    rows: Sequence[Any]
+    commands: dict[int, Command]
+    refused: dict[int, Outcome]
+
+
+class Servicer:
+    """The common RPCs of one resource, and its lifecycle's actions."""
 
     def __init__(self, room: Room, resource: Resource) -> None:
         self._room, self._resource = room, resource
@@ -98,26 +106,40 @@ class Servicer:
         return body
 
     async def import_(self, messages: AsyncIterator[Rows], caller: Caller) -> AsyncIterator[Any]:
-        """One answer a row, in the order of the rows; one message's rows are one piece of work. The next message is made ready
-        while one is written.
+        """One answer a row, in the order of the rows. Messages that come while others are written are made ready, and are
+        then written together.
         """
         demand_role(caller, (Role.IMPORTER,), "import")
         prepared = (self._prepared(message, caller) async for message in messages)
-        async for rows, commands, outcomes in self.ahead(prepared):
-            if commands:
-                settled = await self._room.write(Work(tuple(commands.values())))
-                outcomes |= dict(zip(commands, settled, strict=True))
-            answer = self._answer(f"Import{self._resource.plural}")
-            for n, row in enumerate(rows):
-                _tell(answer.results, row.line, outcomes[n])
+        async for answer in together(prepared, self._entered, TOGETHER):
             yield answer
 
-    def _prepared(
-        self, message: Rows, caller: Caller
-    ) -> tuple[Sequence[Any], dict[int, Command], dict[int, Any]]:
-        """Return a message's rows, by index the commands to be decided, and what is refused as it stands."""
+    async def _entered(self, messages: Sequence[Prepared]) -> list[Any]:
+        """Return the answers to the first of the messages, whose rows are all settled. Where a rule failed, nothing is written
+        before that is told: the messages up to it are answered, then it comes again as the first.
+        """
+        commands = tuple(c for message in messages for c in message.commands.values())
+        ends = tuple(accumulate(len(message.commands) for message in messages))
+        outcomes = await self._room.write(Work(commands, ends=ends)) if commands else []
+        answers = list[Any]()
+        for message, start, end in zip(messages, (0, *ends), ends, strict=False):
+            settled = outcomes[start:end]
+            if end > len(outcomes) or (answers and any(map(crashed, settled))):
+                break
+            answers.append(self._told(message, settled))
+        return answers
+
+    def _told(self, message: Prepared, settled: Sequence[Outcome]) -> Any:
+        """Return the answer to a message, a result a row. Raises what a rule failed with."""
+        outcomes = message.refused | dict(zip(message.commands, settled, strict=True))
+        answer = self._answer(f"Import{self._resource.plural}")
+        for n, row in enumerate(message.rows):
+            _tell(answer.results, row.line, outcomes[n])
+        return answer
+
+    def _prepared(self, message: Rows, caller: Caller) -> Prepared:
         request, wrong = message
-        outcomes: dict[int, Any] = {
+        refused: dict[int, Outcome] = {
             index: Violated([self._of_record(problem) for problem in found])
             for index, found in wrong.items()
         }
@@ -129,9 +151,9 @@ class Servicer:
                 commands[index] = self._room.commands.row(
                     self._resource, request.source, row, caller, request.validate_only
                 )
-            except DomainError as refused:
-                outcomes[index] = refused
-        return request.rows, commands, outcomes
+            except DomainError as error:
+                refused[index] = error
+        return Prepared(request.rows, commands, refused)
 
     def _of_record(self, problem: Problem) -> Problem:
         """What the contract says of a row is told as the rules tell it: by the path within the record."""

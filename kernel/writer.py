@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import sqlalchemy as sa
 import structlog
@@ -35,16 +36,29 @@ class Displaced(Exception):
 class Work:
     """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless one is open.
 
+    `ends`: where the commands are several requests of one stream, how many there are up to the end of each. Then the outcomes
+    may be those of the first requests only: none is decided before the one ahead of it is settled.
     `tick`: tell the day, if the journal has no event of it yet. `access`: for the access journal. `sweep`: end its minutes that
     are over.
     """
 
     commands: tuple[Command, ...] = ()
     atomic: bool = False
+    ends: tuple[int, ...] = ()
     tick: bool = False
     effects: Effects | None = None
     access: tuple[Access, ...] = ()
     sweep: bool = False
+
+    @property
+    def requests(self) -> list[tuple[Command, ...]]:
+        ends = self.ends or (len(self.commands),)
+        return [self.commands[start:end] for start, end in pairwise((0, *ends))]
+
+    @property
+    def first(self) -> "Work":
+        """The first of the requests alone."""
+        return Work(self.commands[: self.ends[0]]) if self.ends else self
 
 
 @dataclass(slots=True)
@@ -68,9 +82,10 @@ class Writer:
         try:
             return list(self._settled(works))
         except (sa.exc.DataError, sa.exc.IntegrityError, Overdrawn, Displaced) as error:
-            if len(works) == 1:
-                return [error]
-            return [self.write([work])[0] for work in works]
+            if len(works) > 1:
+                return [self.write([work])[0] for work in works]
+            (work,) = works
+            return self.write([work.first]) if work.ends else [error]
         except sa.exc.DBAPIError as error:  # the database's own trouble: one by one would add to it
             log.warning("write_unsettled", error=type(error.orig).__name__, works=len(works))
             return [_unsettled() for _ in works]
@@ -92,8 +107,7 @@ class Writer:
             for work in works:
                 if work.tick:
                     batch.tick()
-                decide = decide_together if work.atomic else _each
-                batch, decided = decide(batch, work.commands)
+                batch, decided = _decided(batch, work)
                 _raise_trouble(decided)
                 outcomes.append(decided)
             told = self._tell(tx, batch, works, outcomes)
@@ -160,7 +174,7 @@ def _raise_trouble(outcomes: Sequence[Outcome]) -> None:
 def _denials(work: Work, outcomes: Sequence[Outcome]) -> list[Access]:
     """Return what was denied. What is refused for all commands together is told once."""
     found = dict[int, Access]()
-    for command, outcome in zip(work.commands, outcomes, strict=True):
+    for command, outcome in zip(work.commands, outcomes, strict=False):  # the first requests' only
         if isinstance(outcome, Denied | Hidden) and id(outcome) not in found:
             found[id(outcome)] = denial(command, outcome)
             outcome.recorded = True
@@ -189,8 +203,15 @@ def crashed(outcome: Outcome) -> bool:
     return isinstance(outcome, Exception) and not isinstance(outcome, DomainError)
 
 
-def _each(batch: Batch, commands: Sequence[Command]) -> tuple[Batch, list[Outcome]]:
-    return batch, decide_all(batch, commands)
+def _decided(batch: Batch, work: Work) -> tuple[Batch, list[Outcome]]:
+    if work.atomic:
+        return decide_together(batch, work.commands)
+    outcomes = list[Outcome]()
+    for commands in work.requests:
+        outcomes += decide_all(batch, commands)
+        if any(map(is_open, outcomes)):
+            break
+    return batch, outcomes
 
 
 def _not_before(now: Timestamp, last: int) -> Timestamp:
