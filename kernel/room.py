@@ -244,6 +244,7 @@ class Room:
     def close(self) -> None:
         """Answer what is queued, then leave the database."""
         self._writes.close()
+        self.writer.leave()
         if self._reads is not None:
             self._reads.close()
         self._tails.close()

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel import metrics
 from kernel.access import Access, Kind, denial_code
 from kernel.columns import microseconds
+from kernel.database import Kept
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
 from kernel.ledger import Overdrawn
@@ -76,6 +77,10 @@ class Writer:
     position: int = field(default=0, init=False)
     access_position: int = field(default=0, init=False)
     lines: Sequence[JournalRow] = field(default=(), init=False)
+    _kept: Kept = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._kept = Kept(self.engine)
 
     def write(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:
         """Return each work's outcomes. Works that one row spoils are done again one by one."""
@@ -102,7 +107,7 @@ class Writer:
         raise AssertionError("the last attempt returns or raises")
 
     def _commit(self, works: Sequence[Work]) -> list[list[Outcome]]:
-        with self.engine.connect() as tx:
+        with self._kept.transaction() as tx:
             batch, outcomes = self._batch(tx, works), list[list[Outcome]]()
             for work in works:
                 if work.tick:
@@ -129,6 +134,10 @@ class Writer:
         metrics.journal_position(self.store.service.name).set(batch.position)
         metrics.batch_size(self.store.service.name).observe(sum(len(w.commands) for w in works))
         return outcomes
+
+    def leave(self) -> None:
+        """Give the database's connection back."""
+        self._kept.leave()
 
     def _tell(
         self,

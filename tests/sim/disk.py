@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy as sa
 
 from app.catalogue import registry
 from app.migrate import metadata_of
 from kernel import database
+from kernel.database import Kept
 from kernel.store import Store
 from kernel.tables import tables_of
 from tests.sim.points import Current, watch
@@ -30,6 +32,7 @@ class Disk:
         self._folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self.path, self.current = Path(self._folder.name), Current()
         self._engines: dict[tuple[str, str, str], sa.Engine] = {}
+        self._kept = WeakSet[Kept]()
 
     def url(self, name: str) -> str:
         return f"sqlite:///{self.path / name}.sqlite3"
@@ -44,11 +47,20 @@ class Disk:
             self._engines[key] = engine
         return self._engines[key]
 
+    def keep(self, engine: sa.Engine) -> Kept:
+        """Return what keeps a connection, until its process ends."""
+        kept = Kept(engine)
+        self._kept.add(kept)
+        return kept
+
     def close(self, process: str = "") -> None:
-        """Close the connections of a process, or all."""
+        """Close the connections of a process, or all; one in the middle of a transaction stays: a slow twin goes on with it."""
         for (_, _, owner), engine in self._engines.items():
             pool: Any = engine.pool
             if process in ("", owner) and pool.checkedin() + pool.checkedout() > 0:
+                for kept in list(self._kept):
+                    if kept.engine is engine:
+                        kept.leave()
                 engine.dispose()
 
     def write(self, image: Image) -> None:

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import kernel.database
 import kernel.room
+import kernel.writer
 from app.catalogue import FOLLOWING, own_behaviours, registry
 from app.upkeep import Upkeep
 from kernel.access import access_source
@@ -72,7 +73,8 @@ def opened(name: str, label: str, around: "Surroundings") -> Room:
         "Tide": Still,
         "Glances": Glances,
     }
-    with patch.multiple(kernel.room, **stands):
+    keep = patch.object(kernel.writer, "Kept", around.disk.keep)
+    with patch.multiple(kernel.room, **stands), keep:
         return Room(service, Circumstances("", SECRET, around.pack, around.clock, around.ask))
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from kernel.columns import microseconds
+from kernel.database import Kept
 from kernel.errors import Invalid, Unsettled
 from kernel.outcome import Settled
 from kernel.room import Circumstances, Room
@@ -199,6 +200,10 @@ class Broken:
         return self.engine.connect()
 
 
+def breaks(by: Writer, times: int, error: Exception) -> None:
+    by._kept = Kept(Broken(by.engine, times, error))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def gone(url: str) -> Iterator[Writer]:
     by = writer(url)
@@ -208,7 +213,7 @@ def gone(url: str) -> Iterator[Writer]:
 
 
 def test_when_the_database_is_gone_everybody_learns_that_nothing_is_known(gone: Writer) -> None:
-    gone.engine = Broken(gone.engine, 1, ConnectionError("gone"))  # type: ignore[assignment]
+    breaks(gone, 1, ConnectionError("gone"))
     outcomes = write(gone, Work((creation(),)), Work((creation(),)))
     assert [type(outcome) for outcome in outcomes] == [Unsettled, Unsettled]
     assert "same request_id" in outcomes[0].en
@@ -217,16 +222,27 @@ def test_when_the_database_is_gone_everybody_learns_that_nothing_is_known(gone: 
 
 def test_a_busy_database_is_asked_again(gone: Writer) -> None:
     error = RuntimeError("database is locked")
-    gone.engine = Broken(gone.engine, 3, error)  # type: ignore[assignment]
+    breaks(gone, 3, error)
     ((outcome,),) = write(gone, Work((creation(),)))
     assert isinstance(outcome, Settled)
 
 
 def test_a_busy_database_is_not_asked_for_ever(gone: Writer) -> None:
     error = RuntimeError("database is locked")
-    gone.engine = Broken(gone.engine, 5, error)  # type: ignore[assignment]
+    breaks(gone, 5, error)
     (outcome,) = write(gone, Work((creation(),)))
     assert isinstance(outcome, Unsettled)
+
+
+async def test_a_room_that_is_closed_has_left_its_file(url: str, tmp_path: Path) -> None:
+    async def nobody(_: str) -> None:
+        return None
+
+    room, log = Room(TOY, Circumstances(url, SECRET, NO_PACK, Clock(), nobody)), "toy.sqlite3-wal"
+    await room.settle(creation())
+    assert (tmp_path / log).exists()
+    room.close()
+    assert not (tmp_path / log).exists()  # the last connection takes it away
 
 
 def test_the_same_request_settles_what_was_unknown(gone: Writer, url: str) -> None:
