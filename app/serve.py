@@ -26,7 +26,7 @@ from app.settings import PREFIX, Settings, SettingsError, load
 from app.upkeep import Upkeep
 from kernel import metrics, rpc
 from kernel.access_room import AccessRoom
-from kernel.consumer import Follower, RoomSink
+from kernel.consumer import REST, Follower, RoomSink
 from kernel.erasure import PrivacyServicer
 from kernel.events import EventServicer
 from kernel.front import NoFront
@@ -231,7 +231,8 @@ class Process:
         for source in sink.sources:
             owner, bus = self._journal(source), self.settings["KAFKA"]
             journal = _topic(bus, source) if bus else owner
-            self.followers.append(Follower(sink, source, journal, owner, turn))
+            rest = REST if isinstance(sink, RoomSink) else 0.0
+            self.followers.append(Follower(sink, source, journal, owner, turn, rest))
 
     def _relay_all(self) -> None:
         """Publish the journals of this process, where there is a bus to publish them to."""

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel.access import MINUTE, Access, Book, Flood, Kind, access_source
 from kernel.columns import microseconds
-from kernel.database import TEXT, WHOLE, Put, many, one_of
+from kernel.database import TEXT, WHOLE, Put, Statement, many, one_of
 from kernel.tide import Tide, lines_above
 from luoshu.journal.v1.journal_pb2 import AccessEvent
 
@@ -204,8 +204,9 @@ class AccessStore:
         rows = tx.execute(sa.select(cursor.c.source, cursor.c.shard, cursor.c.position))
         return {(source, shard): position for source, shard, position in rows}
 
-    def put_cursor(self, tx: sa.Connection, source: str, shard: int, position: int) -> None:
-        self._put_cursor(tx, [(source, shard, position)])
+    def moved(self, source: str, shard: int, position: int) -> list[Statement]:
+        """Return what moves a consumer's cursor."""
+        return self._put_cursor.of([(source, shard, position)])
 
 
 def _holds(event: sa.ColumnElement[bytes], *, postgres: bool) -> sa.ColumnElement[bool]:

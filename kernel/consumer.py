@@ -49,6 +49,10 @@ PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds after a failure; doubles until someth
 SAID_AGAIN = (
     60.0  # seconds between two log lines of the same trouble; it is tried again all the while
 )
+REST = 0.1
+"""Seconds from one look of a service at another's journal to the next, where there was something: what comes meanwhile is taken
+together, and the processors are left to what people wait for.
+"""
 HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
 NOTHING_SAID = ("", 0.0)
 TRIES = 5  # of an event alone, before it is parked
@@ -146,7 +150,8 @@ class Follower:
     """One consumer following one source, for ever: an error is logged, waited out and tried again.
 
     `journal`: where it reads, in order or with repeats and holes, as a bus may have them. `owner`: the source's own journal,
-    which fills a hole that stays open. `turn`: of the followers that share a sink.
+    which fills a hole that stays open. `turn`: of the followers that share a sink. `rest`: seconds from taking something to
+    reading on, at least.
     `position`: the last one applied, as far as this process knows.
     """
 
@@ -155,6 +160,7 @@ class Follower:
     journal: Journal
     owner: Journal
     turn: asyncio.Lock
+    rest: float = 0.0
     position: int = 0
     _hole: Gap | None = None
     _hole_since: float = 0.0
@@ -182,6 +188,7 @@ class Follower:
         self.position, self._hole = cursors.get((self.source, SHARD), 0), None
         async with _closing(self.journal(self.position)) as told:
             async for entries in told:
+                rested = time.monotonic() + self.rest
                 await self._take(entries)
                 if self._hole is None:
                     metrics.STALLED.labels(self.sink.name, self.source).set(0)
@@ -189,6 +196,8 @@ class Follower:
                     self._stalled(self._hole, HOLE)
                     await self._fill(self._hole)
                     return
+                if entries and self.rest:
+                    await asyncio.sleep(rested - time.monotonic())
 
     async def _take(self, entries: Sequence[JournalEntry]) -> None:
         """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""

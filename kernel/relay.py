@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 
 from kernel.consumer import SHARD, Journal
-from kernel.database import is_postgres
+from kernel.database import Statement, finish, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class Cursors(Protocol):
 
     def cursors(self, tx: sa.Connection) -> Mapping[tuple[str, int], int]: ...
 
-    def put_cursor(self, tx: sa.Connection, source: str, shard: int, position: int) -> None: ...
+    def moved(self, source: str, shard: int, position: int) -> list[Statement]: ...
 
 
 class Publisher(Protocol):
@@ -150,8 +150,8 @@ class RelaySink:
         self._move(source, entries[-1].position)
 
     def _move(self, source: str, position: int) -> None:
-        with self._engine.begin() as tx:
-            self._store.put_cursor(tx, source, SHARD, position)
+        with self._engine.connect() as tx:
+            finish(tx, self._store.moved(source, SHARD, position))
 
     def close(self) -> None:
         self._publisher.close()

@@ -247,7 +247,11 @@ class Store:
         self._put_known(tx, _last_of_each(known))
 
     def put_cursor(self, tx: sa.Connection, source: str, shard: int, position: int) -> None:
-        self._put_cursor(tx, [(source, shard, position)])
+        send(tx, self.moved(source, shard, position))
+
+    def moved(self, source: str, shard: int, position: int) -> list[Statement]:
+        """Return what moves a consumer's cursor."""
+        return self._put_cursor.of([(source, shard, position)])
 
     def go_on(
         self,
@@ -258,7 +262,7 @@ class Store:
         known: Sequence[tuple[str, str, str, int]],
     ) -> tuple[int, frozenset[str]]:
         """Move a consumer's cursor and keep names, and return how it stood before: all in one trip."""
-        moved = self._put_cursor.of([(source, shard, position)])
+        moved = self.moved(source, shard, position)
         kept = self._put_known.of(_last_of_each(known))
         cursors, waiting, *_ = fetch(tx, [*self._standing_of(source), *moved, *kept])
         return _as_standing(shard, cursors, waiting)

@@ -1,8 +1,9 @@
 """Reading the stored hashes of a log's tree: those that a proof needs, a level of it, or all of them once."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,12 +14,19 @@ from services.audit.schema import FIRST, Log
 
 T = TypeVar("T")
 
+Hashes = Mapping[tuple[int, int], bytes]
+"""Place → hash of a node; a place is (level, index)."""
 CHUNK = 1000
 """Hashes that a reader of the whole log holds of a level at a time."""
 
 
-def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T], log: Log = FIRST) -> T:
-    """Run work on the stored nodes with one query for all that it reads.
+def with_nodes(
+    connection: sa.Connection,
+    work: Callable[[Nodes], T],
+    log: Log = FIRST,
+    held: Hashes = MappingProxyType({}),
+) -> T:
+    """Run work on the stored nodes with one query for all that it reads, none where all are held already.
 
     Which nodes it reads must not depend on their hashes: it runs twice, first to tell its places.
 
@@ -32,7 +40,8 @@ def with_nodes(connection: sa.Connection, work: Callable[[Nodes], T], log: Log =
         return b""
 
     work(remember)
-    found = hashes_at(connection, places, log)
+    missing = [place for place in places if place not in held]
+    found = {**held, **hashes_at(connection, missing, log)}
     return work(lambda level, index: found[level, index])
 
 

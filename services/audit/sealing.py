@@ -166,7 +166,10 @@ def stored_trees(
             raise Damaged(f"{size} are stored of {told}", size)
         both = (signed.size, edge.hashed)
         before, now = with_nodes(
-            tx, lambda nodes: [merkle.load(at, nodes, log.suite.digest) for at in both], log
+            tx,
+            lambda nodes: [merkle.load(at, nodes, log.suite.digest) for at in both],
+            log,
+            edge.peaks,
         )
     except KeyError as error:
         level, place = error.args[0]

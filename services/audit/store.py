@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kernel.database import Words, fetch_in_turn, is_postgres, words
 from services.audit.domain import Columns, LogEntry
+from services.audit.hashes import Hashes
 from services.audit.schema import FIRST, Log, cursor, entry
 
 CANDIDATES = 50
@@ -106,13 +107,15 @@ def cursors(connection: sa.Connection) -> dict[tuple[str, int], int]:
 
 class Edge(NamedTuple):
     """Where the log ends. `cursors`: (source, shard) → last position in it; `size`: entries that are stored; `note`: the largest
-    checkpoint's, None while nothing is signed; `hashed`: entries of which the log has hashes.
+    checkpoint's, None while nothing is signed; `hashed`: entries of which the log has hashes; `peaks`: of the trees of both
+    sizes, as far as they came with the rest.
     """
 
     cursors: Mapping[tuple[str, int], int]
     size: int
     note: str | None
     hashed: int
+    peaks: Hashes
 
 
 def lock(tx: sa.Connection, log: Log = FIRST) -> Edge:
@@ -120,11 +123,14 @@ def lock(tx: sa.Connection, log: Log = FIRST) -> Edge:
 
     All cursors are locked, in one order: the journals share the tree's edge.
     """
-    asked = [said.of() for said in _edge(log, postgres=is_postgres(tx.engine))]
-    rows, newest, *lasts = fetch_in_turn(tx, asked)
+    postgres = is_postgres(tx.engine)
+    rows, newest, *lasts = fetch_in_turn(tx, [said.of() for said in _edge(log, postgres=postgres)])
+    peaks = lasts.pop() if postgres else ()
     cursors = {(source, shard): position for source, shard, position in rows}
     ends = [0 if last is None else last + 1 for ((last,),) in lasts]
-    return Edge(cursors, ends[0], newest[0][1] if newest else None, ends[-1])
+    note = newest[0][1] if newest else None
+    held = {(level, place): digest for level, place, digest in peaks}
+    return Edge(cursors, ends[0], note, ends[-1], held)
 
 
 @lru_cache(maxsize=4)
@@ -132,7 +138,25 @@ def _edge(log: Log, *, postgres: bool) -> list[Words]:
     locked = sa.select(cursor).order_by(cursor.c.source, cursor.c.shard).with_for_update()
     lasts = dict.fromkeys((FIRST, log))
     asked = (locked, _newest(log), *map(_last, lasts))
-    return [words(statement, postgres=postgres) for statement in asked]
+    said = [words(statement, postgres=postgres) for statement in asked]
+    return [*said, _peaks(log)] if postgres else said
+
+
+def _peaks(log: Log) -> Words:
+    """Return what finds the peaks of the signed and of the stored tree: a subtree for each bit of its size."""
+    return Words(
+        f"""
+        SELECT node.level, node.index, node.hash
+        FROM (
+          SELECT max(size) FROM {log.checkpoint.name}
+          UNION SELECT max(index) + 1 FROM {log.node.name} WHERE level = 0
+        ) AS tree (size)
+        CROSS JOIN generate_series(0, 62) AS bit (level)
+        JOIN {log.node.name} AS node ON node.level = bit.level AND node.index = (tree.size >> bit.level) - 1
+        WHERE (tree.size >> bit.level) & 1 = 1
+        """,  # noqa: S608 - the names are the schema's
+        (),
+    )
 
 
 def read_entries(

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.consumer import Gap, following
-from kernel.database import Statement
+from kernel.database import Statement, is_postgres
 from luoshu.journal.v1.journal_pb2 import Change, EventHead, JournalEntry
 from services.audit import merkle, schema, store
 from services.audit.consumer import AuditSink
 from services.audit.domain import leaf
-from services.audit.hashes import with_nodes
+from services.audit.hashes import hashes_at, with_nodes
 from services.audit.keys import Signer
 from services.audit.note import verify_checkpoint
 from services.audit.sealing import Damaged
@@ -69,6 +69,19 @@ def root(engine: sa.Engine, size: int) -> bytes:
 def content(engine: sa.Engine) -> list[tuple[str, int]]:
     with engine.connect() as connection:
         return [(entry.source, entry.position) for entry in store.read_entries(connection)]
+
+
+async def test_on_postgresql_a_turn_brings_all_hashes_that_it_needs(
+    engine: sa.Engine, log: Log
+) -> None:
+    for signed, stored in ((0, 1), (1, 7), (7, 21)):
+        log.tell("platforms", lines(1, stored))
+        with engine.connect() as tx:
+            held = store.lock(tx).peaks
+            needed = [*merkle.subtrees(0, signed), *merkle.subtrees(0, stored)]
+            there = hashes_at(tx, needed)
+        assert held == (there if is_postgres(engine) else {})
+        await log.seal()
 
 
 def test_the_log_holds_the_exact_bytes_in_the_order_of_arrival(
