@@ -1,14 +1,16 @@
-# Needs make and Python >= 3.11; everything else goes into .venv. `make` alone prints the targets.
+# Needs make and Python 3.11 to 3.14; everything else goes into .venv. `make` alone prints the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
 PYTHON_BIN := $(BIN)/python
-READY := .venv/.ready
-READY_DEV := .venv/.ready-dev
-READY_ENGINES := .venv/.ready-engines
-READY_BENCH := .venv/.ready-bench
+# make test PYTHON=python3.14: the stamps are that interpreter's own, so .venv is made anew where it is another's.
+OF := $(if $(PYTHON),-$(subst /,-,$(PYTHON)))
+READY := .venv/.ready$(OF)
+READY_DEV := .venv/.ready-dev$(OF)
+READY_ENGINES := .venv/.ready-engines$(OF)
+READY_BENCH := .venv/.ready-bench$(OF)
 # Arguments for one run: make test ARGS='-k journal', make test JOBS=4, make run ARGS='--port 50051'
 ARGS ?=
 JOBS ?=

@@ -2,7 +2,7 @@
 
     python verify_bundle.py BUNDLE [--policy FILE] [--kept CHECKPOINT …]
 
-It needs Python 3.11 and the package `cryptography`, and follows these documents only: RFC 6962 (section 2), and
+It needs Python 3.11 or newer and the package `cryptography`, and follows these documents only: RFC 6962 (section 2), and
 C2SP's signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles, tlog-proof and tlog-policy (https://c2sp.org).
 `--policy`: keys that you got another way; without it the bundle's own are taken, which it says. `--kept`: checkpoints
 that you kept from earlier: the log must still begin with them. Exit code 0: all is as it was signed; 5: it is not;

@@ -62,9 +62,8 @@ class Copy:
     @property
     def environment(self) -> dict[str, str]:
         """Nothing of this run's own settings, and the copy's code before the checkout's."""
-        kept = {
-            k: v for k, v in os.environ.items() if not k.startswith(("LUOSHU_", "MAKE", "PYTEST"))
-        }
+        own = ("LUOSHU_", "MAKE", "PYTEST")
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHON" and not k.startswith(own)}
         path = os.pathsep.join((str(self.root), str(self.root / "sdk")))
         return kept | {"PYTHONPATH": path, "MFLAGS": ""}
 
