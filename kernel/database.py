@@ -335,12 +335,17 @@ class Put:
 
     def __init__(self, table: sa.Table, *, postgres: bool, replace: bool = False) -> None:
         self._table, self._postgres = table, postgres
-        insert = self._from_arrays() if postgres else sqlite_insert(table)
-        if replace:
-            insert = insert.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns), set_=dict(insert.excluded)
-            )
-        self._words = words(insert, postgres=postgres)
+
+        def said(insert: Any) -> Words:
+            if replace:
+                insert = insert.on_conflict_do_update(
+                    index_elements=list(table.primary_key.columns), set_=dict(insert.excluded)
+                )
+            return words(insert, postgres=postgres)
+
+        self._row = said((pg_insert if postgres else sqlite_insert)(table))
+        if postgres:
+            self._rows = said(self._from_arrays())
 
     def _from_arrays(self) -> Any:
         from kernel.arrays import Array, packer
@@ -361,6 +366,10 @@ class Put:
         if not rows:
             return []
         if not self._postgres:
-            return [Statement(self._words.text, list(rows))]  # no dictionary a row
+            return [Statement(self._row.text, list(rows))]  # no dictionary a row
+        if (
+            len(rows) == 1
+        ):  # to make an array of each column takes longer than all else that is sent
+            return [Statement(self._row.text, rows[0])]
         columns = zip(self._packers, zip(*rows, strict=True), strict=True)
-        return [self._words.of({name: pack(c) for (name, pack), c in columns})]
+        return [self._rows.of({name: pack(c) for (name, pack), c in columns})]

@@ -70,7 +70,9 @@ def _sent(value: str | int | bytes) -> bytes:
     """Raises psycopg.DataError: libpq would end the text at its NUL."""
     if isinstance(value, str) and "\0" in value:
         raise psycopg.DataError("PostgreSQL text cannot hold NUL")
-    return value if isinstance(value, bytes) else str(value).encode()
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else b"%d" % value
 
 
 def _results(link: Any) -> Iterator[Any]:
@@ -98,7 +100,7 @@ def _results(link: Any) -> Iterator[Any]:
 def _rows(driver: "psycopg.Connection[Any]", result: Any) -> Rows:
     if result.status == ExecStatus.FATAL_ERROR:
         raise error_from_result(result, driver.info.encoding)
-    if result.status != ExecStatus.TUPLES_OK:
+    if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
         return ()
     read = Transformer(driver)
     read.set_pgresult(result)

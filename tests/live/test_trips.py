@@ -20,6 +20,13 @@ THING = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text),
 )
+KINDS = sa.Table(
+    "kinds",
+    THING.metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("whole", sa.BigInteger),
+    sa.Column("bytes", sa.LargeBinary),
+)
 COUNT = Statement("SELECT count(*) FROM thing", ())
 
 
@@ -87,6 +94,18 @@ def test_a_trip_carries_more_than_the_link_takes_at_once_there_and_back(engine: 
         read = Statement("SELECT name, value FROM thing ORDER BY name", ())
         send(tx, Put(THING, postgres=True).of(rows))
         assert fetch(tx, [read, COUNT]) == [rows, [(len(rows),)]]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_row_alone_is_put_down_as_it_is_among_others(engine: sa.Engine, replace: bool) -> None:
+    rows = [("洛书\\", 2**62, b"\x00\xff"), ("", -1, b""), ("{}", True, b"\\x00"), ("'", 0, b"'")]
+    put, read = Put(KINDS, postgres=True, replace=replace), Statement("SELECT * FROM kinds", ())
+    with engine.connect() as tx:
+        _, together, _ = fetch(tx, [*put.of(rows), read, Statement("DELETE FROM kinds", ())])
+        send(tx, [statement for row in rows for statement in put.of([row])])
+        send(tx, put.of(rows[:1]) if replace else [])
+        (alone,) = fetch(tx, [read])
+    assert sorted(alone) == sorted(together) == sorted(rows)
 
 
 def test_sql_that_the_server_does_not_take_spoils_its_transaction_only(engine: sa.Engine) -> None:
