@@ -78,15 +78,9 @@ def opened(name: str, label: str, around: "Surroundings") -> Room:
         return Room(service, Circumstances("", SECRET, around.pack, around.clock, around.ask))
 
 
-class Plain(Servicer):
-    """Reads what comes as it comes: there is no loop that could read ahead."""
-
-    ahead = staticmethod(lambda items: items)
-
-
 def behaviours_of(room: Room) -> dict[str, Behaviour]:
     """Return the code of every RPC of a room's service."""
-    servicers = (Plain(room, resource) for resource in room.service.resources)
+    servicers = (Servicer(room, resource) for resource in room.service.resources)
     common = {rpc: code for servicer in servicers for rpc, code in servicer.behaviours().items()}
     return common | own_behaviours(room)
 

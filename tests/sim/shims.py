@@ -1,14 +1,14 @@
 """What the code under test sees of the outside world while a simulation runs: loop, time, randomness, log."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from kernel import commands, consumer, decide, personal, relay, room, writer
+from kernel import commands, consumer, decide, personal, relay, room, servicer, writer
 from services.audit import sealing
 from tests.sim.together import LOOP
 
@@ -34,6 +34,16 @@ class Silent:
     def warning(self, _event: str, **_said: Any) -> None: ...
 
     info = error = warning
+
+
+async def together(items: Any, work: Callable[..., Any], most: int) -> AsyncIterator[Any]:
+    """As `kernel.ahead.together`, where everything has come before the first is worked on: there is no loop to wait in."""
+    ready = [item async for item in items]
+    while ready:
+        done = await work(ready[:most])
+        for one in done:
+            yield one
+        ready = ready[len(done) :]
 
 
 @contextmanager
@@ -65,6 +75,7 @@ def simulated(
         for module, name, value in names:
             seen = Seen(value, getattr(module, name))
             stack.enter_context(patch.object(module, name, seen))
+        stack.enter_context(patch.object(servicer, "together", together))
         stack.enter_context(
             patch.object(commands, "_AHEAD", [])
         )  # what was drawn before is no seed's
