@@ -22,8 +22,9 @@ def cleared(given: Any, *, historical: bool) -> Any:
     """Return a copy without what the caller may not write; a historical row may bring what a lifecycle would have filled."""
     new = type(given)()
     new.CopyFrom(given)
+    clear = new.ClearField  # to find it takes longer than it takes
     for field in OWN if historical else _closed(given.DESCRIPTOR):
-        new.ClearField(field)
+        clear(field)
     return new
 
 

@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,8 +10,7 @@ from kernel.case import Caller, Reference
 from kernel.rights import Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One request to change one record.
 
     `action`: `create`, `update`, `imported` or one of the lifecycle's. `fresh`: the name was just made up, so nothing has it.

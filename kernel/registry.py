@@ -99,7 +99,6 @@ def rpc_name(action: str, noun: str) -> str:
     return "".join(word.title() for word in action.split("_")) + noun
 
 
-ONE_BYTE = tuple(bytes((number,)) for number in range(0x80))
 LENGTH_DELIMITED = 2
 """Protobuf's wire type of texts and messages."""
 
@@ -115,10 +114,9 @@ def delimited(number: int, content: bytes) -> bytes:
     return varint(number << 3 | LENGTH_DELIMITED) + varint(len(content)) + content
 
 
+@lru_cache(maxsize=4096)
 def varint(number: int) -> bytes:
     """Return a number as protobuf writes it: seven bits a byte, the lowest first."""
-    if number <= 0x7F:
-        return ONE_BYTE[number]
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)

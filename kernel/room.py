@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -255,7 +255,7 @@ class Room:
 
 
 def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:
-    commands = tuple(replace(c, asked=(*c.asked, *asked)) for c in work.commands)
+    commands = tuple(c._replace(asked=(*c.asked, *asked)) for c in work.commands)
     return Work(commands, work.atomic)
 
 

@@ -84,7 +84,7 @@ def _ceiling_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work])
 
 class _NoEtag(Decision):
     def _to_move(self, action: str) -> Any:
-        self._command = replace(self._command, etag="")
+        self._command = self._command._replace(etag="")
         return super()._to_move(action)
 
 
