@@ -20,7 +20,8 @@ PLATFORM = SAMPLES[0]
 
 
 def platforms(folder: Path, **more: str) -> Running:
-    return Running(folder, ("platforms",), MovableClock(), more)
+    free = {"LUOSHU_PLATFORMS_LISTEN": "127.0.0.1:0"}
+    return Running(folder, ("platforms",), MovableClock(), free | more)
 
 
 def refused(folder: Path, **more: str) -> str:
