@@ -18,7 +18,7 @@ SCALE ?= 1
 
 CHECKS := check-lint check-types check-imports check-proto check-breaking check-generated check-docs check-deploy check-alerts
 
-.PHONY: help setup run run-cluster engines test test-live simulate soak hostile check $(CHECKS) generate docs story bench release-proto lock clean
+.PHONY: help setup run run-cluster engines test test-live simulate soak hostile check $(CHECKS) generate docs story bench descriptors release-proto lock clean
 
 help: ## print the targets · 列出全部命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,10 @@ $(READY_BENCH): requirements-bench.txt $(READY_DEV)
 # Needs Go, for the peers and the callers; Kafka as `make engines` does.
 bench: $(READY_BENCH) engines ## measure beside what others would pick; writes bench/results.md · 性能对比测试
 	$(PYTHON_BIN) -m bench $(ARGS)
+
+descriptors: $(READY_DEV) ## write the contract for clients of any language to build/luoshu.binpb · 生成接口描述文件
+	@mkdir -p build
+	$(BIN)/buf build --path proto/luoshu --output build/luoshu.binpb
 
 release-proto: $(READY_DEV) ## make the present contract the released one (BREAKING=1: even if it breaks) · 发布接口契约
 	$(if $(BREAKING),,if [ -f proto/released.binpb ]; then tools/breaking_check; fi)

@@ -112,7 +112,7 @@ def test_a_date_is_a_date_and_a_time_is_a_timestamp() -> None:
 def test_a_record_is_a_named_resource(service: Service, resource: Resource) -> None:
     descriptor = resource.record.DESCRIPTOR
     said = descriptor.GetOptions().Extensions[resource_pb2.resource]
-    assert said.type.endswith(f"/{resource.noun}")
+    assert said.type == f"luoshu.gov.cn/{resource.noun}"
     assert list(said.pattern) == [f"{resource.collection}/{{{resource.singular}}}"]
     assert (said.singular, said.plural) == (resource.singular, resource.collection)
     name = descriptor.fields_by_name["name"]

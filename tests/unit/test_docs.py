@@ -1,5 +1,6 @@
 """The printed pages say what the code and the contract say."""
 
+import json
 import re
 
 import pytest
@@ -52,3 +53,9 @@ def test_a_cell_cannot_break_its_table() -> None:
 def test_no_two_decisions_have_one_number() -> None:
     numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
     assert sorted(numbers) == sorted(set(numbers))
+
+
+def test_the_service_config_of_the_clients_is_the_one_that_is_printed() -> None:
+    stands = (ROOT / "examples" / "clients" / "service_config.json").read_text("utf-8")
+    printed = (ROOT / "docs" / "clients.md").read_text("utf-8").split("```json\n")[1]
+    assert json.loads(printed.split("```")[0]) == json.loads(stands)

@@ -31,7 +31,7 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from luoshu.journal.v1 import journal_pb2 as luoshu_dot_journal_dot_v1_dot_journal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bluoshu/audit/v1/audit.proto\x12\x0fluoshu.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x86\x02\n\x05\x45ntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05index\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05shard\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x06\x63hange\x18\x06 \x01(\x0b\x32\x19.luoshu.journal.v1.ChangeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65vent\x18\x07 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x08 \x01(\x0c\x42\x04\xe2\x41\x01\x03:2\xea\x41/\n\x0cluoshu/Entry\x12\x0f\x65ntries/{entry}*\x07\x65ntries2\x05\x65ntry\"\xbd\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12)\n\x06\x61\x63tion\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinclude_event\x18\n \x01(\x08\x12\x14\n\x0coldest_first\x18\x0b \x01(\x08\"\xab\x03\n\x11\x41skEntriesRequest\x12\x35\n\x08question\x18\x01 \x01(\x0e\x32\x19.luoshu.audit.v1.QuestionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x04 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65xport\x18\n \x01(\x08\"\x84\x01\n\x0eGetViewRequest\x12\x46\n\x06record\x18\x01 \x01(\tB6\xe2\x41\x01\x02\xbaH/r-2+^[a-z][a-z_]{0,62}/[a-z0-9][a-z0-9-]{0,62}$\x12*\n\x03\x64\x61y\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"/\n\x04View\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\"j\n\x13ListEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\"J\n\x0fGetEntryRequest\x12\x37\n\x04name\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^entries/(0|[1-9][0-9]{0,17})$\"{\n\x0fJournalPosition\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x16\n\x05shard\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x08position\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\xcf\x01\n\x18GetInclusionProofRequest\x12\x18\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12<\n\x10journal_position\x18\x02 \x01(\x0b\x32 .luoshu.audit.v1.JournalPositionH\x00\x12\x1a\n\ttree_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x05suite\x18\x04 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\"i\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"\x80\x01\n\x1aGetConsistencyProofRequest\x12\x1a\n\x05\x66irst\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x15\n\x04last\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x05suite\x18\x03 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"\x7f\n\x14GetCheckpointRequest\x12\x15\n\x04size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0f\n\x07settled\x18\x02 \x01(\x08\x12\x0e\n\x06\x65xport\x18\x03 \x01(\x08\x12/\n\x05suite\x18\x04 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x8e\x01\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x14\n\x0cverifier_key\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07settled\x18\x05 \x01(\x08\x12\x0e\n\x06policy\x18\x06 \x01(\t\"\xa7\x01\n\x0fReadTileRequest\x12\x63\n\x04path\x18\x01 \x01(\tBU\xe2\x41\x01\x02\xbaHNrL\x18@2H^tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$\x12/\n\x05suite\x18\x02 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\"#\n\x10ReadTileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c*1\n\x05Suite\x12\x15\n\x11SUITE_UNSPECIFIED\x10\x00\x12\x11\n\rSUITE_SM3_SM2\x10\x01*~\n\x08Question\x12\x18\n\x14QUESTION_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUESTION_RECORD\x10\x01\x12\x12\n\x0eQUESTION_ACTOR\x10\x02\x12\x16\n\x12QUESTION_OFF_HOURS\x10\x03\x12\x17\n\x13QUESTION_UNSECONDED\x10\x04\x32\x99\x06\n\x0c\x41uditService\x12k\n\x0bListEntries\x12#.luoshu.audit.v1.ListEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\x11\xf2\xe0\x18\rinclude_event\x12\x62\n\nAskEntries\x12\".luoshu.audit.v1.AskEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\n\xf2\xe0\x18\x06\x65xport\x12\x41\n\x07GetView\x12\x1f.luoshu.audit.v1.GetViewRequest\x1a\x15.luoshu.audit.v1.View\x12M\n\x08GetEntry\x12 .luoshu.audit.v1.GetEntryRequest\x1a\x16.luoshu.audit.v1.Entry\"\x07\xda\x41\x04name\x12_\n\x11GetInclusionProof\x12).luoshu.audit.v1.GetInclusionProofRequest\x1a\x1f.luoshu.audit.v1.InclusionProof\x12t\n\x13GetConsistencyProof\x12+.luoshu.audit.v1.GetConsistencyProofRequest\x1a!.luoshu.audit.v1.ConsistencyProof\"\r\xda\x41\nfirst,last\x12g\n\x08ReadTile\x12 .luoshu.audit.v1.ReadTileRequest\x1a!.luoshu.audit.v1.ReadTileResponse\"\x16\xf2\xe0\x18\x12path=tile/entries/\x12\x66\n\rGetCheckpoint\x12%.luoshu.audit.v1.GetCheckpointRequest\x1a\x1b.luoshu.audit.v1.Checkpoint\"\x11\xda\x41\x04size\xf2\xe0\x18\x06\x65xportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bluoshu/audit/v1/audit.proto\x12\x0fluoshu.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1fluoshu/journal/v1/journal.proto\"\x8d\x02\n\x05\x45ntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x13\n\x05index\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06source\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05shard\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08position\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12/\n\x06\x63hange\x18\x06 \x01(\x0b\x32\x19.luoshu.journal.v1.ChangeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65vent\x18\x07 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x08 \x01(\x0c\x42\x04\xe2\x41\x01\x03:9\xea\x41\x36\n\x13luoshu.gov.cn/Entry\x12\x0f\x65ntries/{entry}*\x07\x65ntries2\x05\x65ntry\"\xbd\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12)\n\x06\x61\x63tion\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rinclude_event\x18\n \x01(\x08\x12\x14\n\x0coldest_first\x18\x0b \x01(\x08\"\xab\x03\n\x11\x41skEntriesRequest\x12\x35\n\x08question\x18\x01 \x01(\x0e\x32\x19.luoshu.audit.v1.QuestionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x30\n\x06source\x18\x04 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,62})?$\x12)\n\x06record\x18\x05 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12(\n\x05\x61\x63tor\x18\x06 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12-\n\ndepartment\x18\x07 \x01(\tB\x19\xbaH\x16r\x14\x18\xc8\x01\x32\x0f^[^\\x00-\\x1f]*$\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65xport\x18\n \x01(\x08\"\x84\x01\n\x0eGetViewRequest\x12\x46\n\x06record\x18\x01 \x01(\tB6\xe2\x41\x01\x02\xbaH/r-2+^[a-z][a-z_]{0,62}/[a-z0-9][a-z0-9-]{0,62}$\x12*\n\x03\x64\x61y\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"/\n\x04View\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\"j\n\x13ListEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.luoshu.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\"J\n\x0fGetEntryRequest\x12\x37\n\x04name\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xbaH\"r 2\x1e^entries/(0|[1-9][0-9]{0,17})$\"{\n\x0fJournalPosition\x12\x31\n\x06source\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$\x12\x16\n\x05shard\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1d\n\x08position\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\xcf\x01\n\x18GetInclusionProofRequest\x12\x18\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12<\n\x10journal_position\x18\x02 \x01(\x0b\x32 .luoshu.audit.v1.JournalPositionH\x00\x12\x1a\n\ttree_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x05suite\x18\x04 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0e\n\x05\x65ntry\x12\x05\xbaH\x02\x08\x01\"i\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"\x80\x01\n\x1aGetConsistencyProofRequest\x12\x1a\n\x05\x66irst\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x15\n\x04last\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x05suite\x18\x03 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\"?\n\x10\x43onsistencyProof\x12\r\n\x05\x66irst\x18\x01 \x01(\x03\x12\x0c\n\x04last\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"\x7f\n\x14GetCheckpointRequest\x12\x15\n\x04size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0f\n\x07settled\x18\x02 \x01(\x08\x12\x0e\n\x06\x65xport\x18\x03 \x01(\x08\x12/\n\x05suite\x18\x04 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x8e\x01\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x14\n\x0cverifier_key\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07settled\x18\x05 \x01(\x08\x12\x0e\n\x06policy\x18\x06 \x01(\t\"\xa7\x01\n\x0fReadTileRequest\x12\x63\n\x04path\x18\x01 \x01(\tBU\xe2\x41\x01\x02\xbaHNrL\x18@2H^tile/(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$\x12/\n\x05suite\x18\x02 \x01(\x0e\x32\x16.luoshu.audit.v1.SuiteB\x08\xbaH\x05\x82\x01\x02\x10\x01\"#\n\x10ReadTileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c*1\n\x05Suite\x12\x15\n\x11SUITE_UNSPECIFIED\x10\x00\x12\x11\n\rSUITE_SM3_SM2\x10\x01*~\n\x08Question\x12\x18\n\x14QUESTION_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUESTION_RECORD\x10\x01\x12\x12\n\x0eQUESTION_ACTOR\x10\x02\x12\x16\n\x12QUESTION_OFF_HOURS\x10\x03\x12\x17\n\x13QUESTION_UNSECONDED\x10\x04\x32\x99\x06\n\x0c\x41uditService\x12k\n\x0bListEntries\x12#.luoshu.audit.v1.ListEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\x11\xf2\xe0\x18\rinclude_event\x12\x62\n\nAskEntries\x12\".luoshu.audit.v1.AskEntriesRequest\x1a$.luoshu.audit.v1.ListEntriesResponse\"\n\xf2\xe0\x18\x06\x65xport\x12\x41\n\x07GetView\x12\x1f.luoshu.audit.v1.GetViewRequest\x1a\x15.luoshu.audit.v1.View\x12M\n\x08GetEntry\x12 .luoshu.audit.v1.GetEntryRequest\x1a\x16.luoshu.audit.v1.Entry\"\x07\xda\x41\x04name\x12_\n\x11GetInclusionProof\x12).luoshu.audit.v1.GetInclusionProofRequest\x1a\x1f.luoshu.audit.v1.InclusionProof\x12t\n\x13GetConsistencyProof\x12+.luoshu.audit.v1.GetConsistencyProofRequest\x1a!.luoshu.audit.v1.ConsistencyProof\"\r\xda\x41\nfirst,last\x12g\n\x08ReadTile\x12 .luoshu.audit.v1.ReadTileRequest\x1a!.luoshu.audit.v1.ReadTileResponse\"\x16\xf2\xe0\x18\x12path=tile/entries/\x12\x66\n\rGetCheckpoint\x12%.luoshu.audit.v1.GetCheckpointRequest\x1a\x1b.luoshu.audit.v1.Checkpoint\"\x11\xda\x41\x04size\xf2\xe0\x18\x06\x65xportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,7 +55,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRY'].fields_by_name['leaf_hash']._loaded_options = None
   _globals['_ENTRY'].fields_by_name['leaf_hash']._serialized_options = b'\342A\001\003'
   _globals['_ENTRY']._loaded_options = None
-  _globals['_ENTRY']._serialized_options = b'\352A/\n\014luoshu/Entry\022\017entries/{entry}*\007entries2\005entry'
+  _globals['_ENTRY']._serialized_options = b'\352A6\n\023luoshu.gov.cn/Entry\022\017entries/{entry}*\007entries2\005entry'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -130,42 +130,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['ReadTile']._serialized_options = b'\362\340\030\022path=tile/entries/'
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\332A\004size\362\340\030\006export'
-  _globals['_SUITE']._serialized_start=2882
-  _globals['_SUITE']._serialized_end=2931
-  _globals['_QUESTION']._serialized_start=2933
-  _globals['_QUESTION']._serialized_end=3059
+  _globals['_SUITE']._serialized_start=2889
+  _globals['_SUITE']._serialized_end=2938
+  _globals['_QUESTION']._serialized_start=2940
+  _globals['_QUESTION']._serialized_end=3066
   _globals['_ENTRY']._serialized_start=253
-  _globals['_ENTRY']._serialized_end=515
-  _globals['_LISTENTRIESREQUEST']._serialized_start=518
-  _globals['_LISTENTRIESREQUEST']._serialized_end=963
-  _globals['_ASKENTRIESREQUEST']._serialized_start=966
-  _globals['_ASKENTRIESREQUEST']._serialized_end=1393
-  _globals['_GETVIEWREQUEST']._serialized_start=1396
-  _globals['_GETVIEWREQUEST']._serialized_end=1528
-  _globals['_VIEW']._serialized_start=1530
-  _globals['_VIEW']._serialized_end=1577
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1579
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1685
-  _globals['_GETENTRYREQUEST']._serialized_start=1687
-  _globals['_GETENTRYREQUEST']._serialized_end=1761
-  _globals['_JOURNALPOSITION']._serialized_start=1763
-  _globals['_JOURNALPOSITION']._serialized_end=1886
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1889
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=2096
-  _globals['_INCLUSIONPROOF']._serialized_start=2098
-  _globals['_INCLUSIONPROOF']._serialized_end=2203
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=2206
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=2334
-  _globals['_CONSISTENCYPROOF']._serialized_start=2336
-  _globals['_CONSISTENCYPROOF']._serialized_end=2399
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2401
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2528
-  _globals['_CHECKPOINT']._serialized_start=2531
-  _globals['_CHECKPOINT']._serialized_end=2673
-  _globals['_READTILEREQUEST']._serialized_start=2676
-  _globals['_READTILEREQUEST']._serialized_end=2843
-  _globals['_READTILERESPONSE']._serialized_start=2845
-  _globals['_READTILERESPONSE']._serialized_end=2880
-  _globals['_AUDITSERVICE']._serialized_start=3062
-  _globals['_AUDITSERVICE']._serialized_end=3855
+  _globals['_ENTRY']._serialized_end=522
+  _globals['_LISTENTRIESREQUEST']._serialized_start=525
+  _globals['_LISTENTRIESREQUEST']._serialized_end=970
+  _globals['_ASKENTRIESREQUEST']._serialized_start=973
+  _globals['_ASKENTRIESREQUEST']._serialized_end=1400
+  _globals['_GETVIEWREQUEST']._serialized_start=1403
+  _globals['_GETVIEWREQUEST']._serialized_end=1535
+  _globals['_VIEW']._serialized_start=1537
+  _globals['_VIEW']._serialized_end=1584
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1586
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1692
+  _globals['_GETENTRYREQUEST']._serialized_start=1694
+  _globals['_GETENTRYREQUEST']._serialized_end=1768
+  _globals['_JOURNALPOSITION']._serialized_start=1770
+  _globals['_JOURNALPOSITION']._serialized_end=1893
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1896
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=2103
+  _globals['_INCLUSIONPROOF']._serialized_start=2105
+  _globals['_INCLUSIONPROOF']._serialized_end=2210
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=2213
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=2341
+  _globals['_CONSISTENCYPROOF']._serialized_start=2343
+  _globals['_CONSISTENCYPROOF']._serialized_end=2406
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2408
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2535
+  _globals['_CHECKPOINT']._serialized_start=2538
+  _globals['_CHECKPOINT']._serialized_end=2680
+  _globals['_READTILEREQUEST']._serialized_start=2683
+  _globals['_READTILEREQUEST']._serialized_end=2850
+  _globals['_READTILERESPONSE']._serialized_start=2852
+  _globals['_READTILERESPONSE']._serialized_end=2887
+  _globals['_AUDITSERVICE']._serialized_start=3069
+  _globals['_AUDITSERVICE']._serialized_end=3862
 # @@protoc_insertion_point(module_scope)
