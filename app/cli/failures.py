@@ -1,16 +1,10 @@
 """What went wrong, in one line of English and one of Chinese, then what would work; and the exit
 code.
-
-0 done; 1 unexpected, or nothing can start with this setting, pack or database; 2 usage; 3 the input
-or some rows are refused; 4 not found; 5 the record's state or a rule forbids it; 6 not allowed, or
-nobody knows who calls; 7 stale, or the request id was used for something else; 8 nobody answers, or
-too much to do: try again; 9 the time was over: the outcome is unknown; 10 the name is taken; 130
-interrupted.
 """
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,6 +32,33 @@ CODES = {
     "Unexpected": 1,
 }
 """Exit code of each error of the client, by its class; a test proves the table complete."""
+EXITS: Mapping[int, tuple[str, str]] = {
+    0: ("Done.", "完成。"),
+    1: (
+        "Unexpected; or nothing can start with this setting, pack or database.",
+        "意外错误；或因设置、政策包、数据库而无法启动。",
+    ),
+    2: ("The command is wrong: usage.", "命令用法有误。"),
+    3: ("The input, or some rows of it, are refused.", "输入或其中若干行被拒绝。"),
+    4: ("Not found, or not for this caller to see.", "未找到，或当前身份不可见。"),
+    5: (
+        "The record's state or a rule forbids it; an audit found what is not as it was signed.",
+        "记录状态或规则不允许；或审计核验发现与签署不符。",
+    ),
+    6: ("Not allowed, or nobody knows who calls.", "无权限，或身份不明。"),
+    7: (
+        "Stale, or the request id was used for something else.",
+        "版本已过时，或请求编号已用于其他内容。",
+    ),
+    8: ("Nobody answers, or too much to do: try again.", "无应答或过载：请重试。"),
+    9: (
+        "The time was over: the outcome is unknown, and the same `--request-id` tells.",
+        "超时：结果未知，用相同的 `--request-id` 重复即可确认。",
+    ),
+    10: ("The name is taken.", "名称已被占用。"),
+    130: ("Interrupted.", "已中断。"),
+}
+"""Exit code → what it means; docs/errors.md prints it."""
 
 
 class Failure(Exception):

@@ -97,8 +97,13 @@ def _read(file: Path, form: readers.Form) -> Iterator[readers.Row]:
 def _by_headings(
     kind: Kind, rows: Iterator[readers.Row], source: str
 ) -> tuple[Mapping, Iterator[readers.Row]]:
-    """Return the mapping that the file's own headings make: those of all rows read ahead for it."""
+    """Return the mapping that the file's own headings make: those of all rows read ahead for it. Raises UnfitFile."""
     ahead = list(itertools.islice(rows, 1000))
+    if not ahead:
+        raise UnfitFile(
+            f"the file has no rows; `luoshu template {kind.collection} --sample` shows one below the headings",
+            f"文件中没有数据行；luoshu template {kind.collection} --sample 会在表头下给出示例行",
+        )
     contents = [row.content for row in ahead if row.problem is None]
     if any(not isinstance(content, dict) for content in contents):
         raise UnfitFile(

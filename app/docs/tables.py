@@ -5,6 +5,7 @@ import inspect
 from prometheus_client.metrics import MetricWrapperBase
 
 from app import settings as every
+from app.cli.failures import EXITS
 from app.docs.text import codes, table
 from kernel import metrics as declared
 from kernel import status
@@ -30,6 +31,12 @@ Texts of more than {text} bytes are cut, and lists of problems after {problems} 
 UNEXPECTED = """
 What is no refusal becomes INTERNAL with an incident id, never an exception's text; the log has the same id. A caller that sees
 UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED on a change does not know the outcome: the same `request_id` settles it.
+"""
+EXIT_CODES = """
+## Exit codes of `luoshu` · 退出码
+
+What programs may rely on; they do not change.
+
 """
 
 
@@ -70,7 +77,9 @@ def errors() -> str:
         domain=status.DOMAIN, text=status.TEXT_LIMIT, problems=status.PROBLEMS_LIMIT
     )
     headings = ("Status", "Reason", "When", "Try again after")
-    return "\n".join([about, table(headings, rows)]) + UNEXPECTED
+    exits = [(str(code), en, zh) for code, (en, zh) in EXITS.items()]
+    ended = EXIT_CODES + table(("Code", "What it means", "含义"), exits)
+    return "\n".join([about, table(headings, rows)]) + UNEXPECTED + ended
 
 
 def _retry(kind: type[DomainError]) -> str:

@@ -72,6 +72,26 @@ def test_some_entries_are_good_by_both(some: Path) -> None:
     assert f"{len(SOME)} of {SIZE} entries" in ran.stdout
 
 
+def by_hand(path: Path, index: int) -> subprocess.CompletedProcess[str]:
+    """Run the script that docs/audit.md prints for checking one entry."""
+    page = (ROOT / "docs" / "audit.md").read_text("utf-8")
+    program = page.split("## By hand")[1].split("```python\n")[1].split("```")[0]
+    words = [sys.executable, "-I", "-c", program, str(path), str(index)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("index", SOME)
+def test_the_script_that_is_printed_climbs_from_an_entry_to_the_root(
+    some: Path, index: int, tmp_path: Path
+) -> None:
+    assert by_hand(some, index).returncode == 0
+    with zipfile.ZipFile(some) as there, zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad:
+        for name in there.namelist():
+            more = b"!" if name == f"entry/{index}" else b""
+            bad.writestr(name, there.read(name) + more)
+    assert by_hand(tmp_path / "bad.zip", index).returncode == 5
+
+
 def test_the_script_imports_nothing_of_ours() -> None:
     text = SCRIPT.read_text("utf-8")
     imported = [

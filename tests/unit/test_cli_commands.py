@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from app.cli import COMMANDS, cli
 from app.cli.actions import action_command, normal, options
-from app.cli.failures import CODES, Failure, code_of, run
+from app.cli.failures import CODES, EXITS, Failure, code_of, run
 from app.cli.kinds import kind_of, kind_of_name, registries
 from app.cli.session import Session
 from luoshu import client
@@ -58,6 +58,7 @@ def test_every_error_of_the_client_has_an_exit_code():
     }
     assert set(CODES) == errors
     assert 0 not in CODES.values()
+    assert set(CODES.values()) < set(EXITS)
 
 
 @pytest.mark.parametrize(
@@ -199,3 +200,13 @@ def test_a_template_has_the_headings_that_the_import_reads(capsys):
     assert code == 0
     assert "项目名称" in out
     assert "立项金额（万元）" in out
+
+
+@pytest.mark.parametrize("name", ["platforms.csv", "platforms.jsonl"])
+def test_a_file_without_rows_is_told_that_rows_are_missing(capsys, tmp_path, name):
+    file = tmp_path / name
+    file.write_text(invoke("template", "platforms").output if name.endswith("csv") else "")
+    code, _, told = finish(capsys, "import", "platforms", str(file), "--dry-run")
+    assert code == 3
+    assert "the file has no rows" in told
+    assert "文件中没有数据行" in told
