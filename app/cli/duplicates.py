@@ -8,6 +8,7 @@ import click
 
 from app.cli.actions import action_command
 from app.cli.failures import Failure
+from app.cli.files import text_of
 from app.cli.output import amount, choice, indented, one_line, table
 from app.cli.session import Command, session
 from luoshu.coordination.v1 import findings_pb2 as pb
@@ -63,7 +64,7 @@ def check(
 ) -> None:
     """Explain what an application may be a duplicate of, before it is submitted or after. Decides nothing."""
     if abstract_file:
-        abstract = Path(abstract_file).read_text(encoding="utf-8")
+        abstract = text_of(Path(abstract_file))
     request = pb.CheckDuplicatesRequest(
         application=_named("applications", application) if application else "",
         title=title,

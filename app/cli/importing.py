@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from app.cli.failures import DONE, REFUSED_ROWS, Failure
+from app.cli.files import Target
 from app.cli.kinds import demand, kind_of, registries
 from app.cli.records import resources
 from app.cli.session import Command, session
@@ -47,7 +48,7 @@ COLUMNS = ("line", "column", "field", "code", "text_en", "text_zh")
 )
 @click.option("--sheet", default="", help="Sheet of a workbook; else the first.")
 @click.option("--dry-run", is_flag=True, help="Check everything; enter nothing.")
-@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Refusals as CSV.")
+@click.option("--report", "report_file", type=Target(), help="Refusals as CSV.")
 @click.pass_context
 def import_file(
     ctx: click.Context,

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from app.cli.failures import Failure
+from app.cli.files import Target, style_of
 from app.cli.output import as_json, choice, day, indented, table
 from app.cli.session import Command, session
 from luoshu.client import iterate
@@ -42,8 +44,8 @@ OPERATORS = {"MORE_THAN": ">", "AT_LEAST": ">=", "ABOUT": "≈", "AT_MOST": "<="
     "--out",
     "--file",
     "file",
-    type=click.Path(path_type=Path),
-    help="Where to; else standard output.",
+    type=Target(),
+    help="Where to: .json, .html or .xlsx; else standard output.",
 )
 @click.pass_context
 def report(
@@ -56,8 +58,13 @@ def report(
     file: Path | None,
 ) -> None:
     """Print a month's report, such as 2026-03; without PERIOD the reports that there are."""
-    style = style or session(ctx).output
     name = f"reports/{period.removeprefix('reports/')}" if period else ""
+    if file and (board or not name):
+        raise Failure(
+            "--out is for a month's report: luoshu report 2026-03 --out FILE.xlsx",
+            "--out 仅用于月度报告：luoshu report 2026-03 --out FILE.xlsx",
+        )
+    style = style_of(file, style, tuple(FORMATS)) or session(ctx).output
     if board:
         _board(ctx, reports_pb2.GetBoardRequest(report=name, edition=edition), language, style)
     elif not name:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from app.cli.callers import warn_of_unknown
+from app.cli.files import Target, style_of
 from app.cli.output import indented, table
 from app.cli.session import Command, session
 from luoshu.funding.v1 import funding_pb2 as pb
@@ -56,8 +57,8 @@ FEN_A_WAN = 1_000_000
     "--out",
     "--file",
     "file",
-    type=click.Path(path_type=Path),
-    help="Where to; an .xlsx is a workbook.",
+    type=Target(),
+    help="Where to: .json or .xlsx; else standard output.",
 )
 @click.pass_context
 def statement(
@@ -76,6 +77,7 @@ def statement(
 
     对账：WHOSE 为专项、部门或单位的统一社会信用代码；金额以万元计，精确到分。
     """
+    style = style_of(file, style, ("json", "xlsx")) or session(ctx).output
     if whose and _field(whose) == "department":
         warn_of_unknown(whose)
     asked = pb.GetStatementRequest(year=year, funding_source=source, position=position)
@@ -84,7 +86,6 @@ def statement(
     if whose and not found.awards and not found.ceilings:
         click.echo(f"the ledger has nothing of {whose!r} that you may see", err=True)
         click.echo(f"账中没有 {whose!r} 的记录，或无权查看", err=True)
-    style = style or ("xlsx" if file and file.suffix == ".xlsx" else session(ctx).output)
     if style == "json":
         _write(file, (indented(found) + "\n").encode())
     elif style == "xlsx":

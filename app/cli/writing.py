@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from app.cli.demands import states_named
 from app.cli.failures import REFUSED_ROWS, Failure
 from app.cli.fields import RecordCommand
+from app.cli.files import text_of
 from app.cli.kinds import kind_of, kind_of_name
 from app.cli.records import function, print_record, resources
 from app.cli.values import assign, pair
@@ -121,7 +122,7 @@ def _merge_parts(
 
 def _fill(record: Message, file: str | None, fields: Sequence[str]) -> None:
     if file:
-        content = sys.stdin.read() if file == "-" else _read(file)
+        content = sys.stdin.read() if file == "-" else text_of(Path(file))
         try:
             json_format.ParseDict(json.loads(content), record)
         except (ValueError, json_format.ParseError) as error:
@@ -132,10 +133,3 @@ def _fill(record: Message, file: str | None, fields: Sequence[str]) -> None:
             ) from None
     for text in fields:
         assign(record, *pair(text))
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"cannot read {file}: {error}", f"无法读取 {file}：{error}") from None

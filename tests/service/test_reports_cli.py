@@ -92,6 +92,12 @@ def test_json_on_paper_is_the_kept_edition(luoshu: Callable[..., Result], tmp_pa
     assert json.loads(target.read_bytes())["edition"] == 2
 
 
+def test_the_file_s_ending_tells_the_format(luoshu: Callable[..., Result], tmp_path: Path) -> None:
+    for name, begins in (("r.xlsx", b"PK"), ("r.json", b"{"), ("r.html", b"<!")):
+        luoshu("2026-11", "--out", str(tmp_path / name))
+        assert (tmp_path / name).read_bytes().lstrip().startswith(begins)
+
+
 def test_a_page_goes_to_the_file_that_is_named(
     luoshu: Callable[..., Result], tmp_path: Path
 ) -> None:
