@@ -20,8 +20,11 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ModuleNotFoundError:
+    sys.exit("needed · 需要安装：pip install cryptography")
 
 LOG_KEY, WITNESS_KEY, OTHER_SUITE = 1, 4, 0xFF  # first bytes of keys: their types
 LEAF = re.compile(rb"luoshu-entry-v1\n([a-z][a-z0-9_]*/(?:0|[1-9][0-9]*))/([1-9][0-9]*)\n")
@@ -247,6 +250,8 @@ def check(file: IO[bytes], policy: str, kept: list[str]) -> str:
         some = bundle.size and not any(name.startswith("tile/") for name in bundle.names)
         count = bundle.check_some() if some else bundle.check_whole()
     trust = "" if policy else "; the keys are the bundle's own: compare them with yours"
+    if bundle.size and not count:
+        trust = f"; it has no entry: only the checkpoint was checked{trust}"
     return f"{count} of {bundle.size} entries are what was signed, cosigned by {names}{trust}"
 
 

@@ -1,6 +1,7 @@
 """`luoshu audit`: search the log, read its checkpoint, and verify it without trusting its keeper."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import click
 
 from app.cli.bundles import BROKEN
 from app.cli.failures import Failure, complain
+from app.cli.files import Target, text_of
 from app.cli.output import as_json, moment, table
 from app.cli.session import GLOBAL_OPTIONS, Command, session
-from app.cli.values import WHEN, moment_of
+from app.cli.values import BOUND, set_span
 from luoshu.audit.v1 import audit_pb2
 from luoshu.client import iterate
 from luoshu.journal.v1 import journal_pb2
@@ -26,6 +28,8 @@ COLUMNS = (
     "department",
     "roles",
 )
+SHOWN = 50
+"""Entries that a screen gets where no limit is given."""
 
 
 @click.group(params=list(GLOBAL_OPTIONS))
@@ -50,8 +54,8 @@ CONDITIONS = (
     click.option("--action", default="", help="One action, such as approve."),
     click.option("--department", default="", help="For one department or unit."),
     click.option("--source", default="", help="Of one journal, such as funding."),
-    click.option("--since", metavar="WHEN", help=f"Committed then or later: {WHEN}."),
-    click.option("--until", metavar="WHEN", help=f"Committed before: {WHEN}."),
+    click.option("--since", metavar="WHEN", help=f"Committed then or later: {BOUND}."),
+    click.option("--until", metavar="WHEN", help="Committed before: the same."),
 )
 
 
@@ -65,29 +69,48 @@ def conditions_of_entries(command: Any) -> Any:
 @audit.command(cls=Command)
 @conditions_of_entries
 @click.option("--oldest-first", is_flag=True)
-@click.option("--limit", default=50, type=click.IntRange(min=1), help="At most so many; 50.")
+@click.option(
+    "--limit", default=SHOWN, type=click.IntRange(min=1), help=f"At most so many; {SHOWN}."
+)
 @click.pass_context
 def entries(
     ctx: click.Context, /, since: str | None, until: str | None, limit: int, **conditions: Any
 ) -> None:
     """Search: who did what to which record, for whom, under which rights."""
-    request = _request(since, until, page_size=min(limit, 1000), **conditions)
-    stub = session(ctx).client.audit
-    found = [e for e, _ in zip(iterate(stub.ListEntries, request), range(limit), strict=False)]
+    request = _request(since, until, page_size=page_size(limit), **conditions)
+    found, more = first(iterate(session(ctx).client.audit.ListEntries, request), limit)
     if session(ctx).output == "json":
         click.echo("[" + ",\n ".join(as_json(entry) for entry in found) + "]")
     else:
         table(COLUMNS, [_cells(entry) for entry in found])
+    if more:
+        tell_more(len(found), "luoshu audit export --out FILE.zip")
+
+
+def page_size(most: int | None) -> int:
+    """Return how many to ask for at once: one more than wanted tells whether there are more."""
+    return min(most + 1, 1000) if most else 1000
+
+
+def first(entries: Iterable[Any], most: int | None) -> tuple[list[Any], bool]:
+    """Return the first entries, all where `most` is None, and whether there are more."""
+    found = list(islice(entries, most + 1 if most else None))
+    return found[:most], most is not None and len(found) > most
+
+
+def tell_more(shown: int, every: str) -> None:
+    click.echo(
+        f"there are more than these {shown}: --limit N, or all by {every}\n"
+        f"不止这 {shown} 条：可用 --limit N，或用 {every} 取得全部",
+        err=True,
+    )
 
 
 def _request(
     since: str | None, until: str | None, **conditions: Any
 ) -> audit_pb2.ListEntriesRequest:
     request = audit_pb2.ListEntriesRequest(**conditions)
-    if since:
-        request.start_time.CopyFrom(moment_of(since))
-    if until:
-        request.end_time.CopyFrom(moment_of(until))
+    set_span(request, since, until)
     return request
 
 
@@ -125,9 +148,7 @@ def checkpoint(ctx: click.Context, size: int, key: bool, suite: str | None) -> N
 
 @audit.command(cls=Command)
 @conditions_of_entries
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file."
-)
+@click.option("--out", required=True, type=Target(), help="The file.")
 @SUITE
 @click.pass_context
 def export(
@@ -153,18 +174,30 @@ def export(
     source = bundles.Source(session(ctx).client.audit, suite_on_wire(suite))
     count = bundles.write(source, out, request if some else None)
     click.echo(f"{out}: {count} entries\n{out}：{count} 条")
+    if not count:
+        click.echo("no entry fits the conditions\n没有符合条件的记录", err=True)
 
 
 @audit.command(cls=Command)
 @click.argument("file", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--policy", type=click.Path(exists=True, path_type=Path), help="Keys you trust, for FILE."
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Keys you trust, for FILE.",
 )
 @click.option("--key", default="", help="The log's verifier key, or a file with it, as you got it.")
 @click.option(
-    "--kept", multiple=True, type=click.Path(exists=True, path_type=Path), help="A checkpoint."
+    "--kept",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A checkpoint.",
 )
-@click.option("--journal", "sources", multiple=True, help="Compare with a service's journal too.")
+@click.option(
+    "--journal",
+    "sources",
+    multiple=True,
+    help="Compare with a service's journal too; without FILE only.",
+)
 @SUITE
 @click.pass_context
 def verify(
@@ -180,20 +213,25 @@ def verify(
 
     FILE: a bundle that `audit export` wrote; it is checked offline. The log's key, which it names, tells its suite.
     """
+    earlier = [text_of(path) for path in kept]
+    chosen = _suite(_key(key), suite)
     if file is not None:
+        _demand_offline(policy, key, sources, suite)
         from app.cli import bundles
 
-        trusted = policy.read_text("utf-8") if policy else ""
-        return bundles.verify(file, trusted, [path.read_text("utf-8") for path in kept])
+        return bundles.verify(file, bundles.policy_of(policy), _key(key), earlier)
+    if policy:
+        raise Failure(
+            "--policy is for a bundle, FILE; hold the live log to the key that you trust by --key",
+            "--policy 仅用于审计包 FILE；核验在线日志请用 --key 给出您信任的公钥",
+        )
     from services.audit.verify import verify_log
 
-    chosen = _suite(_key(key), suite)
     newest = session(ctx).client.audit.GetCheckpoint(
         audit_pb2.GetCheckpointRequest(suite=suite_on_wire(chosen))
     )
     trusted = _key(key) or newest.verifier_key
     _suite(trusted, chosen)
-    earlier = [path.read_text("utf-8") for path in kept]
     outcome = verify_log(
         _entries(ctx, newest.size, suite=chosen), newest.note, trusted, earlier=earlier
     )
@@ -207,16 +245,44 @@ def verify(
     return BROKEN if findings else 0
 
 
+def _demand_offline(
+    policy: Path | None, key: str, sources: Sequence[str], suite: str | None
+) -> None:
+    """Raises Failure: an option is given that says nothing of a bundle."""
+    if sources:
+        raise Failure(
+            "a bundle is checked offline, without journals: leave --journal out, or leave FILE out to verify the live log",
+            "审计包离线核验，不与流水比对：请去掉 --journal；如需核验在线日志，请去掉 FILE",
+        )
+    if suite:
+        raise Failure(
+            "a bundle's own key tells its suite: leave --suite out",
+            "审计包由其日志公钥确定算法套件：请去掉 --suite",
+        )
+    if policy and key:
+        raise Failure(
+            "--policy names the log's key already: give --policy or --key",
+            "--policy 已含日志公钥：请只给出 --policy 或 --key 之一",
+        )
+
+
 def _suite(key: str, suite: str | None) -> str | None:
-    """Return which log is meant: the key's type tells it. Raises Failure: it is no key, or not of the suite asked for."""
+    """Return which log is meant: the key's type tells it. Raises Failure: it is no log's key, or not of the suite asked for."""
     from services.audit.keys import Malformed, parse_verifier
+    from services.audit.suites import LOGS
 
     if not key:
         return suite
     try:
-        own = parse_verifier(key).suite.name
+        verifier = parse_verifier(key)
     except Malformed as error:
         raise Failure(f"the verifier key is none: {error}", f"核验公钥无效：{error.zh}") from None
+    own = verifier.suite.name
+    if verifier.suite not in LOGS:
+        raise Failure(
+            f"the key of {verifier.name} is no log's but a witness's: give the log's, luoshu audit checkpoint --key prints it",
+            f"{verifier.name} 的公钥属于见证方而非日志：请给出日志公钥，由 luoshu audit checkpoint --key 输出",
+        )
     if suite not in (own, None):
         raise Failure(
             f"the key is of a log of {own}, and --suite says {suite}: give that log's own key",
@@ -237,7 +303,7 @@ def _tell_kept(path: Path, note: str) -> None:
 def _key(word: str) -> str:
     """Return the key itself, from a file where the word is one."""
     path = Path(word)
-    return path.read_text("utf-8").strip() if word and len(word) < 256 and path.is_file() else word
+    return text_of(path).strip() if word and len(word) < 256 and path.is_file() else word
 
 
 def _entries(ctx: click.Context, size: int, *, suite: str | None = None) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from app.cli.failures import Failure, complain
+from app.cli.files import text_of
 from luoshu.audit.v1 import audit_pb2
 from luoshu.client import iterate
 
@@ -85,23 +86,52 @@ def _some(source: Source, bundle: Any, size: int, conditions: audit_pb2.ListEntr
     return count
 
 
-def verify(path: Path, policy: str, kept: list[str]) -> int:
-    """Check a bundle, tell what was found and return the exit code."""
+def policy_of(path: Path | None) -> str:
+    """Return the text of the reader's policy; empty where there is none. Raises Failure: it is no policy."""
+    from services.audit.policy import PolicyError, parse_policy
+
+    text = text_of(path) if path else ""
+    try:
+        named = parse_policy(text)
+    except PolicyError as error:
+        raise Failure(
+            f"{path} is no policy: {error.en}; a log's key alone goes behind --key",
+            f"{path} 不是策略文件：{error.zh}；如只有日志公钥，请用 --key",
+        ) from None
+    if path and not named.logs:
+        raise Failure(
+            f"{path} names no log to trust; write a line: log KEY",
+            f"{path} 未列出所信任的日志；请写一行：log 公钥",
+        )
+    return text
+
+
+def verify(path: Path, policy: str, key: str, kept: list[str]) -> int:
+    """Check a bundle, tell what was found and return the exit code.
+
+    `policy`, `key`: whom the reader trusts, one of them at most; with `key` only the log's own key is exchanged.
+    """
     from services.audit.bundle import Unreadable, verify_bundle
     from services.audit.policy import PolicyError
 
     try:
         with shown(_size(path)) as progress:
-            found = verify_bundle(path, policy, kept=kept, progress=progress)
+            found = verify_bundle(path, policy, key=key, kept=kept, progress=progress)
     except Unreadable as error:
         raise Failure(error.en, f"审计包无法核验：{error.zh}", BROKEN) from None
     except PolicyError as error:
-        raise Failure(f"the policy: {error.en}", f"策略文件：{error.zh}", BROKEN) from None
+        raise Failure(
+            f"the bundle's policy: {error.en}", f"包内策略文件：{error.zh}", BROKEN
+        ) from None
     for finding in found.report.findings:
         complain(finding.en, finding.zh)
     if found.report.findings:
         return BROKEN
-    _tell(found, own_keys=not policy)
+    _tell(found)
+    if not policy and not key:
+        _tell_own("the keys", "公钥")
+    elif key and found.cosigned:
+        _tell_own("the witnesses' keys", "见证方公钥")
     return 0
 
 
@@ -118,7 +148,7 @@ def _size(path: Path) -> int:
     return 1
 
 
-def _tell(found: Any, *, own_keys: bool) -> None:
+def _tell(found: Any) -> None:
     names = ", ".join(sorted(found.cosigned))
     click.echo(
         f"{found.checked} of {found.size} entries are what was signed ({found.suite})\n"
@@ -131,9 +161,16 @@ def _tell(found: Any, *, own_keys: bool) -> None:
             "no witness cosigned it: it is the log's own word\n无见证方签名：仅为日志自身的陈述",
             err=True,
         )
-    if own_keys:
+    if not found.checked:
         click.echo(
-            "the keys are the bundle's own; give the ones that you got another way by --policy FILE\n"
-            "公钥取自审计包自身；请用 --policy 给出您另行取得的公钥",
+            "it has no entry: only the checkpoint was checked\n包内没有条目：仅核验了检查点",
             err=True,
         )
+
+
+def _tell_own(en: str, zh: str) -> None:
+    click.echo(
+        f"{en} are the bundle's own; give the ones that you got another way by --policy FILE\n"
+        f"{zh}取自审计包自身；请用 --policy 给出您另行取得的公钥",
+        err=True,
+    )

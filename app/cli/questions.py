@@ -4,17 +4,17 @@ import csv
 import datetime
 import json
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.cli.audit import audit
+from app.cli.audit import SHOWN, audit, first, page_size, tell_more
 from app.cli.failures import Failure
+from app.cli.files import Target, style_of
 from app.cli.output import as_json, moment, table
 from app.cli.session import Command, session
-from app.cli.values import WHEN, moment_of
+from app.cli.values import BOUND, set_span
 from luoshu.audit.v1 import audit_pb2 as pb
 from luoshu.client import iterate
 
@@ -52,13 +52,13 @@ ACTIONS = {
 VIEW = ("record", "revision", "state", "title", "changed", "by", "for", "source")
 
 OPTIONS = (
-    click.option("--since", metavar="WHEN", help=f"Then or later · 起: {WHEN}."),
-    click.option("--until", metavar="WHEN", help="Before · 止（不含）."),
+    click.option("--since", metavar="WHEN", help=f"Then or later · 起: {BOUND}."),
+    click.option("--until", metavar="WHEN", help="Before · 止（不含）: the same."),
     click.option("--source", default="", help="Only of one journal, such as funding · 来源."),
-    click.option("--limit", default=50, type=click.IntRange(min=1), help="At most so many; 50."),
     click.option(
-        "--out", type=click.Path(path_type=Path), help="Write a .csv or .json file · 导出文件."
+        "--limit", type=click.IntRange(min=1), help=f"At most so many; {SHOWN}, with --out all."
     ),
+    click.option("--out", type=Target(), help="Write a .csv or .json file · 导出文件."),
 )
 
 
@@ -118,24 +118,25 @@ def _ask(
     question: Any,
     since: str | None,
     until: str | None,
-    limit: int,
+    limit: int | None,
     out: Path | None,
     **conditions: Any,
 ) -> None:
+    style = style_of(out, None, ("csv", "json"))
+    most = limit or (SHOWN if out is None else None)
     request = pb.AskEntriesRequest(
-        question=question, page_size=min(limit, 1000), export=out is not None, **conditions
+        question=question, page_size=page_size(most), export=out is not None, **conditions
     )
-    if since:
-        request.start_time.CopyFrom(moment_of(since))
-    if until:
-        request.end_time.CopyFrom(moment_of(until))
-    found = list(islice(iterate(session(ctx).client.audit.AskEntries, request), limit))
+    set_span(request, since, until)
+    found, more = first(iterate(session(ctx).client.audit.AskEntries, request), most)
     if out is not None:
-        _write(out, found)
+        _write(out, style, found)
     elif session(ctx).output == "json":
         click.echo("[" + ",\n ".join(as_json(entry) for entry in found) + "]")
     else:
         table([f"{en} · {zh}" for en, zh in COLUMNS.items()], [_cells(entry) for entry in found])
+    if more:
+        tell_more(len(found), "--out FILE.csv")
 
 
 def _cells(entry: Any) -> list[str]:
@@ -146,20 +147,15 @@ def _cells(entry: Any) -> list[str]:
     return [*told, ",".join(change.roles), *more]
 
 
-def _write(out: Path, found: Sequence[Any]) -> None:
+def _write(out: Path, style: str | None, found: Sequence[Any]) -> None:
     """Write what a spreadsheet opens, or JSON; the byte order mark tells the spreadsheet that it is UTF-8."""
     rows = [_cells(entry) for entry in found]
-    if out.suffix == ".csv":
+    if style == "csv":
         with out.open("w", encoding="utf-8-sig", newline="") as file:
             csv.writer(file).writerows([[f"{e} · {z}" for e, z in COLUMNS.items()], *map(_safe, rows)])  # fmt: skip
-    elif out.suffix == ".json":
+    else:
         told = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         out.write_text(json.dumps(told, ensure_ascii=False, indent=1), "utf-8")
-    else:
-        raise Failure(
-            f"{out}: write to a file that ends in .csv or .json",
-            f"{out}：请使用以 .csv 或 .json 结尾的文件名",
-        )
     click.echo(f"{out}: {len(rows)} entries\n{out}：{len(rows)} 条")
 
 

@@ -16,12 +16,13 @@ from app.importing.problems import UnfitFile, UnfitValue
 
 DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 LOCAL = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
-END = datetime.time(23, 59, 59, 999_999)
+BEGIN, END = datetime.time.min, datetime.time.max
 NAMED_DAYS = ("today", "yesterday")
-WHEN = (
-    "a day (its end), today, yesterday, '2026-01-05 08:00:00' of Beijing, or an instant with zone"
-)
+_REST = "today, yesterday, '2026-01-05 08:00:00' of Beijing, or an instant with zone"
+WHEN = f"a day (its end), {_REST}"
 """What may be said where a time is wanted."""
+BOUND = f"a day (its beginning), {_REST}"
+"""What may be said where a span begins, or ends without what is at its end."""
 
 
 def assign(message: Message, path: str, word: str, label: str = "") -> None:
@@ -87,19 +88,19 @@ def pair(text: str) -> tuple[str, str]:
     return path.strip(), value
 
 
-def moment_of(word: str) -> Timestamp:
-    """Return an instant: RFC 3339, a time of Asia/Shanghai, or a day there, which means its end.
+def moment_of(word: str, of_day: datetime.time = END) -> Timestamp:
+    """Return an instant: RFC 3339, a time of Asia/Shanghai, or a day there, which means its end, or another time of it.
 
     Raises Failure.
     """
     try:
         if word in NAMED_DAYS:
             named = _today() - datetime.timedelta(days=NAMED_DAYS.index(word))
-            return _stamp(datetime.datetime.combine(named, END, SHANGHAI))
+            return _stamp(datetime.datetime.combine(named, of_day, SHANGHAI))
         if DAY.fullmatch(word):
             year, month, day = map(int, word.split("-"))
             named = datetime.date(year, month, day)
-            return _stamp(datetime.datetime.combine(named, END, SHANGHAI))
+            return _stamp(datetime.datetime.combine(named, of_day, SHANGHAI))
         if LOCAL.fullmatch(word):
             return _stamp(datetime.datetime.fromisoformat(word).replace(tzinfo=SHANGHAI))
         return instant(word)
@@ -110,6 +111,13 @@ def moment_of(word: str) -> Timestamp:
             f"{word!r} 不是时间：请写日期（2026-01-05、today、yesterday）、北京时间"
             "（'2026-01-05 08:00:00'）或时刻（2026-01-05T00:00:00Z）",
         ) from None
+
+
+def set_span(request: Any, since: str | None, until: str | None) -> None:
+    """Write from when on and before when: a day is its beginning in both. Raises Failure."""
+    for field, word in (("start_time", since), ("end_time", until)):
+        if word:
+            getattr(request, field).CopyFrom(moment_of(word, BEGIN))
 
 
 def demand_past(stamp: Timestamp, word: str) -> None:

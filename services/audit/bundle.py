@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from services.audit import merkle
 from services.audit.domain import LogEntry, parse_leaf
-from services.audit.keys import Malformed, Verifier, from_base64, to_base64
+from services.audit.keys import Malformed, Verifier, from_base64, parse_verifier, to_base64
 from services.audit.note import Checkpoint, Forged, cosigners, parse_checkpoint, verify_checkpoint
 from services.audit.policy import PolicyError, parse_policy
 from services.audit.report import Finding, Kind, Report
@@ -115,18 +115,21 @@ def verify_bundle(
     path: Path,
     policy: str = "",
     *,
+    key: str = "",
     kept: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Verified:
-    """Check a bundle. `policy`: keys that the reader trusts, else the bundle's own; `kept`: checkpoints of the log.
+    """Check a bundle. `policy`: keys that the reader trusts, else the bundle's own; `key`: the only log's key to trust;
+    `kept`: checkpoints of the log.
 
     Raises:
         Unreadable: the file is no bundle.
         PolicyError: the policy is none.
+        Malformed: the key is none.
     """
     try:
         with zipfile.ZipFile(path) as bundle:
-            return _Bundle(bundle, policy).verify(kept, progress)
+            return _Bundle(bundle, policy, key).verify(kept, progress)
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
         raise Unreadable(
             f"{path} is no bundle: {error}", f"{path} 不是审计包（{type(error).__name__}）"
@@ -134,8 +137,8 @@ def verify_bundle(
 
 
 class _Bundle:
-    def __init__(self, bundle: zipfile.ZipFile, policy: str) -> None:
-        self._zip = bundle
+    def __init__(self, bundle: zipfile.ZipFile, policy: str, key: str) -> None:
+        self._zip, self._broken = bundle, list[Finding]()
         self._names = frozenset(bundle.namelist())
         if len(self._names) < len(bundle.namelist()):
             raise Unreadable(
@@ -143,12 +146,15 @@ class _Bundle:
                 "包内有同名文件，不同的读取程序可能看到不同内容",
             )
         self._policy = parse_policy(policy or self._text("policy"))
+        if key:
+            self._policy = replace(self._policy, logs=(parse_verifier(key),))
         self._note = self._text("checkpoint")
 
     def verify(self, kept: Sequence[str], progress: Progress | None) -> Verified:
         size, root, log = self._head()
         if log is None:
-            finding = Finding(Kind.CHECKPOINT)
+            trusted = (f"{key.name}+{key.key_hash.hex()}" for key in self._policy.logs)
+            finding = Finding(Kind.CHECKPOINT, detail=", ".join(trusted))
             return Verified(Report(0, merkle.EMPTY_ROOT, (finding,)), size, 0, frozenset())
         if any(name.startswith("tile/") for name in self._names) or not size:
             if size <= WIDTH * len(self._names):  # else some is missing, which is found
@@ -167,6 +173,7 @@ class _Bundle:
                 *self._proven(indexes, here, log.suite.digest, progress),
             ]
             checked, report = len(indexes), Report(size, root, tuple(findings))
+        report = replace(report, findings=(*self._broken, *report.findings))
         witnesses = [w.verifier for w in self._policy.witnesses]
         cosigned = cosigners(self._note, witnesses)
         if not self._policy.is_settled(cosigned):
@@ -208,8 +215,11 @@ class _Bundle:
     def _entries(self, size: int) -> Iterator[LogEntry]:
         """Yield the entries with the leaf hashes that lie beside them; it ends where something is missing."""
         for tile in of_level(-1, size):
-            hashes = self._member(Tile(0, tile.index, tile.width).path)
-            leaves = [*_leaves(self._member(tile.path))]
+            hashes = self._member(Tile(0, tile.index, tile.width).path, tile.start)
+            content = self._member(tile.path, tile.start)
+            if hashes is None or content is None:
+                return
+            leaves = [*_leaves(content)]
             for at, leaf in enumerate(leaves):
                 digest = hashes[32 * at : 32 * at + 32] or bytes(32)  # no entry has that one
                 yield parse_leaf(tile.start + at, leaf, digest)
@@ -233,21 +243,26 @@ class _Bundle:
         progress: Progress | None,
     ) -> Iterator[Finding]:
         for count, index in enumerate(indexes, 1):
-            leaf = merkle.leaf_hash(self._member(f"entry/{index}"), digest)
-            try:
-                proof = self._proof(index)
-            except (Malformed, UnicodeDecodeError):
-                proof = None
-            if proof is None or not merkle.inclusion_holds(
-                index, here.size, leaf, proof, here.root, digest
-            ):
-                yield Finding(Kind.CONTENT, index, index)
+            leaf, proof = (self._member(f"{kind}/{index}", index) for kind in ("entry", "proof"))
+            if leaf is not None and proof is not None:
+                path = self._path(index, proof)
+                hashed = merkle.leaf_hash(leaf, digest)
+                if path is None or not merkle.inclusion_holds(
+                    index, here.size, hashed, path, here.root, digest
+                ):
+                    yield Finding(Kind.CONTENT, index, index)
             if progress:
                 progress(count)
 
-    def _proof(self, index: int) -> list[bytes]:
-        """Return the hashes of a tlog-proof. Raises Malformed: it is another one's, or of another checkpoint."""
-        head, _, note = self._member(f"proof/{index}").decode().partition("\n\n")
+    def _path(self, index: int, proof: bytes) -> list[bytes] | None:
+        """Return the hashes of a tlog-proof; None where it is none, another one's, or of another checkpoint."""
+        try:
+            return self._hashes(index, proof.decode())
+        except (Malformed, UnicodeDecodeError):
+            return None
+
+    def _hashes(self, index: int, proof: str) -> list[bytes]:
+        head, _, note = proof.partition("\n\n")
         hashes = head.split("\n")
         if hashes[:2] != [PROOF, f"index {index}"] or note != self._note:
             raise Malformed("a proof of another entry or checkpoint", "该证明属于另一条目或检查点")
@@ -261,12 +276,13 @@ class _Bundle:
         except DAMAGE as error:
             raise Unreadable(f"its {name} is damaged: {error}", f"包内 {name} 已损坏") from None
 
-    def _member(self, name: str) -> bytes:
-        """Return a member's content; nothing where it is missing or damaged."""
+    def _member(self, name: str, first: int) -> bytes | None:
+        """Return a member's content; None where it is missing or damaged, which is kept. `first`: its first entry."""
         try:
-            return self._read(name, MOST_MEMBER) if name in self._names else b""
-        except DAMAGE:
-            return b""
+            return self._read(name, MOST_MEMBER)
+        except (KeyError, *DAMAGE):
+            self._broken.append(Finding(Kind.FILE, first, first, name))
+            return None
 
     def _read(self, name: str, most: int) -> bytes:
         with self._zip.open(name) as member:

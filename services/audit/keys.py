@@ -89,7 +89,7 @@ class Signer:
 
 def generate(name: str, kind: bytes = ED25519) -> Signer:
     """Make a new key from the system's randomness. Raises Malformed for a name that cannot be."""
-    return Signer(_checked_name(name), SUITES[kind].generate(), kind)
+    return Signer(checked_name(name), SUITES[kind].generate(), kind)
 
 
 def parse_signer(text: str) -> Signer:
@@ -130,7 +130,7 @@ def _check_hash(key_hash: str, verifier: Verifier) -> None:
 
 
 def _encode(name: str, key_hash: bytes, key: bytes) -> str:
-    return f"{_checked_name(name)}+{key_hash.hex()}+{to_base64(key)}"
+    return f"{checked_name(name)}+{key_hash.hex()}+{to_base64(key)}"
 
 
 def _decode(text: str, length: Callable[[Suite], int]) -> tuple[str, str, bytes, Suite]:
@@ -149,10 +149,11 @@ def _decode(text: str, length: Callable[[Suite], int]) -> tuple[str, str, bytes,
         suite.digest(b"")
     except Missing as error:
         raise Malformed(error.en, error.zh) from None
-    return _checked_name(name), key_hash, raw.removeprefix(suite.kind), suite
+    return checked_name(name), key_hash, raw.removeprefix(suite.kind), suite
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Return the name. Raises Malformed: no key can have it."""
     if not _NAME.fullmatch(name) or not name.isprintable():
         raise Malformed(
             "a key's name is printable, not empty, and has neither white space nor plus signs",

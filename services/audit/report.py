@@ -9,6 +9,7 @@ class Kind(StrEnum):
 
     CHECKPOINT = "checkpoint"
     QUORUM = "quorum"
+    FILE = "file"
     FORK = "fork"
     MISSING = "missing"
     SURPLUS = "surplus"
@@ -22,6 +23,7 @@ class Kind(StrEnum):
 TEXTS = {
     Kind.CHECKPOINT: ("a checkpoint is not signed by the log's key", "检查点不是由日志密钥签署"),
     Kind.QUORUM: ("the checkpoint is cosigned by too few witnesses", "检查点的见证方不足"),
+    Kind.FILE: ("a file of the bundle is missing or damaged", "审计包内文件缺失或已损坏"),
     Kind.FORK: ("two signed checkpoints of one size differ", "同一长度有两个不同的已签署检查点"),
     Kind.MISSING: ("missing", "缺失"),
     Kind.SURPLUS: ("covered by no checkpoint", "没有检查点覆盖"),

@@ -95,7 +95,9 @@ def test_the_script_that_is_printed_climbs_from_an_entry_to_the_root(
 def test_the_script_imports_nothing_of_ours() -> None:
     text = SCRIPT.read_text("utf-8")
     imported = [
-        x.split()[1].split(".")[0] for x in text.splitlines() if x.startswith(("import ", "from "))
+        x.split()[1].split(".")[0]
+        for x in text.splitlines()
+        if x.lstrip().startswith(("import ", "from "))
     ]
     assert set(imported) - set(sys.stdlib_module_names) == {"cryptography"}
 
@@ -193,6 +195,8 @@ def test_an_edit_is_found_by_both_and_its_first_entry_named(
     ours, code = both(written(tmp_path / "b.zip", content), kept=[notes[0]])
     assert ours is not None
     assert ours.report.first_bad_index == index
+    named = [f.detail for f in ours.report.findings if f.kind == Kind.FILE]
+    assert named == (["tile/entries/001"] if what == "a lost file" else [])
     assert code == 5
 
 
@@ -347,6 +351,50 @@ def test_every_altered_byte_of_an_entry_and_its_proof_is_found(
         edited = content | {name: flipped(content[name], at, at % 7)}
         found = verify_bundle(written(tmp_path / "b.zip", edited))
         assert found.report.first_bad_index == 7
+
+
+@pytest.mark.parametrize("name", ["tile/entries/000", "tile/0/002.p/88"])
+def test_a_damaged_file_of_the_whole_log_is_named(whole: Path, tmp_path: Path, name: str) -> None:
+    path = damaged(whole, tmp_path / "b.zip", name)
+    found = verify_bundle(path).report.findings
+    assert (found[0].kind, found[0].detail) == (Kind.FILE, name)
+    assert Kind.ORDER not in {finding.kind for finding in found}
+    assert script(path).returncode == 5
+
+
+@pytest.mark.parametrize("name", ["entry/255", "proof/255"])
+def test_a_damaged_or_missing_file_of_an_entry_is_named(
+    some: Path, tmp_path: Path, name: str
+) -> None:
+    content = members(some)
+    content.pop("proof/255")
+    for path, lost in (
+        (damaged(some, tmp_path / "b.zip", name), name),
+        (written(tmp_path / "c.zip", content), "proof/255"),
+    ):
+        (found,) = verify_bundle(path).report.findings
+        assert (found.kind, found.first, found.detail) == (Kind.FILE, 255, lost)
+        assert script(path).returncode == 5
+
+
+def damaged(bundle: Path, path: Path, name: str) -> Path:
+    """Copy a bundle, and alter a byte of a member so that its check sum does not fit."""
+    written(path, members(bundle))
+    with zipfile.ZipFile(path) as opened:
+        member = opened.getinfo(name)
+        at = member.header_offset + 30 + len(name) + member.compress_size // 2
+    path.write_bytes(flipped(path.read_bytes(), at))
+    return path
+
+
+def test_without_its_package_the_script_says_what_to_install(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "cryptography.py").write_text("raise ModuleNotFoundError('cryptography')\n")
+    words = [sys.executable, str(SCRIPT), str(whole)]
+    ran = subprocess.run(
+        words, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == "needed · 需要安装：pip install cryptography\n"
 
 
 def test_a_proof_of_another_entry_is_not_taken(some: Path, tmp_path: Path) -> None:

@@ -240,3 +240,40 @@ def test_the_commands_answer_in_both_languages_and_write_files(
     assert CALL in seen.output
     assert run(province, "off-hours").exit_code == 0
     assert run(province, "unseconded").exit_code == 0
+
+
+def test_a_day_is_its_beginning_in_both_bounds(
+    province: Running, history: dict[str, Any], tmp_path: Path
+) -> None:
+    def told(since: datetime.date, until: datetime.date) -> int:
+        out = tmp_path / "did.csv"
+        span = ("--since", since.isoformat(), "--until", until.isoformat())
+        assert run(province, "did", "wang", *span, "--out", str(out)).exit_code == 0
+        return len(out.read_text("utf-8-sig").splitlines()) - 1
+
+    monday, day = history["monday"], datetime.timedelta(days=1)
+    assert told(monday, monday) == 0
+    assert told(monday, monday + day) == 1
+    assert told(monday + day, monday + 2 * day) > 0
+    assert told(monday - day, monday) == 0
+
+
+def test_a_file_gets_all_entries_and_a_screen_says_that_there_are_more(
+    province: Running, history: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.questions.SHOWN", 2)
+    every = len(ask(province, pb.QUESTION_RECORD, record=history["record"]))
+    assert every > 3
+    who, out = ("who", history["record"]), tmp_path / "who.csv"
+    shown = run(province, *who)
+    assert len(shown.stdout.splitlines()) == 1 + 2
+    assert "there are more than these 2" in shown.stderr
+    assert "不止这 2 条" in shown.stderr
+    done = run(province, *who, "--out", str(out))
+    assert f"{every} entries" in done.stdout
+    assert "there are more" not in done.stderr
+    some = run(province, *who, "--limit", "3", "--out", str(out))
+    assert "3 entries" in some.stdout
+    assert "there are more" in some.stderr
+    assert "there are more" not in run(province, *who, "--limit", str(every)).stderr
+    assert "there are more than these 1" in run(province, "entries", "--limit", "1").stderr
