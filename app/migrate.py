@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.catalogue import JOURNALS, NAMES, TABLES, registry
-from app.settings import ROOT, Settings, SettingsError, load
+from app.settings import ROOT, Settings, SettingsError, load, without_password
 from kernel import database
 from kernel.access import service_of
 from kernel.tables import tables_of
@@ -26,6 +26,7 @@ FOLDER = ROOT / "migrations"
 TURN = 20_736_001
 """Number of PostgreSQL's advisory lock by which those who upgrade one database take turns."""
 LOCK, LOCK_NOT_AVAILABLE = "2s", "55P03"
+NO_PLACE = (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError)
 ATTEMPTS, PAUSE = 10, 1.0  # seconds between two
 
 
@@ -125,17 +126,22 @@ def is_newer(service: str, url: str) -> bool:
 
 def ready(service: str, url: str) -> None:
     """Upgrade an SQLite file; of a server's database demand that somebody has. Raises SchemaBehind, SettingsError."""
-    with _reachable(service):
+    with _reachable(service, url):
         _ready(service, url)
 
 
 @contextmanager
-def _reachable(service: str) -> Iterator[None]:
+def _reachable(service: str, url: str) -> Iterator[None]:
     """Raises SettingsError where a database cannot be opened; its address may hold a password and is not told."""
+    name = f"LUOSHU_{service.upper()}_DATABASE"
+    if not url.startswith(("sqlite:///", "postgresql")):
+        raise SettingsError(
+            f"{name} is no address of a database: postgresql://USER@HOST/NAME, or empty for SQLite / "
+            f"{name} 不是数据库地址：应为 postgresql://用户@主机/库名，留空则用 SQLite"
+        )
     try:
         yield
-    except (sa.exc.DBAPIError, FileExistsError, NotADirectoryError, PermissionError) as error:
-        name = f"LUOSHU_{service.upper()}_DATABASE"
+    except (sa.exc.DBAPIError, *NO_PLACE) as error:
         kind = type(getattr(error, "orig", error)).__name__
         raise SettingsError(
             f"{service}: its database cannot be opened ({kind}); see {name} and LUOSHU_DATA_DIR / "
@@ -176,9 +182,10 @@ def main(services: Sequence[str] = (), settings: Settings | None = None) -> None
     """Upgrade the databases of the services named, or of all."""
     settings = settings or load()
     for service in services or NAMES:
-        with _reachable(service):
-            upgrade(service, settings.database(service))
-        print(f"{service}: at the newest schema / 已是最新结构")
+        url = settings.database(service)
+        with _reachable(service, url):
+            upgrade(service, url)
+        print(f"{service}: at the newest schema / 已是最新结构 ({without_password(url)})")
     if settings["KAFKA"]:
         _make_topics(settings["KAFKA"], services or NAMES)
 

@@ -83,19 +83,33 @@ def audit_signers(settings: Settings) -> list[Any]:
     """Return the signing key of each log, made at the first start. Raises SettingsError."""
     from services.audit.suites import SHA_ED25519, SM3_SM2
 
-    signers = [_signer(audit_key(settings), settings["AUDIT_ORIGIN"], SHA_ED25519)]
+    signers = [_signer(settings, "AUDIT_ORIGIN", audit_key(settings), SHA_ED25519)]
     if origin := settings["AUDIT_SM_ORIGIN"]:
         if origin == signers[0].name:
             raise SettingsError(
                 f"{PREFIX}AUDIT_SM_ORIGIN={origin} is the first log's origin; give the second log one of its own / "
                 f"{PREFIX}AUDIT_SM_ORIGIN={origin} 与第一日志的来源名相同；请为第二日志另取来源名"
             )
-        signers.append(_signer(sm_key(settings), origin, SM3_SM2))
+        signers.append(_signer(settings, "AUDIT_SM_ORIGIN", sm_key(settings), SM3_SM2))
     return signers
 
 
-def _signer(path: Path, origin: str, suite: Any) -> Any:
-    """Raises SettingsError: the file holds no key, one of another suite, or the suite's library is missing."""
+def _origin(settings: Settings, setting: str) -> str:
+    """Raises SettingsError: no log can have this name."""
+    from services.audit.keys import Malformed, checked_name
+
+    try:
+        return checked_name(settings[setting])
+    except Malformed as error:
+        name = f"{PREFIX}{setting}"
+        raise SettingsError(
+            f"{name}={settings[setting]} is no origin ({error.en}): write it as luoshu.henan/log / "
+            f"{name}={settings[setting]} 不能作为来源名（{error.zh}）：可写作 luoshu.henan/log"
+        ) from None
+
+
+def _signer(settings: Settings, setting: str, path: Path, suite: Any) -> Any:
+    """Raises SettingsError: the file holds no key, one of another suite or origin, or the suite's library is missing."""
     from services.audit.keys import generate
     from services.audit.suites import Missing
 
@@ -105,11 +119,18 @@ def _signer(path: Path, origin: str, suite: Any) -> Any:
         raise SettingsError(
             f"{error}, or leave {PREFIX}AUDIT_SM_ORIGIN empty / 国密日志需要安装附加组件 sm，或将 {PREFIX}AUDIT_SM_ORIGIN 留空"
         ) from None
+    origin = _origin(settings, setting)
     signer = signer_of(path, kept(path, lambda: generate(origin, suite.kind).encoded()))
     if signer.kind != suite.kind:
         raise SettingsError(
             f"{path} is a key of {signer.suite.name}, and this log is of {suite.name}; restore its own key from the backup / "
             f"{path} 是 {signer.suite.name} 的密钥，而该日志使用 {suite.name}；请从备份恢复其密钥"
+        )
+    if signer.name != origin and settings.values[setting].source != "default":
+        raise SettingsError(
+            f"{path} is the key of {signer.name}, and {PREFIX}{setting} says {origin}: set it to {signer.name}; "
+            f"for a new log name another file for its key / {path} 是 {signer.name} 的密钥，而 {PREFIX}{setting} 为 "
+            f"{origin}：请设为 {signer.name}；如要启用新日志，请另行指定密钥文件"
         )
     return signer
 

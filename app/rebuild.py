@@ -112,7 +112,8 @@ class Rebuild:
 
 @contextmanager
 def rebuilding(settings: Settings, entries: Entries) -> Iterator[Rebuild]:
-    """A rebuild in a folder of its own, which is gone afterwards."""
+    """A rebuild in a folder of its own, which is gone afterwards. Raises Impossible: there is no live one."""
+    _demand_database(settings, "reports")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rebuild-", dir=settings.data_dir) as folder:
         beside = database.writing(f"sqlite:///{Path(folder) / 'reports.sqlite3'}")
@@ -122,6 +123,16 @@ def rebuilding(settings: Settings, entries: Entries) -> Iterator[Rebuild]:
             yield made
         finally:
             made.close()
+
+
+def _demand_database(settings: Settings, service: str) -> None:
+    """Raises Impossible: it is an SQLite file that is not there, which opening it would make."""
+    url = settings.database(service)
+    if database.is_sqlite(url) and not Path(url.removeprefix("sqlite:///")).exists():
+        raise Impossible(
+            f"no database of {service} in {settings.data_dir}; set LUOSHU_DATA_DIR to the folder that the service has",
+            f"{settings.data_dir} 中没有 {service} 的数据库；请将 LUOSHU_DATA_DIR 设为该服务的数据目录",
+        )
 
 
 def steady(url: str) -> sa.Engine:
@@ -138,6 +149,7 @@ def from_journals(settings: Settings) -> Entries:
     def entries(source: str, after: int, last: int) -> Iterator[list[JournalEntry]]:
         service = registry(source)
         assert service is not None  # noqa: S101 - every source is a registry
+        _demand_database(settings, source)
         engine = database.reading(settings.database(source))
         try:
             store = Store(service, engine)

@@ -24,12 +24,15 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its name without the prefix, its default, what it is for in both languages."""
+    """One setting: its name without the prefix, its default, what it is for in both languages, and what it may be, where
+    that is a choice.
+    """
 
     name: str
     default: str
     en: str
     zh: str
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,10 @@ _GENERAL = (
     Setting("WITNESS_LOGS", "", "file of the logs that a witness trusts (tlog-policy)", "见证方所信任日志的文件"),
     Setting("KAFKA", "", "brokers, host:port,…; empty: the journals are the bus", "Kafka 地址；留空则以日志为总线"),
     Setting("FRONT", "grpcio", "gRPC server: grpcio, or native (an extra)", "gRPC 服务器"),
-    Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：任何地址均相信自报身份"),
-    Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别"),
-    Setting("LOG_FORMAT", "auto", "json, console, or auto: console on a terminal", "日志格式"),
+    Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：任何地址均相信自报身份",
+            ("on", "off")),
+    Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别", ("debug", "info", "warning", "error")),
+    Setting("LOG_FORMAT", "auto", "json, console, or auto: console on a terminal", "日志格式", ("json", "console", "auto")),
 )  # fmt: skip
 
 
@@ -149,7 +153,7 @@ def _read(path: str, known: set[str]) -> dict[str, str]:
         return {}
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not there, no TOML, or no text at all
         raise SettingsError(
             f"{path}: cannot be read as TOML ({error}) / 无法按 TOML 读取"
         ) from None
@@ -165,10 +169,22 @@ def _value(
     setting: Setting, environment: Mapping[str, str], file: dict[str, str], path: str
 ) -> Value:
     if PREFIX + setting.name in environment:
-        return Value(setting, environment[PREFIX + setting.name], "environment")
+        return _chosen(Value(setting, environment[PREFIX + setting.name], "environment"))
     if setting.name.lower() in file:
-        return Value(setting, file[setting.name.lower()], path)
+        return _chosen(Value(setting, file[setting.name.lower()], path))
     return Value(setting, setting.default, "default")
+
+
+def _chosen(value: Value) -> Value:
+    """Return the value. Raises SettingsError: it is none of those that there are."""
+    choices = value.setting.choices
+    if choices and value.value not in choices:
+        name = f"{PREFIX}{value.setting.name}"
+        raise SettingsError(
+            f"{name}={value.value}: there is no such choice; set it to {', '.join(choices)} / "
+            f"{name}={value.value}：没有该选项；可设为 {'、'.join(choices)}"
+        )
+    return value
 
 
 def shown(settings: Settings) -> dict[str, str]:

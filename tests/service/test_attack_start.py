@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from app import serve
+from app.readers import audit_signers
 from app.secrets import secret_of
 from app.settings import ROOT, Settings, SettingsError
 from tests.running import MovableClock, Running, told
@@ -62,6 +63,27 @@ def test_an_address_that_is_taken_is_refused(tmp_path: Path) -> None:
 def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "platforms.sqlite3").write_bytes(bytes(range(256)) * 32)
     assert "LUOSHU_PLATFORMS_DATABASE" in refused(tmp_path)
+
+
+def test_an_address_of_no_database_and_a_folder_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    for url in ("foo", "mysql://127.0.0.1/x"):
+        text = refused(tmp_path, LUOSHU_PLATFORMS_DATABASE=url)
+        assert "LUOSHU_PLATFORMS_DATABASE is no address of a database" in text
+    assert "LUOSHU_DATA_DIR" in refused(tmp_path, LUOSHU_DATA_DIR="/proc/x")
+
+
+def test_an_origin_that_is_none_or_another_than_the_key_s_is_refused(tmp_path: Path) -> None:
+    said = {"LUOSHU_DATA_DIR": str(tmp_path), "LUOSHU_AUDIT_ORIGIN": "bad origin"}
+    with pytest.raises(SettingsError, match="LUOSHU_AUDIT_ORIGIN=bad origin"):
+        audit_signers(Settings(said))
+    assert not any(tmp_path.iterdir())
+    (signer,) = audit_signers(Settings(said | {"LUOSHU_AUDIT_ORIGIN": "own/log"}))
+    assert signer.name == "own/log"
+    for origin in ("bad origin", "other/log"):
+        with pytest.raises(SettingsError, match=origin):
+            audit_signers(Settings(said | {"LUOSHU_AUDIT_ORIGIN": origin}))
+    (again,) = audit_signers(Settings({"LUOSHU_DATA_DIR": str(tmp_path)}))
+    assert again.name == "own/log"
 
 
 def test_the_address_of_a_database_is_not_told(tmp_path: Path) -> None:
