@@ -11,6 +11,7 @@ from app.cli.erasures import owed
 from app.cli.ical import calendar_of
 from app.cli.output import as_json, choice, day, one_line, table
 from app.cli.session import Command, session
+from app.cli.watching import tell_watching
 from luoshu.client import follow
 from luoshu.coordination.v1 import coordination_pb2 as pb
 
@@ -39,6 +40,7 @@ def inbox(ctx: click.Context, department: str, ical: bool, watch: bool, as_lines
         return
     _print(found, in_json)
     if watch:
+        tell_watching(f"inbox · 待办 {department or session(ctx).department}")
         request = pb.WatchInboxRequest(department=department, after_position=found.position)
         for change in follow(calls.WatchInbox, request):
             _tell(change, in_json)

@@ -1,5 +1,6 @@
 """Commands that read records: list, get, history."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,7 +9,18 @@ from google.protobuf.message import Message
 
 from app.cli.failures import Failure
 from app.cli.kinds import demand, kind_of, kind_of_name, registries
-from app.cli.output import as_json, day, indented, lines, moment, show, state_text, table
+from app.cli.output import (
+    DATE,
+    INSTANT,
+    as_json,
+    day,
+    indented,
+    lines,
+    moment,
+    show,
+    state_text,
+    table,
+)
 from app.cli.session import Command, session
 from app.cli.values import WHEN, demand_past, moment_of
 from luoshu.client import pages
@@ -74,6 +86,9 @@ def list_records(
 ) -> None:
     """List records of a kind: platforms, breakthroughs, applications, …"""
     kind = kind_of(resource)
+    chosen = [c.strip() for c in columns.split(",") if c.strip()]
+    for column in chosen:
+        _demand_column(kind.record.DESCRIPTOR, column)
     call, request = function(ctx, kind, f"List{kind.plural}")
     fields: dict[str, Any] = {"filter": condition, "order_by": order_by}
     fields |= {"page_size": page_size or 1000 * every, "page_token": page_token}
@@ -82,7 +97,37 @@ def list_records(
             _set_plain(request, name, value)
     _set_times(request, read_time=read_time, valid_time=valid_time)
     found = pages(call, request) if every else iter([call(request)])
-    _print_pages(ctx, found, every, [c.strip() for c in columns.split(",") if c.strip()])
+    _print_pages(ctx, found, every, chosen)
+
+
+def _demand_column(record: Any, column: str) -> None:
+    """Raises Failure: no line of such a record has this path."""
+    within: Any = record
+    for step in column.split("."):
+        known = [_step(field) for field in within.fields] if within is not None else []
+        fits = [f for f in known if re.sub(r"\[\d+\]", "[0]", step) == f]
+        if not fits:
+            raise Failure(
+                f"no column {column}; at {step} there are: {', '.join(known) or 'none'}",
+                f"没有列 {column}；{step} 处可用：{'、'.join(known) or '无'}",
+            )
+        within = _inner(within.fields_by_name[fits[0].removesuffix("[0]")])
+    if within is not None:
+        parts = ", ".join(f"{column}.{_step(field)}" for field in within.fields)
+        raise Failure(
+            f"{column} has parts; name some: {parts}", f"{column} 由多项组成；请写明：{parts}"
+        )
+
+
+def _step(field: Any) -> str:
+    """Return how a path names a field, as `lines` has it."""
+    return f"{field.name}[0]" if field.is_repeated and field.message_type else str(field.name)
+
+
+def _inner(field: Any) -> Any:
+    """Return what a field's own fields are; None where it is one value."""
+    inner = field.message_type
+    return None if inner is None or inner.full_name in (DATE, INSTANT) else inner
 
 
 def _set_plain(request: Any, name: str, value: Any) -> None:

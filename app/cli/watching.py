@@ -33,6 +33,7 @@ def watch(ctx: click.Context, resource: str, after: int | None) -> None:
     request.after_position = _end(ctx, kind) if after is None else after
     if "/" in resource:
         request.name = resource
+    tell_watching(f"{resource}, after position · 自位置 {request.after_position}")
     as_lines = session(ctx).output != "json"
     if as_lines:
         _write("position", "record", *CHANGE)
@@ -45,6 +46,11 @@ def watch(ctx: click.Context, resource: str, after: int | None) -> None:
         else:
             click.echo(as_json(event))
         sys.stdout.flush()
+
+
+def tell_watching(what: str) -> None:
+    """Say that nothing is wrong where nothing comes: on standard error, which no program reads."""
+    click.echo(f"watching, Ctrl-C to stop · 正在跟踪，按 Ctrl-C 停止: {what}", err=True)
 
 
 def _end(ctx: click.Context, kind: Kind) -> int:

@@ -183,6 +183,9 @@ def from_call(call: Any, request_id: str = "") -> LuoshuError:
     """Return the error of a failed call (anything with `code()`, `details()` and
     `trailing_metadata()`).
     """
+    own = getattr(call, "exception", lambda: None)()
+    if isinstance(own, LuoshuError):  # ours, raised before anything was sent: gRPC only wraps it
+        return own
     sent = status_pb2.Status()
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS:

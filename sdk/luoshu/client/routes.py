@@ -43,8 +43,8 @@ class Routes(grpc.Channel):  # type: ignore[misc, unused-ignore]
         if service not in self._channels:
             known = ", ".join(self._channels)
             raise Invalid(
-                f"the address names no {service or 'service'}; it has: {known}",
-                f"地址中没有 {service}；可用：{known}",
+                f"no address for {service or 'a service'}: the address names {known} only; add {service}=host:port",
+                f"没有 {service} 的地址：地址中只有 {known}；请加上 {service}=主机:端口",
             )
         return self._channels[service]
 
