@@ -1,5 +1,6 @@
 """Requests as commands: what is decided, for whom, and how a repeat is told from a clash."""
 
+import datetime
 import hashlib
 import os
 import re
@@ -106,7 +107,7 @@ class Commands:
             fingerprint=mark.encode()[:16],
             caller=caller,
             given=given,
-            effective=to_date(day),
+            effective=to_date(day, "effective_date"),
             validate_only=dry,
         )
 
@@ -139,12 +140,16 @@ def _command(
         request_id=request_id,
         fingerprint=fingerprint,
         caller=caller,
-        effective=to_date(request.effective_date) if "effective_date" in known else None,
+        effective=_day_of(request) if "effective_date" in known else None,
         reason=request.reason if "reason" in known else "",
         validate_only=request.validate_only if "validate_only" in known else False,
         deadline=time.monotonic() + BUDGET,
         **more,
     )
+
+
+def _day_of(request: Any) -> datetime.date | None:
+    return to_date(request.effective_date, "effective_date")
 
 
 def _made_up() -> str:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 EVENT_LIMIT = 60 * 1024
 """Bytes of an event; C2SP tiles hold 65 535 an entry."""
+EARLIEST, EARLIEST_OF_HISTORY = datetime.date(1900, 1, 1), datetime.date(1800, 1, 1)
+"""A date before is a slip of the hand, such as 1026 for 2026. Registers of organisations go back to the 19th century."""
 
 
 class Decision:
@@ -111,12 +113,7 @@ class Decision:
 
     def settle(self) -> Settled:
         """Decide. Raises DomainError."""
-        if self.effective > self.today:
-            raise Invalid(
-                f"effective_date {self.effective} is in the future; the latest is {self.today}",
-                f"生效日期 {self.effective} 晚于今天；最晚为 {self.today}",
-                field="effective_date",
-            )
+        _demand_day(self.effective, self.today, history=self.importing)
         match self._command.action:
             case "create":
                 return self._created()
@@ -426,6 +423,25 @@ def _override(command: Command, aside: Mapping[str, str]) -> Access:
         reason=command.reason,
         details=aside,
     )
+
+
+def _demand_day(day: datetime.date, today: datetime.date, *, history: bool) -> None:
+    """Raise Invalid for an effective date to come, and for one that nobody can mean."""
+    earliest = EARLIEST_OF_HISTORY if history else EARLIEST
+    if day > today:
+        raise Invalid(
+            f"effective_date {day} is in the future; the latest is {today}",
+            f"生效日期 {day} 晚于今天；最晚为 {today}",
+            field="effective_date",
+            reason="DATE_IN_FUTURE",
+        )
+    if day < earliest:
+        raise Invalid(
+            f"effective_date {day} is too long ago; the earliest is {earliest}, did you mean another year?",
+            f"生效日期 {day} 过早；最早为 {earliest}，请核对年份",
+            field="effective_date",
+            reason="DATE_TOO_EARLY",
+        )
 
 
 def _missing(name: str, kind: type[NotFound] = NotFound) -> NotFound:

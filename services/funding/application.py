@@ -4,13 +4,12 @@ from collections import Counter
 
 from kernel.case import Case
 from kernel.errors import Invalid, NotFound, Refused
-from kernel.units import unit_of
+from kernel.units import check_code, demand_own, unit_of
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.history import check_history
 from services.funding.rules import (
     C,
     all_required,
-    check_code,
     in_order,
     required,
     yuan,
@@ -73,13 +72,7 @@ def _check_units(application: pb.Application) -> None:
     """An applicant applies in its own name, by its credit code; members take part once."""
     lead = application.applicant_unit
     lead.code = lead.code or application.owner_unit
-    if lead.code != application.owner_unit:
-        raise Invalid(
-            f"this account acts for {application.owner_unit}; it applies for that unit only",
-            f"本账号代表{application.owner_unit}；只能为该单位申报",
-            field="applicant_unit.code",
-            reason="NOT_THE_UNIT",
-        )
+    demand_own(lead.code, application.owner_unit, "applicant_unit.code")
     check_consortium(application)
 
 

@@ -2,8 +2,9 @@
 
 from kernel.case import Case
 from kernel.errors import Invalid
+from kernel.units import check_code
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.rules import check_code, yuan
+from services.funding.rules import yuan
 
 
 def check_history(application: pb.Application, case: Case) -> None:

@@ -2,10 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence, Sized
-from functools import lru_cache
 from typing import Any
-
-from stdnum.cn import uscc
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
@@ -46,22 +43,6 @@ GONE = frozenset({A.STATE_DRAFT, A.STATE_WITHDRAWN, A.STATE_REFUSED, A.STATE_REJ
 def yuan(fen: int) -> str:
     """Return an amount as people read it: `1,200,000.00` (yuan, two decimals)."""
     return f"{fen // FEN_A_YUAN:,}.{fen % FEN_A_YUAN:02d}"
-
-
-_is_code = lru_cache(maxsize=4096)(uscc.is_valid)
-"""The same units come again and again; a check takes 30 µs."""
-
-
-def check_code(code: str, field: str) -> None:
-    """Raises Invalid for a wrong unified social credit code (GB 32100-2015)."""
-    if _is_code(code):
-        return
-    raise Invalid(
-        f"{field}: {code or 'nothing'} is no credit code; give the 18 characters of the certificate",
-        f"{field}：{code or '空值'}不是有效的统一社会信用代码；请按证照填写18位代码",
-        field=field,
-        reason="CREDIT_CODE_INVALID",
-    )
 
 
 def required(value: object, field: str) -> None:

@@ -3,9 +3,9 @@
 from kernel.case import Case
 from kernel.dates import ONE_DAY, from_date, to_date
 from kernel.errors import Invalid
-from kernel.units import UNASSIGNED
+from kernel.units import UNASSIGNED, check_code
 from luoshu.funding.v1 import funding_pb2 as pb
-from services.funding.rules import S, check_code, day, effective_day, in_order, required
+from services.funding.rules import S, day, effective_day, in_order, required
 
 
 def check(sanction: pb.Sanction, case: Case) -> None:

@@ -2,8 +2,9 @@
 
 from kernel.case import Case
 from kernel.errors import Denied, Invalid, Refused
+from kernel.units import check_code
 from luoshu.platforms.v1 import platforms_pb2 as pb
-from services.platforms.rules import UNCLASSIFIED, check_code, kind_of, link, set_end
+from services.platforms.rules import UNCLASSIFIED, kind_of, link, set_end
 
 
 def rename(platform: pb.Platform, command: pb.RenamePlatformRequest, case: Case) -> int:

@@ -3,7 +3,7 @@
 from kernel.case import Case, Role
 from kernel.errors import Invalid
 from kernel.lifecycle import Lifecycle, Move, Of, update
-from kernel.units import unit_of
+from kernel.units import check_code, demand_own, unit_of
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.application import (
     accept,
@@ -51,7 +51,6 @@ from services.platforms.rules import (
     ESTABLISHED,
     UNCLASSIFIED,
     S,
-    check_code,
     link_history,
 )
 from services.platforms.timing import close_notice, deadlines, outdated, reschedule
@@ -67,8 +66,13 @@ def check(platform: pb.Platform, case: Case) -> None:
     """Check what is new, edited or imported; fill what the pack says. Raises Invalid, NotFound."""
     platform.title = platform.title.strip()
     _check_title(platform)
+    own = not (case.importing or platform.HasField("origin"))
+    if own and Role.CASE_OFFICER not in case.caller.roles:
+        _check_applicant(platform)
     _check_units(platform)
     _check_kind(platform, case)
+    if own:
+        _check_level(platform, case)
     if platform.recommending_unit:
         platform.recommending_unit = unit_of(platform.recommending_unit, "recommending_unit", case)
     if case.importing:
@@ -85,6 +89,12 @@ def _check_title(platform: pb.Platform) -> None:
             field="title",
             reason="REQUIRED",
         )
+
+
+def _check_applicant(platform: pb.Platform) -> None:
+    """An applicant applies for its own unit; a case officer may enter what a unit hands in on paper."""
+    platform.supporting_unit_code = platform.supporting_unit_code or platform.owner_unit
+    demand_own(platform.supporting_unit_code, platform.owner_unit, "supporting_unit_code")
 
 
 def _check_units(platform: pb.Platform) -> None:
@@ -114,6 +124,20 @@ def _check_kind(platform: pb.Platform, case: Case) -> None:
     kind = case.pack.kind(platform.kind, day, field="kind")
     platform.lead_department = kind.lead
     platform.level = platform.level or LEVELS[kind.level]
+
+
+def _check_level(platform: pb.Platform, case: Case) -> None:
+    """Applied for is the level of the kind; a platform of history may have risen above it."""
+    kind = case.pack.kind(platform.kind, case.effective, field="kind")
+    fits = LEVELS[kind.level]
+    if fits and platform.level != fits:
+        raise Invalid(
+            f"{kind.en} is {pb.Level.Name(fits)}, not {pb.Level.Name(platform.level)}; "
+            "leave level empty, or give another kind",
+            f"{kind.zh}的级别为 {pb.Level.Name(fits)}，不是 {pb.Level.Name(platform.level)}；请留空或更换平台类型",
+            field="level",
+            reason="LEVEL_NOT_OF_KIND",
+        )
 
 
 def _check_place(platform: pb.Platform, case: Case) -> None:

@@ -2,10 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any, NoReturn
-
-from stdnum.cn import uscc
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
@@ -46,22 +43,6 @@ STEPS_ZH = {
 def kind_of(platform: pb.Platform, case: Case) -> Kind:
     """Return the kind in force on the day of the change. Raises Invalid where the pack has none."""
     return case.pack.kind(platform.kind, case.effective, field="kind")
-
-
-_is_code = lru_cache(maxsize=4096)(uscc.is_valid)
-"""The same units come again and again; a check takes 30 µs."""
-
-
-def check_code(code: str, field: str) -> None:
-    """Raises Invalid for what is no unified social credit code (GB 32100-2015)."""
-    if _is_code(code):
-        return
-    raise Invalid(
-        f"{field}: {code or 'nothing'} is no unified social credit code; copy the certificate's 18 signs",
-        f"{field}：{code or '空值'}不是有效的统一社会信用代码；请按证照填写18位代码",
-        field=field,
-        reason="CREDIT_CODE_INVALID",
-    )
 
 
 def all_at_once(problems: Sequence[Problem]) -> None:

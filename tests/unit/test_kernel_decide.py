@@ -269,6 +269,22 @@ def test_an_effective_date_lies_between_the_records_own_and_today() -> None:
     assert on.decide(command("submit", name, effective=monday)).revision == 2
 
 
+def test_an_effective_date_before_1900_is_a_slip_of_the_hand() -> None:
+    for slip in (datetime.date(1026, 2, 3), datetime.date(1899, 12, 31)):
+        wrong = refused(batch(), Invalid, creation(effective=slip))
+        assert (wrong.field, wrong.code) == ("effective_date", "DATE_TOO_EARLY")
+        assert "1900-01-01" in wrong.en
+        assert "1900-01-01" in wrong.zh
+    assert batch().decide(creation(effective=datetime.date(1900, 1, 1))).revision == 1
+
+
+def test_a_historical_row_may_be_true_since_the_19th_century() -> None:
+    on = batch()
+    assert on.decide(row("platforms/old", "史料", datetime.date(1864, 5, 1))).revision == 1
+    slip = refused(on, Invalid, row("platforms/older", "史料", datetime.date(1026, 2, 3)))
+    assert slip.field == "effective_date"
+
+
 def test_a_day_is_told_once_and_not_after_an_event_of_it() -> None:
     on = batch(last=0)
     on.tick()

@@ -116,6 +116,35 @@ def test_a_real_credit_code_is_accepted(code: str) -> None:
     assert new.supporting_unit_code == code
 
 
+APPLICANT = Caller("wang", CODE, frozenset({Role.APPLICANT}))
+
+
+@pytest.mark.parametrize("revision", [0, 3])
+def test_an_applicant_enters_no_platform_in_another_units_name(revision: int) -> None:
+    mine = platform(owner_unit=CODE, supporting_unit_code=OTHER_CODE, revision=revision)
+    error = refusal(lambda: checked(LIFECYCLE, mine, case(caller=APPLICANT)))
+    assert (error.field, error.code) == ("supporting_unit_code", "NOT_THE_UNIT")
+
+
+def test_an_applicants_platform_is_its_own_units_where_it_names_none() -> None:
+    mine = platform(owner_unit=CODE, supporting_unit_code="")
+    assert checked(LIFECYCLE, mine, case(caller=APPLICANT)).supporting_unit_code == CODE
+
+
+def test_a_case_officer_and_a_historical_row_name_any_unit() -> None:
+    for at in (case(), case(importing=True, caller=APPLICANT)):
+        new = checked(LIFECYCLE, platform(owner_unit="DST", supporting_unit_code=OTHER_CODE), at)
+        assert new.supporting_unit_code == OTHER_CODE
+
+
+@pytest.mark.parametrize("level", [pb.LEVEL_NATIONAL, pb.LEVEL_MUNICIPAL])
+def test_nobody_applies_for_a_level_that_the_kind_has_not(level: Any) -> None:
+    error = refusal(lambda: checked(LIFECYCLE, platform(level=level), case()))
+    assert (error.field, error.code) == ("level", "LEVEL_NOT_OF_KIND")
+    historical_one = checked(LIFECYCLE, platform(level=level), case(importing=True))
+    assert historical_one.level == level
+
+
 def historical(name: str, **more: Any) -> pb.Platform:
     origin = Origin(source="ror", key=name, foreign_id=f"https://ror.org/{name}")
     said = {"supporting_unit_code": "", "division": "110000", "direction": "", **more}
