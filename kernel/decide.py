@@ -171,8 +171,9 @@ class Batch:
 def _same_content(command: Command, before: Settled) -> Settled:
     if before.fingerprint != command.fingerprint:
         raise Reused(
-            f"request_id {command.request_id} was used for another request; take a new one",
-            f"request_id {command.request_id} 已用于另一请求；请更换",
+            f"request_id {command.request_id} was used for another request, maybe of another caller; "
+            "take a new one, such as a UUID",
+            f"request_id {command.request_id} 已用于另一请求（可能来自其他调用方）；请换用新的编号，如 UUID",
             field="request_id",
         )
     return before._replace(repeated=True)

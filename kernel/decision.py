@@ -12,7 +12,16 @@ from kernel.case import Caller, Reference, Role
 from kernel.columns import Common, common_of, iso, microseconds, values_of
 from kernel.dates import from_date, to_date
 from kernel.edit import apply_mask, cleared
-from kernel.errors import AlreadyExists, Hidden, Invalid, NotFound, Refused, Stale, UnknownReference
+from kernel.errors import (
+    AlreadyExists,
+    DomainError,
+    Hidden,
+    Invalid,
+    NotFound,
+    Refused,
+    Stale,
+    UnknownReference,
+)
 from kernel.lifecycle import Move
 from kernel.outcome import Command, Held, JournalRow, Settled
 from kernel.registry import Resource
@@ -156,7 +165,7 @@ class Decision:
         new = self._new(self._command.given)
         new.state = self._resource.lifecycle.initial
         new.ClearField("origin")
-        self._resource.lifecycle.check(new, self)
+        self._check(new)
         return self._settled(new, None, "create")
 
     def _imported(self) -> Settled:
@@ -189,8 +198,15 @@ class Decision:
         old, move = self._to_move("update")
         new = _copy(old.message)
         apply_mask(new, self._command.given, self._command.request.update_mask.paths)
-        self._resource.lifecycle.check(new, self)
+        self._check(new)
         return self._settled(new, old, move.name)
+
+    def _check(self, new: Any) -> None:
+        """Check what a request says. Its rules name fields of the record; the caller is told where they stand in the request."""
+        try:
+            self._resource.lifecycle.check(new, self)
+        except DomainError as wrong:
+            raise wrong.of_record(self._resource.singular) from None
 
     def _moved(self) -> Settled:
         old, move = self._to_move(self._command.action)

@@ -40,6 +40,11 @@ class DomainError(Exception):
         field = f"{path}.{self.field}" if self.field else path
         return type(self)(f"{path}: {self.en}", f"{path}：{self.zh}", field=field, reason=self.code)
 
+    def of_record(self, singular: str) -> "DomainError":
+        """Return the same refusal, its field as the request's path: a platform's `title` is `platform.title`."""
+        self.field = self.field and f"{singular}.{self.field}"
+        return self
+
 
 class Invalid(DomainError):
     """The request itself is wrong; sending it again cannot help."""
@@ -65,6 +70,9 @@ class Violated(Invalid):
 
     def within(self, path: str) -> "Violated":
         return Violated([Problem(f"{path}.{p.field}", p.code, p.en, p.zh) for p in self._problems])
+
+    def of_record(self, singular: str) -> "Violated":
+        return self.within(singular)
 
 
 class NotFound(DomainError):

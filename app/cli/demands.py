@@ -65,6 +65,20 @@ def options_named(request: Any) -> Iterator[None]:
 
 
 @contextmanager
+def fields_named(singular: str) -> Iterator[None]:
+    """Name fields as `--field` takes them, `title` where the request has `platform.title`."""
+    try:
+        yield
+    except LuoshuError as error:
+        own = [replace(p, field=p.field.removeprefix(f"{singular}.")) for p in error.problems]
+        for told, named in zip(error.problems, own, strict=True):
+            error.text_en = error.text_en.replace(told.field, named.field)
+            error.text_zh = error.text_zh.replace(told.field, named.field)
+        error.problems = tuple(own)
+        raise
+
+
+@contextmanager
 def states_named(record: Any) -> Iterator[None]:
     """Call states by their Chinese names in a service's Chinese text. `record`: descriptor of the kind."""
     try:

@@ -10,7 +10,7 @@ import click
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from app.cli.demands import states_named
+from app.cli.demands import fields_named, states_named
 from app.cli.failures import REFUSED_ROWS, Failure
 from app.cli.fields import RecordCommand
 from app.cli.files import text_of
@@ -67,7 +67,9 @@ def create(
     _fill(record, file, fields)
     setattr(request, f"{kind.noun.lower()}_id", record_id)
     set_writing(request, options)
-    print_record(ctx, call(request))
+    with fields_named(kind.noun.lower()):
+        made = call(request)
+    print_record(ctx, made)
 
 
 @click.command(cls=RecordCommand)
@@ -102,7 +104,7 @@ def update(
     record.name, record.etag = name, etag
     request.update_mask.paths.extend(sorted(paths))
     set_writing(request, options)
-    with states_named(kind.record.DESCRIPTOR):
+    with fields_named(kind.noun.lower()), states_named(kind.record.DESCRIPTOR):
         written = call(request)
     print_record(ctx, written)
 

@@ -23,8 +23,10 @@ OWN = 20
 ABOUT = """# API
 
 Services, RPCs and records of the contract under `proto/`. An RPC that changes a record takes `request_id` (a repeat gets the
-first answer), `validate_only` and `effective_date`, and on a record that exists `name` and `etag` too; *asks for* names the
-other fields. Who may do what, and when, is in [lifecycles.md](lifecycles.md), the refusals are in [errors.md](errors.md).
+first answer; a new UUID a change, [AIP-155](https://google.aip.dev/155), for a service's ids are one space for all its callers),
+`validate_only` and `effective_date` (from 1900 on; of an imported row from 1800 on), and on a record that exists `name` and
+`etag` too; *asks for* names the other fields. Who may do what, and when, is in [lifecycles.md](lifecycles.md), the refusals are
+in [errors.md](errors.md).
 """
 
 

@@ -31,6 +31,8 @@ Texts of more than {text} bytes are cut, and lists of problems after {problems} 
 UNEXPECTED = """
 What is no refusal becomes INTERNAL with an incident id, never an exception's text; the log has the same id. A caller that sees
 UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED on a change does not know the outcome: the same `request_id` settles it.
+Each change takes an id of its own, best a UUID ([AIP-155](https://google.aip.dev/155)): a service's ids are one space for all its
+callers.
 """
 EXIT_CODES = """
 ## Exit codes of `luoshu` · 退出码

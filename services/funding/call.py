@@ -5,13 +5,15 @@ from kernel.dates import ONE_DAY, from_date
 from kernel.errors import Invalid, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.programme import demand_active
-from services.funding.rules import C, day, effective_day, in_order, room, yuan
+from services.funding.rules import C, day, effective_day, in_order, required, room, yuan
 
 MOST_EXTENSIONS = 20
 
 
 def check(call: pb.Call, case: Case) -> None:
     """Hold a call to its contract; its programme's department leads. Raises Invalid, NotFound."""
+    call.title = call.title.strip()
+    required(call.title, "title")
     day(call.open_date, "open_date")
     day(call.close_date, "close_date")
     in_order(call.open_date, call.close_date, "close_date")

@@ -8,13 +8,15 @@ from kernel.errors import Invalid, Refused
 from kernel.units import unit_of
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.money import ceiling, ceiling_entry, committed, left
-from services.funding.rules import P, all_required, effective_day, room, yuan
+from services.funding.rules import P, all_required, effective_day, required, room, yuan
 
 MOST_CARRY_OVERS = 60
 
 
 def check(programme: pb.Programme, case: Case) -> None:
     """Hold a programme to its contract, and fill what the pack says. Raises Invalid."""
+    programme.title = programme.title.strip()
+    required(programme.title, "title")
     if case.importing:
         _check_ceilings(programme, case)
         _check_history(programme)

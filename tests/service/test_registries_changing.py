@@ -41,6 +41,8 @@ def test_a_request_id_with_another_content_is_refused(registries: Running, sampl
     wrong = refusal(lambda: registries.call(f"Create{sample.noun}", sample.author, **other))
     assert (wrong.code, wrong.reason) == ("INVALID_ARGUMENT", "REQUEST_ID_REUSED")
     assert used in wrong.text
+    assert "UUID" in wrong.text
+    assert "UUID" in wrong.zh
 
 
 def test_another_actors_request_id_is_refused(registries: Running, sample: Sample) -> None:
@@ -160,6 +162,16 @@ def test_an_update_without_a_name_is_refused(registries: Running, sample: Sample
         wrong = refusal(partial(registries.call, f"Update{sample.noun}", sample.author, **said))
         assert wrong.code == "INVALID_ARGUMENT"
         assert wrong.problems[0][0] == f"{sample.singular}.name"
+
+
+def test_a_field_has_one_path_whoever_finds_it_wrong(registries: Running, sample: Sample) -> None:
+    record = sample.create(registries)
+    for title in ("长" * 1000, " "):  # the contract's rule, and the domain's
+        for attempt in (
+            partial(sample.create, registries, title=title),
+            partial(sample.retitle, registries, record, title),
+        ):
+            assert refusal(attempt).problems[0][0] == f"{sample.singular}.title"
 
 
 def test_a_taken_id_is_refused(registries: Running, sample: Sample) -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from app.cli import cli
 from app.cli.callers import warn_of_unknown
-from app.cli.demands import demand_required, options_named, states_named
+from app.cli.demands import demand_required, fields_named, options_named, states_named
 from app.cli.failures import Failure
 from app.cli.records import CHANGE, print_changes
 from app.cli.usage import start
@@ -87,6 +87,15 @@ def test_a_refusal_names_the_option_and_not_the_field():
     assert raised.value.text_en == "--document-number: missing"
     assert raised.value.text_zh == "--document-number：必填"
     assert raised.value.problems[0].field == "--document-number"
+
+
+def test_a_refused_record_names_its_fields_as_they_are_given():
+    problem = client.Problem("platform.title", "REQUIRED", "missing", "必填")
+    told = {"text_en": "platform.title: missing", "text_zh": "platform.title：必填"}
+    with pytest.raises(client.Invalid) as raised, fields_named("platform"):
+        raise client.Invalid(**told, problems=(problem,))
+    assert (raised.value.text_en, raised.value.text_zh) == ("title: missing", "title：必填")
+    assert raised.value.problems[0].field == "title"
 
 
 def test_a_time_without_zone_is_that_of_beijing():

@@ -1068,7 +1068,9 @@ class ReviseAgendaRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     title: _builtins.str
@@ -1079,7 +1081,7 @@ class ReviseAgendaRequest(_message.Message):
     """Up to which revision it was compared with all others."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgendaEntry]:
@@ -1370,7 +1372,9 @@ class OpineReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     verdict: Global___Verdict.ValueType
@@ -1379,7 +1383,7 @@ class OpineReviewRequest(_message.Message):
     """Reasons; needed when it objects or recuses itself."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1429,14 +1433,16 @@ class CancelReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1474,7 +1480,9 @@ class ConfirmConditionReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     number: _builtins.int
@@ -1483,7 +1491,7 @@ class ConfirmConditionReviewRequest(_message.Message):
     """What shows that it is met: a document's number, where it is kept; no names of persons."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1521,14 +1529,16 @@ class PauseReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1566,14 +1576,16 @@ class ResumeReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     basis_revision: _builtins.int
     """Revision of the subject as it is now."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def basis(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMark]:
@@ -1618,7 +1630,9 @@ class ReviseReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     basis_revision: _builtins.int
@@ -1629,7 +1643,7 @@ class ReviseReviewRequest(_message.Message):
     """It carries out what the award decided, such as the contract with its budget: it becomes the basis, and lapses nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def basis(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMark]:
@@ -1673,14 +1687,16 @@ class RemindReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1717,14 +1733,16 @@ class EscalateReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1761,14 +1779,16 @@ class FallSilentReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1805,14 +1825,16 @@ class RescheduleReviewRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """The policy by which they are counted."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,

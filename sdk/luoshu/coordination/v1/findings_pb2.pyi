@@ -792,7 +792,9 @@ class DisposeFindingRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     disposition: Global___Disposition.ValueType
@@ -801,7 +803,7 @@ class DisposeFindingRequest(_message.Message):
     """Why."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -839,12 +841,14 @@ class RaiseAgainFindingRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def finding(self) -> Global___Finding:
@@ -885,14 +889,16 @@ class LapseFindingRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,

@@ -2232,7 +2232,9 @@ class CreateProgrammeRequest(_message.Message):
     programme_id: _builtins.str
     """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -2241,7 +2243,7 @@ class CreateProgrammeRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on it is true; not in the future. Empty: today."""
+        """From which business date on it is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2388,7 +2390,9 @@ class UpdateProgrammeRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -2401,7 +2405,7 @@ class UpdateProgrammeRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2430,7 +2434,9 @@ class BatchCreateProgrammesRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -2672,12 +2678,14 @@ class ActivateProgrammeRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2717,7 +2725,9 @@ class SetCeilingProgrammeRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     year: _builtins.int
@@ -2732,7 +2742,7 @@ class SetCeilingProgrammeRequest(_message.Message):
     """Source of the money, an id of the pack's funding sources. Empty: the programme's own."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2777,7 +2787,9 @@ class CarryOverProgrammeRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     from_year: _builtins.int
@@ -2792,7 +2804,7 @@ class CarryOverProgrammeRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2833,14 +2845,16 @@ class SuspendProgrammeRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2877,14 +2891,16 @@ class ResumeProgrammeRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2921,14 +2937,16 @@ class CloseProgrammeRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2962,7 +2980,9 @@ class CreateCallRequest(_message.Message):
     call_id: _builtins.str
     """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -2971,7 +2991,7 @@ class CreateCallRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on it is true; not in the future. Empty: today."""
+        """From which business date on it is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3118,7 +3138,9 @@ class UpdateCallRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -3131,7 +3153,7 @@ class UpdateCallRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3160,7 +3182,9 @@ class BatchCreateCallsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -3403,14 +3427,16 @@ class PublishCallRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the official document, such as `豫科〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3449,7 +3475,9 @@ class ExtendCallRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -3458,7 +3486,7 @@ class ExtendCallRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def close_date(self) -> _date_pb2.Date:
@@ -3500,12 +3528,14 @@ class CloseCallRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3541,14 +3571,16 @@ class CancelCallRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3582,7 +3614,9 @@ class CreateApplicationRequest(_message.Message):
     application_id: _builtins.str
     """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -3591,7 +3625,7 @@ class CreateApplicationRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on it is true; not in the future. Empty: today."""
+        """From which business date on it is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3738,7 +3772,9 @@ class UpdateApplicationRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -3751,7 +3787,7 @@ class UpdateApplicationRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3780,7 +3816,9 @@ class BatchCreateApplicationsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -4022,12 +4060,14 @@ class SubmitApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4063,14 +4103,16 @@ class WithdrawApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4107,14 +4149,16 @@ class RecommendApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     opinion: _builtins.str
     """Opinion of the recommending unit."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4152,14 +4196,16 @@ class RequestCompletionApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """What is missing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def complete_by(self) -> _date_pb2.Date:
@@ -4200,12 +4246,14 @@ class AcceptApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4241,14 +4289,16 @@ class RefuseApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4286,7 +4336,9 @@ class CheckFormApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     result: Global___CheckResult.ValueType
@@ -4295,7 +4347,7 @@ class CheckFormApplicationRequest(_message.Message):
     """What was found; required when it failed."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4334,7 +4386,9 @@ class CheckDuplicatesApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     result: Global___DuplicateResult.ValueType
@@ -4343,7 +4397,7 @@ class CheckDuplicatesApplicationRequest(_message.Message):
     """What was found and compared."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4381,14 +4435,16 @@ class FollowComparisonApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     compared_revision: _builtins.int
     """The revision; its findings have been told before."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4428,7 +4484,9 @@ class RecordExpertReviewApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     score_hundredths: _builtins.int
@@ -4441,7 +4499,7 @@ class RecordExpertReviewApplicationRequest(_message.Message):
     """Number of experts."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4482,12 +4540,14 @@ class OpenJointReviewApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4527,7 +4587,9 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     review: _builtins.str
@@ -4540,7 +4602,7 @@ class ConcludeJointReviewApplicationRequest(_message.Message):
     """Revision of the application that the outcome is about; one that the departments were asked about later refuses it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def owed_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewCondition]:
@@ -4586,14 +4648,16 @@ class FollowConditionsApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     review: _builtins.str
     """Resource name of the review: `reviews/…`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def owed_conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewCondition]:
@@ -4635,14 +4699,16 @@ class AskAgainApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, such as what was settled between the departments."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4681,7 +4747,9 @@ class PublishNoticeApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     days: _builtins.int
@@ -4690,7 +4758,7 @@ class PublishNoticeApplicationRequest(_message.Message):
     """Which days the length counts; required with `days`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def start_date(self) -> _date_pb2.Date:
@@ -4733,14 +4801,16 @@ class RecordObjectionApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     text: _builtins.str
     """What it says; no names of persons."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4779,7 +4849,9 @@ class ResolveObjectionApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     number: _builtins.int
@@ -4790,7 +4862,7 @@ class ResolveObjectionApplicationRequest(_message.Message):
     """How it was resolved."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4830,12 +4902,14 @@ class ResubmitApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4871,14 +4945,16 @@ class EndCompletionApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4915,14 +4991,16 @@ class CloseNoticeApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -4959,14 +5037,16 @@ class RescheduleApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """The policy by which they are counted."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5003,14 +5083,16 @@ class RejectApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5049,7 +5131,9 @@ class ApproveApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -5060,7 +5144,7 @@ class ApproveApplicationRequest(_message.Message):
     """Source of the money, one of those that the programme has a ceiling of. Empty: the programme's own."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5104,7 +5188,9 @@ class SignContractApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     number: _builtins.str
@@ -5113,11 +5199,11 @@ class SignContractApplicationRequest(_message.Message):
     """What is to be done."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def date(self) -> _date_pb2.Date:
-        """Day of signature, not in the future. Empty: today."""
+        """Day of signature, not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def instalments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instalment]:
@@ -5170,12 +5256,14 @@ class StartApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5214,7 +5302,9 @@ class RecordMilestoneApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     number: _builtins.int
@@ -5225,11 +5315,11 @@ class RecordMilestoneApplicationRequest(_message.Message):
     """Evidence: a report's number, or what shows it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def date(self) -> _date_pb2.Date:
-        """Day on which it was reached or missed, not in the future. Empty: today."""
+        """Day on which it was reached or missed, not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5272,7 +5362,9 @@ class PayInstalmentApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     number: _builtins.int
@@ -5283,11 +5375,11 @@ class PayInstalmentApplicationRequest(_message.Message):
     """Voucher."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def paid_date(self) -> _date_pb2.Date:
-        """Day of payment, not in the future. Empty: today."""
+        """Day of payment, not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5328,7 +5420,9 @@ class RecordMidTermApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     result: Global___MidTermResult.ValueType
@@ -5337,7 +5431,7 @@ class RecordMidTermApplicationRequest(_message.Message):
     """What was found."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5377,7 +5471,9 @@ class ChangePersonApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -5386,7 +5482,7 @@ class ChangePersonApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def principal_investigator(self) -> _journal_pb2.Person:
@@ -5432,7 +5528,9 @@ class ChangeUnitApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     leaving_code: _builtins.str
@@ -5443,7 +5541,7 @@ class ChangeUnitApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def unit(self) -> Global___Unit:
@@ -5489,7 +5587,9 @@ class ChangeEndDateApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -5498,7 +5598,7 @@ class ChangeEndDateApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def end_date(self) -> _date_pb2.Date:
@@ -5543,7 +5643,9 @@ class ChangeBudgetApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -5552,7 +5654,7 @@ class ChangeBudgetApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def budget(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetLine]:
@@ -5600,7 +5702,9 @@ class RequestOverrideApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     rule: _builtins.str
@@ -5613,7 +5717,7 @@ class RequestOverrideApplicationRequest(_message.Message):
     """Likewise: credit code of the unit that is to leave."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def principal_investigator(self) -> _journal_pb2.Person:
@@ -5665,7 +5769,9 @@ class DecideOverrideApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     number: _builtins.int
@@ -5676,7 +5782,7 @@ class DecideOverrideApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5717,14 +5823,16 @@ class SubmitForAcceptanceApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     report: _builtins.str
     """Report on the work, in short."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5763,7 +5871,9 @@ class ConcludeAcceptanceApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     result: Global___CheckResult.ValueType
@@ -5774,7 +5884,7 @@ class ConcludeAcceptanceApplicationRequest(_message.Message):
     """Opinion."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5814,7 +5924,9 @@ class EvaluateApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     grade: _builtins.str
@@ -5823,7 +5935,7 @@ class EvaluateApplicationRequest(_message.Message):
     """Opinion."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5860,12 +5972,14 @@ class CloseApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5902,7 +6016,9 @@ class TerminateApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -5911,7 +6027,7 @@ class TerminateApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5950,7 +6066,9 @@ class RevokeApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -5959,7 +6077,7 @@ class RevokeApplicationRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -5999,7 +6117,9 @@ class RecoverApplicationRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     amount_fen: _builtins.int
@@ -6008,11 +6128,11 @@ class RecoverApplicationRequest(_message.Message):
     """Voucher."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def date(self) -> _date_pb2.Date:
-        """Day on which it came, not in the future. Empty: today."""
+        """Day on which it came, not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -6523,7 +6643,9 @@ class CreateSanctionRequest(_message.Message):
     sanction_id: _builtins.str
     """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -6532,7 +6654,7 @@ class CreateSanctionRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on it is true; not in the future. Empty: today."""
+        """From which business date on it is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -6679,7 +6801,9 @@ class UpdateSanctionRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -6692,7 +6816,7 @@ class UpdateSanctionRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -6721,7 +6845,9 @@ class BatchCreateSanctionsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -6963,12 +7089,14 @@ class ImposeSanctionRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -7006,7 +7134,9 @@ class LiftSanctionRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -7015,7 +7145,7 @@ class LiftSanctionRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def last_date(self) -> _date_pb2.Date:
@@ -7547,12 +7677,14 @@ class FollowHoldRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def hold(self) -> Global___Hold:

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FundingServiceStub:
-    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer.
+    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     def __init__(self, channel):
@@ -498,7 +499,8 @@ class FundingServiceStub:
 
 
 class FundingServiceServicer:
-    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer.
+    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     def CreateProgramme(self, request, context):
@@ -1617,7 +1619,8 @@ def add_FundingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FundingService:
-    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer.
+    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     @staticmethod

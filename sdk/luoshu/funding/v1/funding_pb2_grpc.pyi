@@ -31,7 +31,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FundingServiceStub:
-    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer."""
+    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -224,7 +226,9 @@ class FundingServiceStub:
 
 @_typing.type_check_only
 class FundingServiceAsyncStub(FundingServiceStub):
-    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer."""
+    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProgramme: _aio.UnaryUnaryMultiCallable[_funding_pb2.CreateProgrammeRequest, _funding_pb2.Programme]  # type: ignore[assignment]
@@ -413,7 +417,9 @@ class FundingServiceAsyncStub(FundingServiceStub):
     """Follows what became of the finding. Role: system."""
 
 class FundingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`: a repeat gets the first answer."""
+    """FundingService keeps programmes, calls and applications. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     @_abc_1.abstractmethod
     def CreateProgramme(

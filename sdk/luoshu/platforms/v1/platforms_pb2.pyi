@@ -254,11 +254,11 @@ class Platform(_message.Message):
     kind: _builtins.str
     """Kind, by the pack's id, such as `key-laboratory`; `unclassified` only in imports."""
     level: Global___Level.ValueType
-    """Level. Unspecified: the kind's, from the pack."""
+    """Level. Unspecified: the kind's, from the pack; an application for another one is refused."""
     supporting_unit_name: _builtins.str
     """Name of the unit that carries it (依托单位)."""
     supporting_unit_code: _builtins.str
-    """That unit's unified social credit code (GB 32100-2015). Empty only for an imported row that has `origin.foreign_id`."""
+    """That unit's unified social credit code (GB 32100-2015). An applicant gives that of its own unit; left empty, it is that. Empty only for an imported row that has `origin.foreign_id`."""
     division: _builtins.str
     """Administrative division, GB/T 2260: 6 digits, such as `410100`."""
     direction: _builtins.str
@@ -1074,7 +1074,9 @@ class CreatePlatformRequest(_message.Message):
     platform_id: _builtins.str
     """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -1083,7 +1085,7 @@ class CreatePlatformRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on it is true; not in the future. Empty: today."""
+        """From which business date on it is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1230,7 +1232,9 @@ class UpdatePlatformRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -1243,7 +1247,7 @@ class UpdatePlatformRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1272,7 +1276,9 @@ class BatchCreatePlatformsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -1514,12 +1520,14 @@ class SubmitPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1555,14 +1563,16 @@ class WithdrawPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the applicant's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1599,14 +1609,16 @@ class RecommendPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     opinion: _builtins.str
     """The recommending unit's opinion."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1643,14 +1655,16 @@ class ReturnToApplicantPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why: the applicant reads it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1686,12 +1700,14 @@ class AcceptPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1727,14 +1743,16 @@ class RefusePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why: the applicant reads it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1772,12 +1790,14 @@ class RequestCompletionPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1823,14 +1843,16 @@ class CompletePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     explanation: _builtins.str
     """What was completed, in the applicant's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1866,12 +1888,14 @@ class PassFormalCheckPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1907,14 +1931,16 @@ class FailFormalCheckPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why: the applicant reads it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1955,7 +1981,9 @@ class RecordExpertReviewPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     score_hundredths: _builtins.int
@@ -1968,7 +1996,7 @@ class RecordExpertReviewPlatformRequest(_message.Message):
     """Whether the experts are for it; it has to be said. False ends the application."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def review_date(self) -> _date_pb2.Date:
@@ -2018,7 +2046,9 @@ class RecordSiteVisitPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     findings: _builtins.str
@@ -2029,7 +2059,7 @@ class RecordSiteVisitPlatformRequest(_message.Message):
     """Whether the visitors are for it; it has to be said. False ends the application."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def visit_date(self) -> _date_pb2.Date:
@@ -2075,12 +2105,14 @@ class OpenJointReviewPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     @_deprecated("""This field has been marked as deprecated using proto field options.""")
@@ -2123,14 +2155,16 @@ class ConcludeJointReviewPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     joint_review: _builtins.str
     """Resource name of the joint review in the coordination service, where there is one."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def opinions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DepartmentOpinion]:
@@ -2172,14 +2206,16 @@ class RejectPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why: the applicant reads it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2217,14 +2253,16 @@ class PublishNoticePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document: _builtins.str
     """Number or address of the published document."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def start_date(self) -> _date_pb2.Date:
@@ -2268,14 +2306,16 @@ class RecordObjectionPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     content: _builtins.str
     """What the objection says."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def objector(self) -> _journal_pb2.Person:
@@ -2322,14 +2362,16 @@ class CloseNoticePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2366,14 +2408,16 @@ class ReschedulePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """The policy by which they are counted."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2412,7 +2456,9 @@ class ResolveObjectionPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     objection_number: _builtins.int
@@ -2423,7 +2469,7 @@ class ResolveObjectionPlatformRequest(_message.Message):
     """What was found and done."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2465,14 +2511,16 @@ class NurturePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the document that says so (发文字号), such as `豫发改高技〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
@@ -2514,14 +2562,16 @@ class RecognizePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the document that says so (发文字号), such as `豫发改高技〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2558,14 +2608,16 @@ class ApprovePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the document that says so (发文字号), such as `豫发改高技〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2602,14 +2654,16 @@ class PutOnFilePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the document that says so (发文字号), such as `豫发改高技〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2647,14 +2701,16 @@ class StartConstructionPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     planned_investment_fen: _builtins.int
     """Planned investment in fen (分)."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
@@ -2698,7 +2754,9 @@ class ExtendConstructionPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -2707,7 +2765,7 @@ class ExtendConstructionPlatformRequest(_message.Message):
     """Why it takes longer."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
@@ -2751,7 +2809,9 @@ class PassAcceptancePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -2760,7 +2820,7 @@ class PassAcceptancePlatformRequest(_message.Message):
     """The acceptance's conclusion."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2797,12 +2857,14 @@ class StartOperationPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2841,7 +2903,9 @@ class EvaluatePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -2852,7 +2916,7 @@ class EvaluatePlatformRequest(_message.Message):
     """The grade's id in the pack, one of the kind's own."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def rectification_due_date(self) -> _date_pb2.Date:
@@ -2896,14 +2960,16 @@ class CompleteRectificationPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     result: _builtins.str
     """What was put right."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2942,7 +3008,9 @@ class RenamePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -2953,7 +3021,7 @@ class RenamePlatformRequest(_message.Message):
     """The new English title. Empty: none."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2993,14 +3061,16 @@ class ChangeSupportingUnitPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the document that says so (发文字号), such as `豫发改高技〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def supporting_unit(self) -> Global___Unit:
@@ -3043,7 +3113,9 @@ class ClassifyPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     kind: _builtins.str
@@ -3052,7 +3124,7 @@ class ClassifyPlatformRequest(_message.Message):
     """The level."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3094,7 +3166,9 @@ class UpgradePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -3109,7 +3183,7 @@ class UpgradePlatformRequest(_message.Message):
     """The platform that follows it, where that one is registered here; the link is kept on both sides."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3151,7 +3225,9 @@ class MergePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -3160,7 +3236,7 @@ class MergePlatformRequest(_message.Message):
     """The platform that took it in."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3199,14 +3275,16 @@ class SplitPlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
     """Number of the document that says so (发文字号), such as `豫发改高技〔2026〕12号`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def successors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -3249,7 +3327,9 @@ class ClosePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -3258,7 +3338,7 @@ class ClosePlatformRequest(_message.Message):
     """Why."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -3297,7 +3377,9 @@ class RevokePlatformRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -3306,7 +3388,7 @@ class RevokePlatformRequest(_message.Message):
     """Why."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,

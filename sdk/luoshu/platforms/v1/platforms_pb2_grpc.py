@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class PlatformServiceStub:
-    """PlatformService registers R&D platforms. Every change takes a `request_id`: a repeat gets the first answer.
+    """PlatformService registers R&D platforms. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     def __init__(self, channel):
@@ -268,7 +269,8 @@ class PlatformServiceStub:
 
 
 class PlatformServiceServicer:
-    """PlatformService registers R&D platforms. Every change takes a `request_id`: a repeat gets the first answer.
+    """PlatformService registers R&D platforms. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     def CreatePlatform(self, request, context):
@@ -835,7 +837,8 @@ def add_PlatformServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PlatformService:
-    """PlatformService registers R&D platforms. Every change takes a `request_id`: a repeat gets the first answer.
+    """PlatformService registers R&D platforms. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PlatformServiceStub:
-    """PlatformService registers R&D platforms. Every change takes a `request_id`: a repeat gets the first answer."""
+    """PlatformService registers R&D platforms. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -128,7 +130,9 @@ class PlatformServiceStub:
 
 @_typing.type_check_only
 class PlatformServiceAsyncStub(PlatformServiceStub):
-    """PlatformService registers R&D platforms. Every change takes a `request_id`: a repeat gets the first answer."""
+    """PlatformService registers R&D platforms. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePlatform: _aio.UnaryUnaryMultiCallable[_platforms_pb2.CreatePlatformRequest, _platforms_pb2.Platform]  # type: ignore[assignment]
@@ -225,7 +229,9 @@ class PlatformServiceAsyncStub(PlatformServiceStub):
     """Takes the recognition back (撤销). Role: approver, not the author."""
 
 class PlatformServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PlatformService registers R&D platforms. Every change takes a `request_id`: a repeat gets the first answer."""
+    """PlatformService registers R&D platforms. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     @_abc_1.abstractmethod
     def CreatePlatform(

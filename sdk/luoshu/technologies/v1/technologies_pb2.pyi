@@ -977,7 +977,9 @@ class CreateBreakthroughRequest(_message.Message):
     breakthrough_id: _builtins.str
     """The last part of the resource name: lower-case letters, digits and hyphens. Empty: the service chooses."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -986,7 +988,7 @@ class CreateBreakthroughRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on it is true; not in the future. Empty: today."""
+        """From which business date on it is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1133,7 +1135,9 @@ class UpdateBreakthroughRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -1146,7 +1150,7 @@ class UpdateBreakthroughRequest(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1175,7 +1179,9 @@ class BatchCreateBreakthroughsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
@@ -1417,12 +1423,14 @@ class ProposeBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1458,14 +1466,16 @@ class ReturnToProposerBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1502,14 +1512,16 @@ class DeclineBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1546,14 +1558,16 @@ class EnlistBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     list_document_number: _builtins.str
     """Number of the document that publishes the list."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1590,12 +1604,14 @@ class CirculateBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def publishing_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1638,7 +1654,9 @@ class ConcludeCirculationBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     review: _builtins.str
@@ -1649,7 +1667,7 @@ class ConcludeCirculationBreakthroughRequest(_message.Message):
     """What the departments said, a line each."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1690,12 +1708,14 @@ class PublishForBidsBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def publishing_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1750,7 +1770,9 @@ class SubmitBidBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     plan: _builtins.str
@@ -1761,7 +1783,7 @@ class SubmitBidBreakthroughRequest(_message.Message):
     """Seal of a bid whose content stays with its bidder until it is revealed: SHA-256 over a `SealedBid`, 64 hexadecimal digits."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
@@ -1813,7 +1835,9 @@ class RevealBidBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     bid: _builtins.str
@@ -1822,7 +1846,7 @@ class RevealBidBreakthroughRequest(_message.Message):
     """The salt that was sealed with it: 32 bytes that nobody can guess, in hexadecimal."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def content(self) -> Global___BidContent:
@@ -1871,7 +1895,9 @@ class WithdrawBidBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     bid: _builtins.str
@@ -1880,7 +1906,7 @@ class WithdrawBidBreakthroughRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1919,7 +1945,9 @@ class CloseBidsBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
@@ -1928,7 +1956,7 @@ class CloseBidsBreakthroughRequest(_message.Message):
     """Which deadline, where the system closes. Empty: a person closes."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -1966,14 +1994,16 @@ class LapseBidsBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Which deadline."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2010,14 +2040,16 @@ class RescheduleBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     key: _builtins.str
     """Version of the pack whose calendar it is."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2056,7 +2088,9 @@ class ScoreBidBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     bid: _builtins.str
@@ -2067,7 +2101,7 @@ class ScoreBidBreakthroughRequest(_message.Message):
     """The experts' opinion."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2111,7 +2145,9 @@ class SelectBidderBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     bid: _builtins.str
@@ -2124,7 +2160,7 @@ class SelectBidderBreakthroughRequest(_message.Message):
     """Why this bid, in the actor's words; asked for when another bid has a higher score."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2164,14 +2200,16 @@ class RelistBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2212,7 +2250,9 @@ class CommissionBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     budget_fen: _builtins.int
@@ -2223,7 +2263,7 @@ class CommissionBreakthroughRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unit]:
@@ -2275,7 +2315,9 @@ class StartBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     baseline_level: _builtins.int
@@ -2286,7 +2328,7 @@ class StartBreakthroughRequest(_message.Message):
     """Institution or panel that assessed it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def actual_start_date(self) -> _date_pb2.Date:
@@ -2330,12 +2372,14 @@ class PlanMilestonesBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def milestones(self) -> _containers.RepeatedCompositeFieldContainer[Global___MilestonePlan]:
@@ -2376,12 +2420,14 @@ class AddMilestoneBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def milestone(self) -> Global___MilestonePlan:
@@ -2427,7 +2473,9 @@ class ReachMilestoneBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     milestone: _builtins.str
@@ -2442,7 +2490,7 @@ class ReachMilestoneBreakthroughRequest(_message.Message):
     """Why, in the actor's words; asked for with a no-go."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def done_date(self) -> _date_pb2.Date:
@@ -2492,7 +2540,9 @@ class AssessBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     level: _builtins.int
@@ -2505,7 +2555,7 @@ class AssessBreakthroughRequest(_message.Message):
     """Institution or panel that assessed it."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def assess_date(self) -> _date_pb2.Date:
@@ -2554,7 +2604,9 @@ class ChangePlanBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     target_level: _builtins.int
@@ -2567,7 +2619,7 @@ class ChangePlanBreakthroughRequest(_message.Message):
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def planned_end_date(self) -> _date_pb2.Date:
@@ -2613,14 +2665,16 @@ class SubmitForAcceptanceBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     report: _builtins.str
     """Number or summary of the final report."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     @_builtins.property
     def actual_end_date(self) -> _date_pb2.Date:
@@ -2664,7 +2718,9 @@ class AcceptBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     document_number: _builtins.str
@@ -2675,7 +2731,7 @@ class AcceptBreakthroughRequest(_message.Message):
     """Why, in the actor's words, when the target is not reached."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2714,14 +2770,16 @@ class TerminateBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     reason: _builtins.str
     """Why, in the actor's words."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2758,14 +2816,16 @@ class LinkPlatformBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     platform: _builtins.str
     """Resource name of the platform: `platforms/…`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,
@@ -2802,14 +2862,16 @@ class UnlinkPlatformBreakthroughRequest(_message.Message):
     etag: _builtins.str
     """The etag that was read; a stale one is refused with ABORTED. Empty: no check."""
     request_id: _builtins.str
-    """Makes the call repeatable: the same id with the same content gets the first answer. Empty: the call is not repeatable."""
+    """Makes the call repeatable: the same id with the same content gets the first answer. Take a new UUID a change (AIP-155): a
+    service's ids are one space for all its callers. Empty: the call is not repeatable.
+    """
     validate_only: _builtins.bool
     """Decide and answer, but change nothing."""
     platform: _builtins.str
     """Resource name of the platform: `platforms/…`."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
-        """From which business date on the change is true; not in the future. Empty: today."""
+        """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
 
     def __init__(
         self,

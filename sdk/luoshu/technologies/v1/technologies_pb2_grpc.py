@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class TechnologyServiceStub:
-    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`: a repeat gets the first answer.
+    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     def __init__(self, channel):
@@ -218,7 +219,8 @@ class TechnologyServiceStub:
 
 
 class TechnologyServiceServicer:
-    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`: a repeat gets the first answer.
+    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     def CreateBreakthrough(self, request, context):
@@ -665,7 +667,8 @@ def add_TechnologyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TechnologyService:
-    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`: a repeat gets the first answer.
+    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
     """
 
     @staticmethod

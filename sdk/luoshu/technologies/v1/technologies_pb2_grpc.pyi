@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TechnologyServiceStub:
-    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`: a repeat gets the first answer."""
+    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -108,7 +110,9 @@ class TechnologyServiceStub:
 
 @_typing.type_check_only
 class TechnologyServiceAsyncStub(TechnologyServiceStub):
-    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`: a repeat gets the first answer."""
+    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateBreakthrough: _aio.UnaryUnaryMultiCallable[_technologies_pb2.CreateBreakthroughRequest, _technologies_pb2.Breakthrough]  # type: ignore[assignment]
@@ -185,7 +189,9 @@ class TechnologyServiceAsyncStub(TechnologyServiceStub):
     """Takes such a link back. Role: applicant of the undertaking unit, case officer."""
 
 class TechnologyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`: a repeat gets the first answer."""
+    """TechnologyService registers key technology breakthroughs. Every change takes a `request_id`, such as a UUID: a repeat gets the first
+    answer.
+    """
 
     @_abc_1.abstractmethod
     def CreateBreakthrough(
