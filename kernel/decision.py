@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from kernel import personal
@@ -27,6 +27,7 @@ from kernel.outcome import Command, Held, JournalRow, Settled
 from kernel.registry import Resource
 from kernel.rights import (
     Standing,
+    allowed,
     demand,
     demand_role,
     may_see,
@@ -235,7 +236,8 @@ class Decision:
                 f"{command.name} 的版本标识已是 {old.message.etag}，不是 {command.etag}；请重新读取后再试",
                 field="etag",
             )
-        move = lifecycle.line(standing.state, action)
+        theirs = partial(allowed, self.caller, lifecycle, standing)
+        move = lifecycle.line(standing.state, action, theirs)
         demand(self.caller, move, standing)
         self._not_before(old.message)
         return old, move

@@ -16,6 +16,8 @@ Rule = Callable[[Any, Any, Case], int | None]
 Check = Callable[[Any, Case], None]
 Deadlines = Callable[[Any], Sequence[Deadline]]
 Outdated = Callable[[Any, Pack], bool]
+Offers = tuple[tuple[str, tuple[str, ...]], ...]
+"""An action, and the departments that it waits for now."""
 
 
 class Of(StrEnum):
@@ -87,6 +89,7 @@ class Lifecycle:
     `lead_department`). `states`: the record's State enum. `public`: states in which everybody may see the record.
     `deadlines`: what is due of a record. `outdated`: whether the pack's calendar now counts its days otherwise than the record
     says; the action `reschedule` then counts them anew. `over`: states in which the case is over, though it may still be undone.
+    `offered`: of actions that wait for some of the departments that may take them at all: for which; nobody else is offered them.
     """
 
     states: Any
@@ -98,6 +101,7 @@ class Lifecycle:
     deadlines: Deadlines | None = None
     outdated: Outdated | None = None
     over: frozenset[int] = frozenset()
+    offered: Callable[[Any], Offers] | None = None
 
     @cached_property
     def actions(self) -> dict[str, Rule]:
@@ -132,12 +136,15 @@ class Lifecycle:
     def of_state(self, state: int) -> Sequence[Move]:
         return self._by_state.get(state, ())
 
-    def line(self, state: int, action: str) -> Move:
-        """Return the table's line. Raises Refused, naming the actions that the state allows."""
+    def line(
+        self, state: int, action: str, theirs: Callable[[], Sequence[str]] | None = None
+    ) -> Move:
+        """Return the table's line. Raises Refused, naming what the state allows, or of that what is the caller's to take."""
         move = self._lines.get((state, action))
         if move is None:
             name = self.state_name(state)
-            allowed = ", ".join(m.name for m in self.of_state(state)) or "nothing"
+            names = [m.name for m in self.of_state(state)] if theirs is None else theirs()
+            allowed = ", ".join(names) or "nothing"
             raise Refused(
                 f"cannot {action} while {name}; allowed: {allowed}",
                 f"当前状态 {name} 不能执行 {action}；可执行：{'无' if allowed == 'nothing' else allowed}",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from kernel.case import Caller, Role
 from kernel.errors import Denied, Invalid
-from kernel.lifecycle import Lifecycle, Move, Of
+from kernel.lifecycle import Lifecycle, Move, Of, Offers
 
 SEE_ALL = frozenset({Role.AUDITOR, Role.OPERATOR, Role.IMPORTER, Role.SYSTEM})
 EXCLUSIVE = (Role.SYSTEM_ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR, Role.AUDIT_ADMINISTRATOR)
@@ -21,6 +21,7 @@ class Standing(NamedTuple):
     concerned: tuple[str, ...]
     author: str
     public: bool
+    offered: Offers = ()
 
     @property
     def readers(self) -> str:
@@ -36,8 +37,9 @@ def _readers(owner: str, lead: str, concerned: tuple[str, ...]) -> str:
 def standing_of(record: Any, lifecycle: Lifecycle) -> Standing:
     state, concerned = record.state, tuple(record.concerned_departments)
     public = state in lifecycle.public
+    offered = lifecycle.offered(record) if lifecycle.offered is not None else ()
     return Standing(
-        state, record.owner_unit, record.lead_department, concerned, record.author, public
+        state, record.owner_unit, record.lead_department, concerned, record.author, public, offered
     )
 
 
@@ -89,7 +91,7 @@ def may(caller: Caller, move: Move, standing: Standing) -> bool:
 
 
 def allowed(caller: Caller, lifecycle: Lifecycle, standing: Standing) -> tuple[str, ...]:
-    """Return the actions that the table allows this caller now, in the table's order."""
+    """Return the actions that the table allows this caller now, and that wait for it, in the table's order."""
     return _allowed(lifecycle, standing, caller.actor, caller.department, caller.roles)
 
 
@@ -99,8 +101,12 @@ def _allowed(
 ) -> tuple[str, ...]:
     """The same callers ask for records that stand alike, over and over."""
     caller = Caller(actor, department, roles)
-    moves = lifecycle.of_state(standing.state)
-    return tuple(move.name for move in moves if may(caller, move, standing))
+    moves, waiting = lifecycle.of_state(standing.state), dict(standing.offered)
+    return tuple(
+        move.name
+        for move in moves
+        if may(caller, move, standing) and department in waiting.get(move.name, (department,))
+    )
 
 
 def demand(caller: Caller, move: Move, standing: Standing) -> None:

@@ -3,10 +3,10 @@
 from kernel.case import Case, Role
 from kernel.dates import from_date
 from kernel.errors import Refused
-from kernel.lifecycle import Lifecycle, Move, Of
+from kernel.lifecycle import Lifecycle, Move, Of, Offers
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from services.coordination.change import ask, cancel, carry_over, pause, resume, revise
-from services.coordination.clock import S, deadlines, outdated, rule_of, tidy
+from services.coordination.clock import S, deadlines, missing, outdated, rule_of, tidy, unmet
 from services.coordination.opinion import confirm_condition, opine
 from services.coordination.silence import escalate, fall_silent, remind, reschedule
 
@@ -27,6 +27,12 @@ def check(review: pb.Review, case: Case) -> None:
     if review.round > 1 and review.application:
         carry_over(review, case)
     tidy(review)
+
+
+def offered(review: pb.Review) -> Offers:
+    """An opinion waits for who is asked and has not answered, a condition for who set it."""
+    asked = tuple(opinion.department for opinion in review.opinions if missing(opinion))
+    return ("opine", asked), ("confirm_condition", tuple(c.department for c in unmet(review)))
 
 
 LIFECYCLE = Lifecycle(
@@ -60,4 +66,5 @@ LIFECYCLE = Lifecycle(
     ),
     deadlines=deadlines,
     outdated=outdated,
+    offered=offered,
 )

@@ -9,6 +9,7 @@ from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.joint_review import departments_to_ask
 from services.funding.rules import (
     A,
+    H,
     check_score,
     day,
     effective_day,
@@ -47,6 +48,8 @@ def check_duplicates(
             field="result",
             reason="CONTINUATION_UNDECLARED",
         )
+    if command.result != pb.DUPLICATE_RESULT_DUPLICATE:
+        _demand_named(application, command.findings, case)
     check = application.duplicate_check
     check.result, check.findings = command.result, command.findings
     check.checked_by = case.caller.actor
@@ -56,6 +59,22 @@ def check_duplicates(
         return A.STATE_DUPLICATES_CHECKED
     end(application, command.findings, "", case)
     return A.STATE_REJECTED
+
+
+def _demand_named(application: pb.Application, findings: str, case: Case) -> None:
+    """Raises Refused where the system's own finding is passed over in silence: who thinks otherwise names it and says why."""
+    holds = case.find("holds", {"application": application.name})
+    unsettled = sorted(h.finding for h in holds if h.state in (H.STATE_OPEN, H.STATE_STANDING))
+    unnamed = [name for name in unsettled if name not in findings]
+    if unnamed:
+        raise Refused(
+            f"it is held as a possible duplicate: {', '.join(unnamed)}; look at it with `luoshu duplicates show`, then "
+            "dispose of it, or name it in findings and say why this is none",
+            f"系统查重结果尚未解除：{'、'.join(unnamed)}；请先用 luoshu duplicates show 查看，"
+            "再作认定，或在 findings 中写明该编号并说明不属重复的理由",
+            field="findings",
+            reason="FINDING_PASSED_OVER",
+        )
 
 
 def follow_comparison(

@@ -69,8 +69,8 @@ def test_a_stale_etag_is_refused_with_what_to_do(registries: Running, sample: Sa
 def test_a_forbidden_action_is_refused_and_the_allowed_ones_are_named(
     registries: Running, sample: Sample
 ) -> None:
-    record, (action, who, own) = sample.create(registries), sample.forbidden
-    before = registries.head(sample.service.name)
+    record, (action, _, own) = sample.create(registries), sample.forbidden
+    before, who = registries.head(sample.service.name), sample.first[1]
     wrong = refusal(lambda: registries.call(sample.rpc(action), who, name=record.name, **own))
     assert (wrong.code, wrong.reason) == ("FAILED_PRECONDITION", "STATE_FORBIDS")
     assert f"cannot {action} while STATE_DRAFT; allowed: " in wrong.text

@@ -4,10 +4,12 @@ import pytest
 
 from kernel.dates import from_date
 from kernel.errors import Denied, Invalid, NotFound, Refused
+from kernel.rights import allowed, standing_of
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
+from services.coordination.domain import LIFECYCLE
 from services.coordination.inbox import items_of
 from tests.unit.coordination_world import Reviewing, S, henan, officer, with_rule
 from tests.unit.funding_world import refused
@@ -25,6 +27,20 @@ def test_each_department_answers_for_itself_and_the_last_one_ends_the_review() -
 def test_a_department_that_is_not_asked_is_denied() -> None:
     with refused(Denied, "NOT_ASKED"):
         Reviewing().open().opine("DST")
+
+
+def offered(there: Reviewing, department: str) -> tuple[str, ...]:
+    return allowed(officer(department), LIFECYCLE, standing_of(there.review, LIFECYCLE))
+
+
+def test_only_who_is_asked_and_has_not_answered_is_told_to_opine() -> None:
+    there = Reviewing().open()
+    there.review.lead_department = "DST"
+    assert offered(there, "DST") == ()
+    assert offered(there, "DRC") == ("opine",)
+    there.opine("DRC", "AGREE_WITH_CONDITIONS", conditions=["补充承诺"])
+    assert offered(there, "DRC") == ("confirm_condition",)
+    assert offered(there, "FINANCE") == ("opine",)
 
 
 def test_an_opinion_is_given_once() -> None:

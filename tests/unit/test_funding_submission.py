@@ -10,6 +10,7 @@ from kernel.dates import ONE_DAY, to_date
 from kernel.errors import Denied, Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.domain import APPLICATION
+from services.funding.rules import H
 from tests.unit.fake_case import TODAY, checked
 from tests.unit.funding_world import (
     BREAKTHROUGH,
@@ -304,6 +305,31 @@ def test_a_formal_check_that_fails_says_why() -> None:
     there.walk(NAME, "accept")
     with refused(Invalid, "REQUIRED"):
         there.do(NAME, "check_form", result=pb.CHECK_RESULT_FAILED)
+
+
+@pytest.mark.parametrize("state", [H.STATE_OPEN, H.STATE_STANDING])
+def test_a_finding_is_not_passed_over_in_silence(state: Any) -> None:
+    there = world()
+    there.walk(NAME, "check_form")
+    finding = "findings/f1"
+    there.put(pb.Hold(name="holds/f1", application=NAME, finding=finding, state=state))
+    clear = {"result": pb.DUPLICATE_RESULT_CLEAR}
+    with refused(Refused, "FINDING_PASSED_OVER") as passed_over:
+        there.do(NAME, "check_duplicates", **clear, findings="无")
+    assert finding in passed_over.value.en
+    assert finding in passed_over.value.zh
+    checked_ = there.do(NAME, "check_duplicates", **clear, findings=f"{finding}：对象不同。")
+    assert checked_.state == A.STATE_DUPLICATES_CHECKED
+
+
+@pytest.mark.parametrize(
+    ("state", "application"), [(H.STATE_RELEASED, NAME), (H.STATE_OPEN, "applications/other")]
+)
+def test_a_hold_that_is_released_or_anothers_asks_nothing(state: Any, application: str) -> None:
+    there = world()
+    there.walk(NAME, "check_form")
+    there.put(pb.Hold(name="holds/f1", application=application, finding="findings/f1", state=state))
+    assert there.do(NAME, "check_duplicates").state == A.STATE_DUPLICATES_CHECKED
 
 
 def test_a_continuation_must_have_been_declared() -> None:

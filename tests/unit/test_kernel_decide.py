@@ -182,6 +182,15 @@ def test_a_clash_in_the_same_batch_is_refused() -> None:
     assert isinstance(second, Reused)
 
 
+def test_a_forbidden_action_names_what_this_caller_may_do_and_nothing_that_others_may() -> None:
+    on = batch()
+    name = on.decide(creation()).name
+    assert "allowed: update, submit" in refused(on, Refused, command("merge", name)).en
+    wrong = refused(on, Refused, command("merge", name, OFFICER))
+    assert wrong.en.endswith("allowed: nothing")
+    assert wrong.zh.endswith("可执行：无")
+
+
 def test_neighbours_of_a_refused_command_are_decided() -> None:
     on = batch()
     outcomes = decide_all(on, [creation(), creation("refused"), creation("crash"), creation()])

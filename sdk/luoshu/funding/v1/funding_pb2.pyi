@@ -4394,7 +4394,7 @@ class CheckDuplicatesApplicationRequest(_message.Message):
     result: Global___DuplicateResult.ValueType
     """How it ended."""
     findings: _builtins.str
-    """What was found and compared."""
+    """What was found and compared. A result other than DUPLICATE names every finding (`findings/…`) that holds the application."""
     @_builtins.property
     def effective_date(self) -> _date_pb2.Date:
         """From which business date on the change is true; not in the future, nor before 1900. Empty: today."""
