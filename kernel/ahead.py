@@ -1,6 +1,7 @@
 """Working through a stream: what comes while something is worked on is made ready, and then worked on together."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ async def together(
     some: list[T] = []
     done: Sequence[R] = ()
     try:
-        while some or done or (some := await _some(ready, most)):
+        while some or done or (some := await _some(ready, reading, most)):
             working = asyncio.ensure_future(work(some)) if some else None
             for one in done:
                 yield one
@@ -38,18 +39,21 @@ async def together(
 
 
 async def _read(items: AsyncIterator[T], ready: "asyncio.Queue[T | None]") -> None:
-    """Make things ready, and say that there are no more; why not, where reading failed, whoever awaits this is told."""
+    """Make things ready, and wake who waits when there are no more; why, where it failed, whoever awaits this is told."""
     try:
         async for item in items:
             await ready.put(item)
-    except Exception:
-        await ready.put(None)
-        raise
-    await ready.put(None)
+    finally:
+        with contextlib.suppress(asyncio.QueueFull):  # then nobody waits
+            ready.put_nowait(None)
 
 
-async def _some(ready: "asyncio.Queue[T | None]", most: int) -> list[T]:
+async def _some(
+    ready: "asyncio.Queue[T | None]", reading: "asyncio.Future[None]", most: int
+) -> list[T]:
     """Wait for the next thing; return it and what is ready behind it. Nothing: there are no more."""
+    if ready.empty() and reading.done():
+        return []
     first = await ready.get()
     return [] if first is None else [first, *_waiting(ready, most - 1)]
 
@@ -60,7 +64,6 @@ def _waiting(ready: "asyncio.Queue[T | None]", most: int) -> list[T]:
     while len(some) < most and not ready.empty():
         item = ready.get_nowait()
         if item is None:
-            ready.put_nowait(None)  # for `_some` to see
             break
         some.append(item)
     return some

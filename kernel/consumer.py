@@ -53,6 +53,8 @@ REST = 0.1
 """Seconds from one look of a service at another's journal to the next, where there was something: what comes meanwhile is taken
 together, and the processors are left to what people wait for.
 """
+FEW = 20
+"""Entries of a look from which on the source may have more by now: a follower that is behind does not rest."""
 HOLE = 30.0  # seconds that a hole may stay open before its owner is asked
 NOTHING_SAID = ("", 0.0)
 TRIES = 5  # of an event alone, before it is parked
@@ -150,7 +152,7 @@ class Follower:
     """One consumer following one source, for ever: an error is logged, waited out and tried again.
 
     `journal`: where it reads, in order or with repeats and holes, as a bus may have them. `owner`: the source's own journal,
-    which fills a hole that stays open. `turn`: of the followers that share a sink. `rest`: seconds from taking something to
+    which fills a hole that stays open. `turn`: of the followers that share a sink. `rest`: seconds from taking a few to
     reading on, at least.
     `position`: the last one applied, as far as this process knows.
     """
@@ -196,7 +198,7 @@ class Follower:
                     self._stalled(self._hole, HOLE)
                     await self._fill(self._hole)
                     return
-                if entries and self.rest:
+                if self.rest and 0 < len(entries) < FEW:
                     await asyncio.sleep(rested - time.monotonic())
 
     async def _take(self, entries: Sequence[JournalEntry]) -> None:

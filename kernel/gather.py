@@ -14,6 +14,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 LINGER = 0.001  # seconds; only after a group of several, so that a lone caller never waits for it
 PATIENCE = 0.1  # seconds of work that may wait in the queue; what comes then is refused at once instead of late
+FULL = 1000  # weight with which a group is done: a rare heavy question must not hold up all that are behind it
 RECENT = 0.2  # weight of the newest group in what a question costs
 
 
@@ -26,8 +27,8 @@ class Waiting(Generic[Q, A]):
 class Gatherer(Generic[Q, A]):
     """`work` takes many questions and returns as many answers, each a value or an exception.
 
-    `most`: questions answered together. `waiting`: how many may queue at most; fewer where they would take longer than PATIENCE,
-    `least` (a group's worth) in any case.
+    `most`: questions answered together; fewer where they `weigh` FULL. `waiting`: how many may queue at most; fewer where
+    they would take longer than PATIENCE, `least` (a group's worth) in any case.
     `after`: called in the loop when answers are there. Made in a running event loop, to which it belongs.
     """
 
@@ -37,12 +38,13 @@ class Gatherer(Generic[Q, A]):
         *,
         name: str,
         most: int = 256,
+        weigh: Callable[[Q], int] = lambda _: 1,
         least: int = 0,
         waiting: int = 4096,
         after: Callable[[], None] = lambda: None,
     ) -> None:
         self._work, self._most, self._waiting, self._after = work, most, waiting, after
-        self._least = least or most
+        self._least, self._weigh = least or most, weigh
         self._cost = 0.0  # seconds a question, lately
         self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -88,13 +90,14 @@ class Gatherer(Generic[Q, A]):
             self._loop.call_soon_threadsafe(self._settle, group, answers)
 
     def _grouped(self, first: Waiting[Q, A]) -> list[Waiting[Q, A]]:
-        group = [first]
-        while len(group) < self._most and not self._queue.empty():
+        group, weight = [first], self._weigh(first.question)
+        while len(group) < self._most and weight < FULL and not self._queue.empty():
             waiting = self._queue.get()
             if waiting is None:
                 self._queue.put(None)  # for the loop in `_run` to see
                 break
             group.append(waiting)
+            weight += self._weigh(waiting.question)
         return group
 
     def _answers(self, questions: list[Q]) -> Sequence[A | Exception]:

@@ -76,6 +76,7 @@ class Room:
             self.writer.write,
             name=f"{service.name}-writer",
             most=c.most,
+            weigh=lambda work: len(work.commands),
             least=GROUP,
             after=self._wake,
         )

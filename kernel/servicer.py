@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from google.protobuf.message_factory import GetMessageClass
@@ -32,11 +32,11 @@ from kernel.rights import (
 from kernel.room import Room, accepted, refusal
 from kernel.rpc import Behaviour, Rows
 from kernel.store import Found
-from kernel.writer import Work, crashed
+from kernel.writer import Work
 from luoshu.journal.v1 import journal_pb2
 
 NEWEST = 2**62
-TOGETHER = 2  # messages of an import that are written at once: as many rows as a batch may have
+TOGETHER = 2  # messages of an import that are written at once
 ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
 ALREADY_PRESENT = journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
 
@@ -115,19 +115,12 @@ class Servicer:
             yield answer
 
     async def _entered(self, messages: Sequence[Prepared]) -> list[Any]:
-        """Return the answers to the first of the messages, whose rows are all settled. Where a rule failed, nothing is written
-        before that is told: the messages up to it are answered, then it comes again as the first.
-        """
+        """Return the answers to the first of the messages, whose rows are all settled."""
         commands = tuple(c for message in messages for c in message.commands.values())
         ends = tuple(accumulate(len(message.commands) for message in messages))
         outcomes = await self._room.write(Work(commands, ends=ends)) if commands else []
-        answers = list[Any]()
-        for message, start, end in zip(messages, (0, *ends), ends, strict=False):
-            settled = outcomes[start:end]
-            if end > len(outcomes) or (answers and any(map(crashed, settled))):
-                break
-            answers.append(self._told(message, settled))
-        return answers
+        settled = zip(messages, pairwise((0, *ends)), strict=True)
+        return [self._told(m, outcomes[a:b]) for m, (a, b) in settled if b <= len(outcomes)]
 
     def _told(self, message: Prepared, settled: Sequence[Outcome]) -> Any:
         """Return the answer to a message, a result a row. Raises what a rule failed with."""

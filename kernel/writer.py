@@ -38,7 +38,8 @@ class Work:
     """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless one is open.
 
     `ends`: where the commands are several requests of one stream, how many there are up to the end of each. Then the outcomes
-    may be those of the first requests only: none is decided before the one ahead of it is settled.
+    may be those of the first requests only: nothing of one is done before the one ahead of it is settled, nor of one that
+    is not the first before all its outcomes are.
     `tick`: tell the day, if the journal has no event of it yet. `access`: for the access journal. `sweep`: end its minutes that
     are over.
     """
@@ -59,7 +60,7 @@ class Work:
     @property
     def first(self) -> "Work":
         """The first of the requests alone."""
-        return Work(self.commands[: self.ends[0]]) if self.ends else self
+        return Work(self.commands[: self.ends[0]])
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Writer:
             if len(works) > 1:
                 return [self.write([work])[0] for work in works]
             (work,) = works
-            return self.write([work.first]) if work.ends else [error]
+            return self.write([work.first]) if len(work.ends) > 1 else [error]
         except sa.exc.DBAPIError as error:  # the database's own trouble: one by one would add to it
             log.warning("write_unsettled", error=type(error.orig).__name__, works=len(works))
             return [_unsettled() for _ in works]
@@ -132,7 +133,7 @@ class Writer:
         if batch.journal:
             self.lines = batch.journal if len(batch.journal) <= FEW else ()
         metrics.journal_position(self.store.service.name).set(batch.position)
-        metrics.batch_size(self.store.service.name).observe(sum(len(w.commands) for w in works))
+        metrics.batch_size(self.store.service.name).observe(sum(map(len, outcomes)))
         return outcomes
 
     def leave(self) -> None:
@@ -213,13 +214,20 @@ def crashed(outcome: Outcome) -> bool:
 
 
 def _decided(batch: Batch, work: Work) -> tuple[Batch, list[Outcome]]:
+    """Return the batch and the outcomes of all commands, or of the first requests' where one behind them is open."""
     if work.atomic:
         return decide_together(batch, work.commands)
-    outcomes = list[Outcome]()
-    for commands in work.requests:
-        outcomes += decide_all(batch, commands)
+    first, *behind = work.requests
+    outcomes = decide_all(batch, first)
+    for commands in behind:
         if any(map(is_open, outcomes)):
             break
+        tried = batch.fork()
+        more = decide_all(tried, commands)
+        _raise_trouble(more)
+        if any(map(is_open, more)):
+            break
+        batch, outcomes = tried, outcomes + more
     return batch, outcomes
 
 

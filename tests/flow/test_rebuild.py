@@ -7,9 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app import rebuild
-from app.catalogue import NAMES
+from app.catalogue import FOLLOWING, NAMES
 from app.cli import cli
 from app.cli.failures import Failure
+from kernel.consumer import REST
 from luoshu.journal.v1.journal_pb2 import AccessEvent
 from tests.flow.province import APPLICANT, IMPORTER, Funding, messages, platform
 from tests.flow.separate import until
@@ -150,3 +151,9 @@ def test_without_a_broker_there_is_no_topic(rebuilt: Rebuilt) -> None:
     done = rebuilt("--verify", "--from", "topic")
     assert isinstance(done.exception, Failure)
     assert "--from journal" in done.exception.en
+
+
+def test_services_rest_between_two_looks_and_what_people_look_at_does_not(running: Running) -> None:
+    rests = {f.sink.name: f.rest for f in running.process.followers}
+    assert rests.pop("audit") == rests.pop("reports") == 0
+    assert rests == dict.fromkeys(FOLLOWING, REST)

@@ -38,12 +38,19 @@ class Silent:
 
 async def together(items: Any, work: Callable[..., Any], most: int) -> AsyncIterator[Any]:
     """As `kernel.ahead.together`, where everything has come before the first is worked on: there is no loop to wait in."""
-    ready = [item async for item in items]
+    ready, failure = list[Any](), None
+    try:
+        async for item in items:
+            ready.append(item)
+    except Exception as error:  # noqa: BLE001 - raised in its turn
+        failure = error
     while ready:
         done = await work(ready[:most])
         for one in done:
             yield one
         ready = ready[len(done) :]
+    if failure is not None:
+        raise failure
 
 
 @contextmanager

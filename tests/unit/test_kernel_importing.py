@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from kernel.case import Reference
-from kernel.errors import Unsettled
+from kernel.decide import Batch
+from kernel.errors import OwnerSilent, Unsettled
+from kernel.outcome import Command, Settled
 from kernel.room import Circumstances, Room
 from kernel.rpc import Rows
 from kernel.servicer import ALREADY_PRESENT, ENTERED, Servicer
@@ -131,6 +133,38 @@ async def test_a_rule_that_crashes_ends_the_stream_before_the_next_message(
     sent: Titles = (("0a",), ("crash", "1b"), ("2a",), ("3a",))
     assert await told_before(register.send(sent), ZeroDivisionError) == [[ENTERED]]
     assert await register.entered() == ["0a", "1b"]
+
+
+async def test_a_message_is_answered_though_the_one_behind_it_has_a_silent_owner(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(name: str) -> Reference | None:
+        raise OwnerSilent(name, name)
+
+    monkeypatch.setattr(register.room, "_ask", silent)
+    sent: Titles = (("0a",), ("refers to calls/c1",), ("2a",))
+    assert await told_before(register.send(sent), OwnerSilent) == [[ENTERED]]
+    assert await register.entered() == ["0a"]
+
+
+async def test_a_rule_that_fails_once_behind_another_message_leaves_no_wrong_answer(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided beside it was not done, so that it is entered, not there already, when it comes again."""
+    decide, failed = Batch.decide, list[str]()
+
+    def once(batch: Batch, command: Command) -> Settled:
+        title = command.given.title
+        if title == "1a" and not failed:
+            failed.append(title)
+            raise MemoryError
+        return decide(batch, command)
+
+    monkeypatch.setattr(Batch, "decide", once)
+    sent: Titles = (("0a",), ("1a", "1b"))
+    assert await told(register.send(sent)) == [[ENTERED], [ENTERED, ENTERED]]
+    assert await register.entered() == ["0a", "1a", "1b"]
+    assert failed
 
 
 async def test_no_message_overtakes_one_whose_owner_is_asked(register: Register) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from kernel import consumer
-from kernel.consumer import REST, SHARD, Follower
+from kernel.consumer import FEW, REST, SHARD, Follower
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 LAST = 9
@@ -43,6 +43,10 @@ class Clock:
         self.now += max(0.0, seconds)
         self.head += 3
 
+    async def backlog(self, after: int) -> AsyncIterator[list[JournalEntry]]:
+        for start in range(after + 1, 3 * FEW, FEW):
+            yield [JournalEntry(source="toys", position=start + n) for n in range(FEW)]
+
     async def journal(self, after: int) -> AsyncIterator[list[JournalEntry]]:
         while after < LAST:
             there = range(after + 1, min(self.head, LAST) + 1)
@@ -52,7 +56,7 @@ class Clock:
 
 
 async def followed(
-    monkeypatch: pytest.MonkeyPatch, rest: float, takes: float
+    monkeypatch: pytest.MonkeyPatch, rest: float, takes: float, journal: str = "journal"
 ) -> tuple[Kept, Clock]:
     clock = Clock()
     sink = Kept(clock, takes)
@@ -62,7 +66,8 @@ async def followed(
         "asyncio",
         SimpleNamespace(sleep=clock.sleep, to_thread=asyncio.to_thread, Lock=asyncio.Lock),
     )
-    await Follower(sink, "toys", clock.journal, clock.journal, asyncio.Lock(), rest)._follow()
+    told = getattr(clock, journal)
+    await Follower(sink, "toys", told, told, asyncio.Lock(), rest)._follow()
     return sink, clock
 
 
@@ -79,6 +84,12 @@ async def test_a_follower_that_was_busy_so_long_looks_again_at_once(
 ) -> None:
     _, clock = await followed(monkeypatch, REST, REST)
     assert clock.now == pytest.approx(3 * REST)
+
+
+async def test_a_follower_that_is_behind_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, clock = await followed(monkeypatch, REST, 0.01, "backlog")
+    assert [len(batch) for batch in sink.batches] == [FEW, FEW, FEW]
+    assert clock.slept == []
 
 
 async def test_a_follower_that_people_wait_for_does_not_rest(
