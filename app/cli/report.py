@@ -19,17 +19,20 @@ FORMATS = {
     "html": reports_pb2.FORMAT_HTML,
     "xlsx": reports_pb2.FORMAT_XLSX,
 }
-BASES = {
-    "STATISTIC": {"en": "official statistics", "zh": "统计数据"},
-    "NO_REGISTRY": {"en": "no registry yet", "zh": "尚无登记库"},
-}
 STANDINGS = {
     "UNKNOWN": {"en": "", "zh": ""},
     "BELOW": {"en": "below", "zh": "未达到"},
     "REACHED": {"en": "reached", "zh": "已达到"},
     "ABOVE": {"en": "above", "zh": "超过"},
 }
-OPERATORS = {"MORE_THAN": ">", "AT_LEAST": ">=", "ABOUT": "≈", "AT_MOST": "<=", "LESS_THAN": "<"}
+BOARD = {
+    "en": ["id", "target", "goal", "counted", "forecast", "standing"],
+    "zh": ["标识", "目标", "目标值", "已计", "期末预测", "进展"],
+}
+DIFFERENCES = {
+    "en": ["figure", "before", "now", "events"],
+    "zh": ["指标", "原值", "现值", "事件"],
+}
 
 
 @click.command(cls=Command)
@@ -109,7 +112,8 @@ def _print(ctx: click.Context, request: Any, language: str) -> None:
     """Print the figures, what differs from the edition before, the targets."""
     found: Any = session(ctx).client.reports.GetReport(request)
     days = f"{day(found.first_day)} – {day(found.last_day)}"
-    click.echo(f"{found.name}  {days}  {_short(found, 'status')}  edition · 版次 {found.edition}")
+    edition = "版次" if language == "zh" else "edition"
+    click.echo(f"{found.name}  {days}  {_short(found, 'status')}  {edition} {found.edition}")
     for one in found.tables:
         if one.rows:
             _table(one, language)
@@ -135,14 +139,16 @@ def _table(one: Any, language: str) -> None:
 
 
 def _differences(found: Any, language: str) -> None:
-    click.echo("\nDifferences · 与上一版的差异")
+    click.echo(
+        "\n" + ("与上一版的差异" if language == "zh" else "Differences from the edition before")
+    )
     rows = []
     for item in found:
         events = ", ".join(f"{event.source} {event.position}" for event in item.events[:3])
         more = f" … ({item.event_count})" if item.event_count > 3 else ""
         numbers = [_number(value, item.unit, language) for value in (item.before, item.after)]
         rows.append([getattr(item.label, language), *numbers, events + more])
-    table(["figure · 指标", "before · 原值", "now · 现值", "events · 事件"], rows)
+    table(DIFFERENCES[language], rows)
 
 
 def _unit(unit: int, language: str) -> str:
@@ -172,28 +178,18 @@ def _board(ctx: click.Context, request: Any, language: str, style: str) -> None:
 
 def _targets(plan: Any, language: str) -> None:
     click.echo(f"\n{getattr(plan.title, language)}")
-    table(
-        [
-            "id",
-            "target · 目标",
-            "goal · 目标值",
-            "counted · 已计",
-            "forecast · 预测",
-            "standing · 进展",
-        ],
-        [_target(target, language) for target in plan.targets],
-    )
+    table(BOARD[language], [_target(target, language) for target in plan.targets])
 
 
 def _target(target: Any, language: str) -> list[str]:
     """Return a target's cells; what nothing counts shows why, never 0."""
-    operator = OPERATORS.get(_short(target, "operator"), _short(target, "operator"))
-    goal = f"{operator} {target.value} {getattr(target.unit, language)}"
-    basis, standing = _short(target, "basis"), _short(target, "standing")
-    counted = str(target.counted) if target.HasField("counted") else _said(BASES, basis, language)
+    from services.reports.texts import Language  # slow to load, and only a board needs it
+
+    said = Language(language)
+    counted = str(target.counted) if target.HasField("counted") else said.of(target.rule)
     forecast = str(target.forecast) if target.HasField("forecast") else ""
-    title = getattr(target.title, language)
-    return [target.id, title, goal, counted, forecast, _said(STANDINGS, standing, language)]
+    standing = _said(STANDINGS, _short(target, "standing"), language)
+    return [target.id, said.of(target.title), said.aim(target), counted, forecast, standing]
 
 
 def _said(words: Mapping[str, Mapping[str, str]], name: str, language: str) -> str:

@@ -18,6 +18,7 @@ from luoshu.client import Client, connect, iterate
 from luoshu.reports.v1 import reports_pb2
 from services.audit.domain import from_wire
 from services.audit.verify import verify_log
+from services.reports.texts import Language
 
 PATIENCE = 60.0  # seconds for the reports to take in the journals
 LANGUAGES = ("zh", "en")
@@ -87,15 +88,14 @@ def _targets(client: Client, tell: Teller) -> None:
             grid.add_row(*_cells(target))
     tell.console.print(grid)
     tell.say(
-        f"另有 {uncounted} 项目标来自统计数据或尚无登记库，故不显示数值。",
-        f"{uncounted} more targets are statistics, or their registry does not exist yet: no number is shown.",
+        f"另有 {uncounted} 项目标来自统计数据或尚不能计数，故不显示数值。",
+        f"{uncounted} more targets are statistics, or cannot be counted yet: no number is shown.",
         "dim",
     )
 
 
 def _cells(target: Any) -> tuple[str, ...]:
-    operator = reports_pb2.Operator.Name(target.operator).removeprefix("OPERATOR_").lower()
-    goal = f"{operator.replace('_', ' ')} {target.value}"
+    goal = f"{Language('zh').aim(target)}\n[dim]{Language('en').aim(target)}[/dim]"
     title = f"{target.title.zh}\n[dim]{target.title.en}[/dim]"
     return f"  {target.id}", title, goal, str(target.counted)
 

@@ -9,6 +9,7 @@ import jinja2
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.charts import bars, progress
 from services.reports.document import digest_of
+from services.reports.glance import glance, unclassified
 from services.reports.layouts import COLLECTIONS, Words
 from services.reports.reading import Kept
 from services.reports.texts import BASES, STANDINGS, Language
@@ -25,9 +26,6 @@ SECTIONS = (
     ("reviews", COLLECTIONS["reviews"]),
 )
 """The page's sections: which tables' ids begin so, and what it is called."""
-
-GLANCED = ("platforms.kind", "breakthroughs.direction", "money.department")
-UNCLASSIFIED = "unclassified"
 
 MEDIA = {
     pb.FORMAT_JSON: ("json", "application/json"),
@@ -64,7 +62,6 @@ def _content(kept: Kept, form: int, language: Language) -> bytes:
 
 def page(report: pb.Report, language: Language) -> str:
     """Return the report as one HTML page that needs nothing else."""
-    tables = {table.id: table for table in report.tables}
     sections = [
         (key, title, [t for t in report.tables if t.id.startswith(f"{key}.")])
         for key, title in SECTIONS
@@ -76,29 +73,10 @@ def page(report: pb.Report, language: Language) -> str:
             report=report,
             language=language,
             sections=[section for section in sections if any(t.rows for t in section[2])],
-            glance=_glance(tables, language),
+            glance=glance(report),
+            unclassified=unclassified(report),
         )
     )
-
-
-def _glance(tables: dict[str, pb.Table], language: Language) -> list[tuple[str, str]]:
-    """Return the few numbers at the top, with what they are; imports without a kind are left out."""
-    kinds, met, money = (tables.get(name, pb.Table()) for name in GLANCED)
-    return [
-        (language.number(_sum(kinds, "established", but=UNCLASSIFIED)), "platforms_set_up"),
-        (language.number(_sum(kinds, "recognized", but=UNCLASSIFIED)), "platforms_new"),
-        (language.number(_sum(met, "reached")), "targets_reached"),
-        (language.money(_sum(money, "approved_in")), "approved_in"),
-        (language.money(_sum(money, "paid_in")), "paid_in"),
-    ]
-
-
-def _sum(table: pb.Table, column: str, but: str = "") -> int:
-    """Return a column's sum; 0 for a column that an older edition has not."""
-    keys = [found.key for found in table.columns]
-    if column not in keys:
-        return 0
-    return sum(row.values[keys.index(column)] for row in table.rows if row.key != but or not but)
 
 
 @cache
@@ -117,6 +95,7 @@ def _environment() -> jinja2.Environment:
         "standings": STANDINGS,
         "money_units": {pb.UNIT_FEN: "unit_money", pb.UNIT_MINOR: "unit_minor"},
         "closed": pb.STATUS_CLOSED,
+        "fen": pb.UNIT_FEN,
     }
     environment.globals.update(known)
     return environment

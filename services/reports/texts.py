@@ -32,8 +32,10 @@ TEXTS: Mapping[str, Words] = {
     "aim": Words("Aim", "目标值"),
     "standing": Words("Standing", "进展"),
     "rule": Words("How it is counted", "计数口径"),
+    "status": Words("Status", "状态"),
+    "by_end": Words("By the end of the plan", "期末预测"),
     "forecast": Words("At this pace by the end of the plan: {}", "按目前进度，期末约为{}"),
-    "no_registry": Words("no registry yet", "尚无登记库"),
+    "no_registry": Words("not counted yet", "尚未计数"),
     "statistic": Words("official statistics", "统计部门数据"),
     "below": Words("below the aim", "未达目标值"),
     "reached": Words("reached", "已达目标"),
@@ -60,6 +62,19 @@ TEXTS: Mapping[str, Words] = {
     "targets_reached": Words("breakthroughs that reached their target", "达到目标的技术攻关"),
     "approved_in": Words("approved in the month", "本月批准资金"),
     "paid_in": Words("paid in the month", "本月拨付资金"),
+    "unclassified_note": Words(
+        "Platforms: without the {} imported ones whose kind is not known; the tables have them. ",
+        "平台数不含{}家类型未知的导入平台，各表包含。",
+    ),
+    "reached_note": Words(
+        "Breakthroughs that reached their target: all there are; a plan's target counts those since its first day.",
+        "达到目标的技术攻关为历年累计；规划目标只计其起始日以后的。",
+    ),
+    "assessed_note": Words(
+        "“Assessed in the month” counts breakthroughs by their last assessment; “times in the month” counts acts, and one "
+        "breakthrough may be assessed several times, midway and at acceptance.",
+        "“本月评定”按技术攻关计（以最近一次评定为准）；“本月办理次数”按办理次数计，同一项可在中期、验收时多次评定。",
+    ),
     "note": Words(
         "The same events give the same report, byte for byte. An edition is never changed; what "
         "becomes known later makes a further edition with the differences.",
@@ -106,6 +121,14 @@ class Language:
     def money(self, fen: int) -> str:
         """Return 万元 in Chinese, yuan in English; exact to the fen."""
         return exact(fen, FEN_IN_WAN if self.code == "zh" else FEN_IN_YUAN)
+
+    def unit(self, unit: int) -> str:
+        """Return an amount's unit in brackets, as a heading has it behind it."""
+        if unit != pb.UNIT_FEN:
+            return ""
+        return (
+            f"（{self.say('unit_money')}）" if self.code == "zh" else f" ({self.say('unit_money')})"
+        )
 
     def signed(self, value: int, unit: int = pb.UNIT_COUNT) -> str:
         return f"+{self.number(value, unit)}" if value > 0 else self.number(value, unit)

@@ -11,6 +11,7 @@ import xlsxwriter
 
 from kernel.dates import iso
 from luoshu.reports.v1 import reports_pb2 as pb
+from services.reports.glance import glance, unclassified
 from services.reports.texts import BASES, FEN_IN_WAN, FEN_IN_YUAN, STANDINGS, Language
 
 FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
@@ -82,6 +83,7 @@ class _Sheets:
         self._count = book.add_format({"num_format": "#,##0"})
         self._hundredths = book.add_format({"num_format": "#,##0.00"})
         self._wan = book.add_format({"num_format": "#,##0.00####"})
+        self._day = book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
         self._names: set[str] = set()
         self._widths: dict[tuple[str, int], int] = {}
 
@@ -96,7 +98,7 @@ class _Sheets:
         self._text(sheet, 0, 0, heading(report, self._language), self._bold)
         cuts = ", ".join(f"{cut.source} {cut.position}" for cut in report.cuts)
         lines = [
-            ("", status),
+            (say("status"), status),
             (say("as_of"), day(report.as_of)),
             (say("known"), day(report.known_day)),
             (say("cuts"), cuts),
@@ -106,11 +108,23 @@ class _Sheets:
         for number, (label, text) in enumerate(lines, start=2):
             self._text(sheet, number, 0, label, self._bold)
             self._text(sheet, number, 1, text)
+        self._glance(sheet, len(lines) + 3, report)
+
+    def _glance(self, sheet: Any, row: int, report: pb.Report) -> None:
+        """The few numbers at the top, and what they count."""
+        language, rest = self._language, unclassified(report)
+        for number, (key, value, unit) in enumerate(glance(report), start=row):
+            self._text(sheet, number, 0, language.say(key) + language.unit(unit), self._bold)
+            self._number(sheet, number, 1, value, unit)
+        notes = [language.say("unclassified_note", language.number(rest))] if rest else []
+        notes += [language.say("reached_note"), language.say("assessed_note")]
+        for at, note in enumerate(notes, start=row + len(glance(report)) + 1):
+            sheet.write_string(at, 0, note)
 
     def boards(self, report: pb.Report) -> None:
         """The targets, then the records that were counted."""
         language = self._language
-        heads = ("target", "aim", "value", "standing", "rule")
+        heads = ("target", "aim", "value", "by_end", "standing", "rule")
         sheet = self._sheet(language.say("board"))
         self._headings(sheet, 0, map(language.say, heads))
         row = 1
@@ -128,11 +142,13 @@ class _Sheets:
         self._text(sheet, row, 1, language.aim(target))
         if target.HasField("counted"):
             sheet.write_number(row, 2, target.counted, self._count)
-            self._text(sheet, row, 3, language.say(STANDINGS[target.standing]))
+            self._text(sheet, row, 4, language.say(STANDINGS[target.standing]))
         else:
             self._text(sheet, row, 2, language.say(BASES[target.basis]))
+        if target.HasField("forecast"):
+            sheet.write_number(row, 3, target.forecast, self._count)
         rule = language.of(target.rule)
-        self._text(sheet, row, 4, rule, self._wrapped)
+        self._text(sheet, row, 5, rule, self._wrapped)
         sheet.set_row(row, ROW_HEIGHT * math.ceil(shown_width(rule) / MOST))
 
     def _records(self, report: pb.Report) -> None:
@@ -145,6 +161,8 @@ class _Sheets:
             texts = (record.title, target.id, record.record, iso(record.day), event)
             for column, text in enumerate(texts):
                 self._text(sheet, row, column, text)
+            day = record.day
+            sheet.write_datetime(row, 3, datetime.date(day.year, day.month, day.day), self._day)
 
     def table(self, table: pb.Table) -> None:
         """One table, its totals at its end."""
@@ -161,8 +179,7 @@ class _Sheets:
             self._values(sheet, end, table, table.totals)
 
     def _head_of(self, column: pb.Column) -> str:
-        unit = f"（{self._language.say('unit_money')}）" if column.unit == pb.UNIT_FEN else ""
-        return self._language.of(column.title) + unit
+        return self._language.of(column.title) + self._language.unit(column.unit)
 
     def _values(self, sheet: Any, row: int, table: pb.Table, values: Sequence[int]) -> None:
         for at, (column, value) in enumerate(zip(table.columns, values, strict=True), start=1):

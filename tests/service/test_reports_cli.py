@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,7 +84,16 @@ def test_differences_are_printed_with_their_events(luoshu: Callable[..., Result]
 def test_the_board_shows_why_a_target_has_no_value(luoshu: Callable[..., Result]) -> None:
     lines = luoshu("2026-11", "--board").output.splitlines()
     cells = {line.split("\t")[0]: line.split("\t") for line in lines if "\t" in line}
-    assert (cells["T3"][3], cells["T5"][3]) == ("1", "尚无登记库")
+    assert (cells["T3"][3], cells["T5"][3]) == ("1", "企业名录尚未建立")
+
+
+def test_the_board_speaks_one_language(luoshu: Callable[..., Result]) -> None:
+    en = luoshu("2026-11", "--board", "--language", "en").output
+    zh = luoshu("2026-11", "--board").output
+    assert "about 50 platforms" in en
+    assert en.isascii() or not re.search("[\u4e00-\u9fff]", en)
+    assert "50家左右" in zh
+    assert "goal" not in zh
 
 
 def test_json_on_paper_is_the_kept_edition(luoshu: Callable[..., Result], tmp_path: Path) -> None:

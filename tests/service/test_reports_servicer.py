@@ -1,5 +1,6 @@
 """The reports on the wire: who reads what, and files that stay the same."""
 
+import datetime
 import hashlib
 import io
 import json
@@ -10,6 +11,7 @@ from zipfile import ZipFile
 
 import protovalidate
 import pytest
+from google.protobuf import json_format
 from openpyxl import load_workbook
 
 from kernel.case import Caller, Role
@@ -17,7 +19,9 @@ from kernel.dates import from_date
 from kernel.errors import Denied, Invalid, NotFound, Unauthenticated
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.document import figures_of, parsed
+from services.reports.rendering import page
 from services.reports.servicer import OFFICIALS, ReportsServicer
+from services.reports.texts import Language
 from tests.service.reports_story import (
     Journals,
     application,
@@ -254,9 +258,9 @@ async def test_a_title_cannot_bring_markup_into_the_page(servicer: ReportsServic
 async def test_the_page_speaks_the_language_that_was_asked_for(servicer: ReportsServicer) -> None:
     zh = (await rendered(servicer, format=pb.FORMAT_HTML)).content.decode()
     en = (await rendered(servicer, format=pb.FORMAT_HTML, language="en")).content.decode()
-    for text in ("2026年11月", "目标看板", "尚无登记库", "50家左右", "123.456789", "第2版"):
+    for text in ("2026年11月", "目标看板", "尚未计数", "50家左右", "123.456789", "第2版"):
         assert text in zh
-    for text in ("November 2026", "no registry yet", "about 50 platforms", "1,234,567.89"):
+    for text in ("November 2026", "not counted yet", "about 50 platforms", "1,234,567.89"):
         assert text in en
 
 
@@ -273,6 +277,44 @@ async def test_the_workbook_has_the_same_numbers(servicer: ReportsServicer) -> N
     assert rows[1:] == [("Recognised", 4, 4), ("Total", 4, 4)]
     money = list(book["Money by lead department (CNY)"].iter_rows(values_only=True))
     assert money[1][1:4] == (1234567.89, 1000000.01, 0.01)
+    assert money[0][1] == "Requested, month (CNY)"
+
+
+async def test_the_workbook_begins_with_the_numbers_of_the_page(servicer: ReportsServicer) -> None:
+    file = await rendered(servicer, format=pb.FORMAT_XLSX, language="en")
+    book = load_workbook(io.BytesIO(file.content))
+    told = {row[0]: row[1] for row in book["At a glance"].iter_rows(values_only=True) if row[0]}
+    assert told["Status"] == "Edition 2 · Closed"
+    assert told["approved in the month (CNY)"] == 1000000.01
+    html = (await rendered(servicer, format=pb.FORMAT_HTML, language="en")).content.decode()
+    assert "<b>1,000,000.01</b><span>approved in the month (CNY)</span>" in html
+
+
+async def test_days_and_forecasts_of_the_workbook_can_be_counted_with(
+    servicer: ReportsServicer,
+) -> None:
+    file = await rendered(servicer, format=pb.FORMAT_XLSX, language="en")
+    book = load_workbook(io.BytesIO(file.content))
+    assert isinstance(book["Records counted"]["D2"].value, datetime.datetime)
+    targets = {row[0]: row for row in book["Targets"].iter_rows(values_only=True)}
+    (counted,) = (row for name, row in targets.items() if name and name.startswith("T3"))
+    assert isinstance(counted[3], int)
+
+
+async def test_an_amounts_unit_stands_once_in_a_tables_title(servicer: ReportsServicer) -> None:
+    page = (await rendered(servicer, format=pb.FORMAT_HTML, language="en")).content.decode()
+    assert "<figcaption>Money by lead department (CNY)</figcaption>" in page
+
+
+async def test_the_page_says_which_platforms_its_first_number_leaves_out(
+    servicer: ReportsServicer,
+) -> None:
+    kept = (await rendered(servicer)).content
+    report = json_format.Parse(kept, pb.Report())
+    table = next(table for table in report.tables if table.id == "platforms.kind")
+    table.rows.add(key="unclassified", values=[7] * len(table.columns))
+    assert "without the 7 imported ones" in page(report, Language("en"))
+    assert "不含7家类型未知" in page(report, Language("zh"))
 
 
 async def test_the_workbook_says_nothing_of_when_it_was_written(servicer: ReportsServicer) -> None:
