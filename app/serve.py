@@ -336,7 +336,7 @@ def _pack(settings: Settings) -> Pack:
         return load_pack(settings.pack)
     except PackError as error:
         raise SettingsError(
-            f"the policy pack cannot be used: {error} / 政策包不可用（{settings.pack}），原因见英文部分"
+            f"the policy pack cannot be used: {error} / 政策包 {settings.pack} 不可用：{error}"
         ) from None
 
 

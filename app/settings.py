@@ -153,9 +153,13 @@ def _read(path: str, known: set[str]) -> dict[str, str]:
         return {}
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # not there, no TOML, or no text at all
+    except OSError as error:
         raise SettingsError(
-            f"{path}: cannot be read as TOML ({error}) / 无法按 TOML 读取"
+            f"{path}: cannot be read ({error.strerror}) / {path}：无法读取（{error.strerror}）；见 LUOSHU_CONFIG"
+        ) from None
+    except ValueError as error:  # no TOML, or no text at all
+        raise SettingsError(
+            f"{path}: is no TOML: {error} / {path}：不是有效的 TOML：{error}"
         ) from None
     unknown = sorted(set(content) - known)
     if unknown:

@@ -258,9 +258,11 @@ def check(file: IO[bytes], policy: str, kept: list[str]) -> str:
 def main() -> int:
     text = argparse.FileType("r", encoding="utf-8")
     parser = argparse.ArgumentParser(description="Checks an audit bundle.")
-    parser.add_argument("bundle", type=argparse.FileType("rb"))
-    parser.add_argument("--policy", type=text)
-    parser.add_argument("--kept", type=text, action="append", default=[])
+    parser.add_argument("bundle", type=argparse.FileType("rb"), help="what to check · 审计包")
+    policy = "keys that you got another way (tlog-policy) · 另行取得的公钥文件"
+    parser.add_argument("--policy", type=text, metavar="FILE", help=policy)
+    kept = "a checkpoint that you kept; may be repeated · 先前保存的检查点，可重复"
+    parser.add_argument("--kept", type=text, metavar="FILE", action="append", default=[], help=kept)
     said = parser.parse_args()
     try:
         policy = said.policy.read() if said.policy else ""

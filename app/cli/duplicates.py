@@ -25,6 +25,8 @@ HEADINGS = (
     "lead 牵头",
     "disposition 认定",
 )
+RAISED, NOT_RAISED = "! a finding · 达到阈值，须认定", "below the threshold · 未达阈值"
+SIGNS = "= with a passage copied word for word · 含照抄段落   ~ alike · 相近"
 PERCENT = 10
 """Permille in a percent."""
 
@@ -135,13 +137,14 @@ def _tell_check(answer: Any) -> None:
 
 
 def _side_by_side(candidate: Any) -> Iterator[str]:
-    mark = "!" if candidate.raised else " "
     scored = f"{_percent(candidate.score)} (≥ {_percent(candidate.threshold)})"
-    yield f"{mark} {candidate.department}  {candidate.application}  {candidate.title}"
-    yield f"  {_choice(candidate, 'basis')}  {scored}"
+    yield f"{'!' if candidate.raised else ' '} {candidate.department}  {candidate.application}  {candidate.title}"
+    yield f"  {_choice(candidate, 'basis')}  {scored}  {RAISED if candidate.raised else NOT_RAISED}"
     yield "  " + "  ".join(_parts(candidate.parts))
     if candidate.HasField("continuation"):
         yield f"  {_continuation(candidate.continuation)}"
+    if candidate.evidence:
+        yield f"  {SIGNS}"
     for evidence in candidate.evidence:
         copied = "=" if evidence.copied else "~"
         yield f"    {copied} {_percent(evidence.share):>4} │ {one_line(evidence.quote)}"
@@ -151,7 +154,7 @@ def _side_by_side(candidate: Any) -> Iterator[str]:
 def _parts(parts: Iterable[Any]) -> Iterator[str]:
     for part in parts:
         shared = f" ({', '.join(_shared(part))})" if part.shared else ""
-        yield f"{_choice(part, 'kind').rpartition(' ')[2]} {_percent(part.score)}{shared}"
+        yield f"{_choice(part, 'kind').lower()} {_percent(part.score)}{shared}"
 
 
 def _shared(part: Any) -> Iterator[str]:

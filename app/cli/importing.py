@@ -28,7 +28,14 @@ from luoshu.client.contract import Kind, caller
 SHOWN = 20
 """Refusals that are printed without --report; the rest is counted."""
 TIMEOUT = 3600.0  # seconds a stream may take
-COLUMNS = ("line", "column", "field", "code", "text_en", "text_zh")
+COLUMNS = (
+    "line 行",
+    "column 列",
+    "field 字段",
+    "code 代码",
+    "text_en 英文说明",
+    "text_zh 中文说明",
+)
 
 
 @click.command("import", cls=Command)

@@ -283,6 +283,8 @@ def test_the_command_shows_both_sides(process: Running, pair: tuple[str, str]) -
     for evidence in finding.candidate.evidence:
         assert evidence.quote in shown
         assert evidence.other_quote in shown
+    assert "words 词语" in shown
+    assert "照抄" in shown
     checked = luoshu(process, "duplicates", "check", "--title", "储能", "--abstract", BATTERY)
     assert pair[0] in checked.stdout
 

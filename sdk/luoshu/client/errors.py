@@ -168,6 +168,13 @@ UNTOLD: Mapping[grpc.StatusCode, tuple[str, str]] = {
         "the server does not offer this call: its service does not run there",
         "服务器未提供该调用：相应服务未在该处运行",
     ),
+    grpc.StatusCode.INTERNAL: (
+        "the call failed inside the server, or on the way to it",
+        "服务器内部或传输途中出错",
+    ),
+    grpc.StatusCode.UNAUTHENTICATED: ("nobody says who calls", "未说明调用者身份"),
+    grpc.StatusCode.PERMISSION_DENIED: ("not allowed", "无权限"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ("too much is under way", "请求过多或过大"),
 }
 """Texts where no server of ours said anything: the client's own library, or a proxy, did."""
 
@@ -205,7 +212,7 @@ def from_status(
     kind = BY_REASON.get(information.reason, BY_STATUS.get(status, Unexpected))
     texts = [m.message for m in _every(sent, details_pb2.LocalizedMessage) if _is_zh(m.locale)]
     told = bool(sent.details)
-    en, zh = UNTOLD.get(status, (f"the call failed: {status.name}", f"调用失败：{status.name}"))
+    en, zh = UNTOLD.get(status, (f"the call failed: {status.name}", f"调用失败（{status.name}）"))
     return kind(
         (sent.message or text) if told else f"{en} ({text})" if text else en,
         texts[0] if texts else "" if told else zh,
