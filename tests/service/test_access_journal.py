@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import grpc
 import pytest
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from luoshu.events.v1 import events_pb2, events_pb2_grpc
 from luoshu.journal.v1.journal_pb2 import AccessEvent
 from luoshu.privacy.v1 import privacy_pb2, privacy_pb2_grpc
 from tests import invariants
+from tests.flow.separate import until
 from tests.running import Running, Who, new_request_id, refusal
 from tests.service.access_events import events
 from tests.service.registry_suite import (
@@ -257,6 +259,14 @@ def test_entries_fetched_as_files_are_an_export_and_hashes_are_none(registries: 
     from luoshu.audit.v1 import audit_pb2, audit_pb2_grpc
 
     stub = audit_pb2_grpc.AuditServiceStub(registries.channel)
+
+    def signed() -> bool:
+        with suppress(grpc.RpcError):
+            newest = audit_pb2.GetCheckpointRequest()
+            return bool(stub.GetCheckpoint(newest, metadata=AUDITOR.metadata).size)
+        return False
+
+    until(signed, "a checkpoint")
     with told(registries, "audit") as found:
         for kind in ("0", "entries"):
             path = f"tile/{kind}/000.p/1"
