@@ -126,13 +126,23 @@ def rebuilding(settings: Settings, entries: Entries) -> Iterator[Rebuild]:
 
 
 def _demand_database(settings: Settings, service: str) -> None:
-    """Raises Impossible: it is an SQLite file that is not there, which opening it would make."""
+    """Raises Impossible: it is an SQLite file that is not there, which opening it would make, or that has nothing."""
     url = settings.database(service)
-    if database.is_sqlite(url) and not Path(url.removeprefix("sqlite:///")).exists():
+    if database.is_sqlite(url) and not _has_tables(url):
         raise Impossible(
             f"no database of {service} in {settings.data_dir}; set LUOSHU_DATA_DIR to the folder that the service has",
             f"{settings.data_dir} 中没有 {service} 的数据库；请将 LUOSHU_DATA_DIR 设为该服务的数据目录",
         )
+
+
+def _has_tables(url: str) -> bool:
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        return False
+    engine = database.reading(url)
+    try:
+        return bool(sa.inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
 
 
 def steady(url: str) -> sa.Engine:

@@ -6,7 +6,7 @@ It needs Python 3.11 or newer and the package `cryptography`, and follows these 
 C2SP's signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles, tlog-proof and tlog-policy (https://c2sp.org).
 `--policy`: keys that you got another way; without it the bundle's own are taken, which it says. `--kept`: checkpoints
 that you kept from earlier: the log must still begin with them. Exit code 0: all is as it was signed; 5: it is not;
-2: the command or a file's name is wrong.
+2: the command, a file's name or the policy given is wrong.
 """
 
 import argparse
@@ -266,7 +266,12 @@ def main() -> int:
     said = parser.parse_args()
     try:
         policy = said.policy.read() if said.policy else ""
-        print(check(said.bundle, policy, [file.read() for file in said.kept]))
+        kept = [file.read() for file in said.kept]
+        Policy(policy)
+    except (Wrong, ValueError) as error:
+        parser.error(f"--policy or --kept: {error}")
+    try:
+        print(check(said.bundle, policy, kept))
     except (Wrong, *DAMAGE) as error:
         print(f"NOT what was signed: {error}", file=sys.stderr)
         return 5

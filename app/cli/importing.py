@@ -175,19 +175,19 @@ class _progress:  # noqa: N801 - used as a function
 
 def _tell(summary: Summary, report_file: Path | None, dry_run: bool) -> None:
     refusals = sorted(summary.refusals, key=lambda refusal: refusal.line)
-    if report_file:
-        _write(report_file, refusals)
     for refusal in refusals[: SHOWN if not report_file else 0]:
         click.echo("\n".join(refusal_lines(refusal)), err=True)
     if len(refusals) > SHOWN and not report_file:
         rest = len(refusals) - SHOWN
         click.echo(f"… {rest} more; --report FILE has all · 另有 {rest} 条，见 --report", err=True)
+    click.echo("\n".join(summary_lines(summary, dry_run)))
+    if report_file:
+        _write(report_file, refusals)
     if report_file and refusals:
         count = summary.refused
         click.echo(
             f"{count} refused, see {report_file} · 拒绝 {count} 行，见 {report_file}", err=True
         )
-    click.echo("\n".join(summary_lines(summary, dry_run)))
 
 
 def refusal_lines(refusal: Refusal) -> list[str]:

@@ -300,7 +300,18 @@ def test_a_policy_that_makes_a_quorum_of_less_or_shows_another_name_is_none(
     (tmp_path / "policy").write_text(text, "utf-8")
     with pytest.raises(PolicyError):
         verify_bundle(whole, text)
-    assert script(whole, "--policy", str(tmp_path / "policy")).returncode == 5
+    assert script(whole, "--policy", str(tmp_path / "policy")).returncode == 2
+
+
+def test_a_policy_or_a_checkpoint_that_is_none_is_not_blamed_on_the_bundle(
+    whole: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "log.key"
+    key.write_text(SIGNER.verifier.encoded())
+    for option, file in (("--policy", key), ("--policy", whole), ("--kept", whole)):
+        ran = script(whole, option, str(file))
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "NOT what was signed" not in ran.stderr
 
 
 def test_a_checkpoint_without_its_quorum_is_not_taken(

@@ -5,18 +5,23 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from app.cli import cli
 from app.cli.failures import Failure, run
 from app.cli.files import style_of, text_of
 from app.cli.output import SHANGHAI
+from app.cli.session import Session
 from app.cli.values import moment_of, set_span
 from app.settings import Settings, SettingsError
 from luoshu.audit.v1 import audit_pb2
 from luoshu.client import Invalid, connect
+from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2
 from luoshu.funding.v1.funding_pb2_grpc import FundingServiceStub
 from tests.service import audit_bundles
@@ -248,3 +253,27 @@ def test_a_rebuild_of_what_is_not_there_makes_nothing(
     assert code == 1
     assert f"no database of reports in {tmp_path / 'nowhere'}; set LUOSHU_DATA_DIR" in said
     assert not os.path.lexists(tmp_path / "nowhere")
+    (tmp_path / "nowhere").mkdir()
+    (tmp_path / "nowhere" / "reports.sqlite3").touch()  # as an earlier release left it
+    code, said = finish("rebuild", "reports", "--verify")
+    assert code == 1
+    assert "no database of reports" in said
+
+
+def test_a_watch_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = list[Any]()
+    monkeypatch.setattr(
+        "app.cli.watching.follow", lambda call, request: watched.append(request) or []
+    )
+    monkeypatch.setattr("app.cli.inbox.follow", lambda call, request: watched.append(request) or [])
+    calls = SimpleNamespace(
+        WatchInbox=None, ListInbox=lambda request: pb.ListInboxResponse(position=7)
+    )
+    monkeypatch.setattr("app.cli.inbox.owed", lambda session: [])
+    with connect("127.0.0.1:1", department="DST", actor="li") as client:
+        client.__dict__["coordination"] = calls
+        for words in (("watch", "platforms", "--after", "9"), ("inbox", "--watch")):
+            done = CliRunner().invoke(cli, ["--as", "DST", *words], obj=Session(clients=[client]))
+            assert "Ctrl-C to stop · 正在跟踪" in done.stderr
+            assert "Ctrl-C" not in done.stdout
+    assert [request.after_position for request in watched] == [9, 7]
