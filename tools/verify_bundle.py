@@ -265,13 +265,13 @@ def main() -> int:
     parser.add_argument("--kept", type=text, metavar="FILE", action="append", default=[], help=kept)
     said = parser.parse_args()
     try:
-        policy = said.policy.read() if said.policy else ""
-        kept = [file.read() for file in said.kept]
-        Policy(policy)
+        trusted = said.policy.read() if said.policy else ""
+        heads = [file.read() for file in said.kept]
+        Policy(trusted)
     except (Wrong, ValueError) as error:
         parser.error(f"--policy or --kept: {error}")
     try:
-        print(check(said.bundle, policy, kept))
+        print(check(said.bundle, trusted, heads))
     except (Wrong, *DAMAGE) as error:
         print(f"NOT what was signed: {error}", file=sys.stderr)
         return 5
