@@ -2,6 +2,7 @@
 
 import click
 
+from app.cli.names import OWN_NAMES
 from app.cli.output import day, indented, table
 from app.cli.session import Command, session
 from luoshu.funding.v1 import funding_pb2 as pb
@@ -21,6 +22,10 @@ OUTCOMES = {
 HEADINGS = {
     "zh": ("规则", "结论", "说明", "所据事实", "依据"),
     "en": ("rule", "outcome", "why", "facts", "source"),
+}
+REVIEWED = {
+    "JOINT_REVIEW_OUTCOME_UNSPECIFIED": "尚无结论",
+    **OWN_NAMES["luoshu.funding.v1.JointReviewOutcome"],
 }
 STAGE_NAMES = {"submission": "申报", "approval": "立项", "payment": "拨付", "change": "变更"}
 
@@ -49,16 +54,26 @@ def eligibility(ctx: click.Context, name: str, stage: str | None, language: str)
         HEADINGS[language],
         [
             (
-                f.rule,
+                _named("eligibility", f.rule, language),
                 OUTCOMES[f.outcome][language],
                 getattr(f, f"text_{language}"),
-                _facts(f),
-                f.source,
+                _facts(f, language),
+                _named("documents", f.source, language),
             )
             for f in found.findings
         ],
     )
 
 
-def _facts(finding: pb.Finding) -> str:
-    return ", ".join(f"{fact.key}={fact.value}" for fact in finding.facts)
+def _named(section: str, key: str, language: str) -> str:
+    """Return the pack's Chinese name behind the id, by which other commands ask for it."""
+    if language != "zh":
+        return key
+    from app.importing.packs import title  # a pack takes a while to load
+
+    return f"{key} {title(section, key)}".rstrip()
+
+
+def _facts(finding: pb.Finding, language: str) -> str:
+    names = REVIEWED if language == "zh" else {}
+    return ", ".join(f"{fact.key}={names.get(fact.value, fact.value)}" for fact in finding.facts)

@@ -1,6 +1,8 @@
 """Commands that read records: list, get, history."""
 
+import csv
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -71,6 +73,13 @@ def _set_times(request: Any, **words: str | None) -> None:
 @click.option("--columns", default="", metavar="PATH,…", help="Such as: name,title,approved_fen")
 @click.option("--read-time", metavar="WHEN", help=f"As it was known then: {WHEN}.")
 @click.option("--valid-time", metavar="WHEN", help=f"As it was true then: {WHEN}.")
+@click.option(
+    "-o",
+    "--output",
+    "style",
+    type=click.Choice(["table", "json", "csv"]),
+    help="How to print; csv: for a spreadsheet, amounts in whole fen.",
+)
 @click.pass_context
 def list_records(
     ctx: click.Context,
@@ -83,6 +92,7 @@ def list_records(
     columns: str,
     read_time: str | None,
     valid_time: str | None,
+    style: str | None,
 ) -> None:
     """List records of a kind: platforms, breakthroughs, applications, …"""
     kind = kind_of(resource)
@@ -97,7 +107,7 @@ def list_records(
             _set_plain(request, name, value)
     _set_times(request, read_time=read_time, valid_time=valid_time)
     found = pages(call, request) if every else iter([call(request)])
-    _print_pages(ctx, found, every, chosen)
+    _print_pages(found, every, chosen, style or session(ctx).output)
 
 
 def _demand_column(record: Any, column: str) -> None:
@@ -137,16 +147,16 @@ def _set_plain(request: Any, name: str, value: Any) -> None:
     setattr(request, name, value)
 
 
-def _print_pages(
-    ctx: click.Context, found: Iterator[Any], every: bool, columns: Sequence[str]
-) -> None:
+def _print_pages(found: Iterator[Any], every: bool, columns: Sequence[str], style: str) -> None:
     records: list[Message] = []
     token = ""
     for page in found:
         records.extend(getattr(page, records_field(type(page))))
         token = page.next_page_token
-    if session(ctx).output == "json":
+    if style == "json":
         click.echo("[" + ",\n ".join(as_json(record) for record in records) + "]")
+    elif style == "csv":
+        print_csv(records, columns)
     else:
         print_table(records, columns)
     if token and not every:
@@ -155,12 +165,37 @@ def _print_pages(
 
 def print_table(records: Sequence[Any], wanted: Sequence[str] = ()) -> None:
     """Print records of one kind as a table: the fields wanted, else what tells them apart."""
-    columns = list(wanted) or [
-        c for c in COLUMNS if not records or c in records[0].DESCRIPTOR.fields_by_name
-    ]
+    columns = _columns(records, wanted)
     cells = [dict(lines(record)) for record in records]
     spare = [] if wanted else [column for column in SPARE if column in columns]
     table(columns, [[given.get(column, "") for column in columns] for given in cells], spare)
+
+
+def print_csv(records: Sequence[Any], wanted: Sequence[str] = ()) -> None:
+    """Print them as CSV, with the byte order mark without which Excel garbles Chinese."""
+    from app.importing.readers import harmless
+
+    columns = _columns(records, wanted)
+    click.echo("\ufeff", nl=False)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for given in (dict(lines(record)) for record in records):
+        cells = [(column, given.get(column, "")) for column in columns]
+        writer.writerow(_fen(text) if c.endswith("_fen") else harmless(text) for c, text in cells)
+
+
+def _fen(text: str) -> str:
+    """Return an amount as `amount` has it, `1,234.50 (0.12 万)`, in whole fen, as its column is called."""
+    return re.sub(r"[,.]", "", text.partition(" ")[0])
+
+
+def _columns(records: Sequence[Any], wanted: Sequence[str]) -> list[str]:
+    """Return the columns wanted, and the currency where amounts can be of another; else what tells records apart."""
+    fields = records[0].DESCRIPTOR.fields_by_name if records else {}
+    if not wanted:
+        return [c for c in COLUMNS if not records or c in fields]
+    in_currency = "currency" in fields and any(c.endswith("_fen") for c in wanted)
+    return [*wanted, *(["currency"] if in_currency and "currency" not in wanted else [])]
 
 
 COLUMNS = ("name", "title", "state", "lead_department", "effective_date", "revision", "update_time")

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ AWARD = {
     "zh": ("项目", "名称", "单位", "年度", "资金来源"),
     "en": ("award", "title", "unit", "year", "source"),
 }
+SOURCES = "funding_sources"
 FEN_A_WAN = 1_000_000
 
 
@@ -135,18 +137,39 @@ def show(found: pb.Statement, language: str) -> None:
     click.echo(f"{at} {found.position} · {unit}")
     if found.ceilings:
         click.echo()
-        table(CEILING[language], [ceiling_cells(line) for line in found.ceilings])
+        rows = [
+            _in_words(ceiling_cells(line), {1: "departments", 3: SOURCES}, language)
+            for line in found.ceilings
+        ]
+        table(CEILING[language], rows)
     for name, titles in GROUPS.items():
         groups = getattr(found, name)
         if len(groups) > 1 or (groups and name == "departments"):
             click.echo()
             heading = titles[0] if language == "zh" else titles[1]
             rows = [[_named(g), str(g.awards), *amounts(g.amounts)] for g in groups]
+            if name == "departments":
+                rows = [_in_words(row, {0: name}, language) for row in rows]
             table((heading, "项数" if language == "zh" else "awards", *WORDS[language]), rows)
     click.echo()
-    rows = [[*award_cells(line), *amounts(line.amounts)] for line in found.awards]
+    rows = [
+        [*_in_words(award_cells(line), {4: SOURCES}, language), *amounts(line.amounts)]
+        for line in found.awards
+    ]
     rows.append(["合计" if language == "zh" else "total", "", "", "", "", *amounts(found.total)])
     table((*AWARD[language], *WORDS[language]), rows)
+
+
+def _in_words(cells: list[str], sections: Mapping[int, str], language: str) -> list[str]:
+    """Return a row in which ids of the pack's sections, by their columns, have their Chinese names behind them."""
+    if language != "zh":
+        return cells
+    from app.importing.packs import title  # a pack takes a while to load
+
+    return [
+        f"{cell} {title(sections[at], cell)}".rstrip() if at in sections else cell
+        for at, cell in enumerate(cells)
+    ]
 
 
 def _named(group: pb.GroupLine) -> str:

@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any
 
 from app import settings
-from kernel.pack import Pack, load
+from kernel.errors import Invalid
+from kernel.pack import Pack, PackError, load
 
 NAMES = ("id", "code", "zh", "en", "short_zh")
 PREFIXES = ("河南省", "省")
@@ -34,6 +35,15 @@ def _names(entry: Any, section: str) -> Iterator[str]:
         if name:
             yield name
             yield from (name.removeprefix(p) for p in PREFIXES if name.startswith(p) and name != p)
+
+
+def title(section: str, key: str) -> str:
+    """Return an entry's Chinese name, short where it has one; empty where this pack does not know it."""
+    try:
+        entry = getattr(_pack(), section).get(key)
+    except (Invalid, PackError, settings.SettingsError):
+        return ""
+    return str(getattr(entry, "short_zh", "") or entry.zh)
 
 
 @cache

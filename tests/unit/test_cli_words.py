@@ -9,16 +9,20 @@ from click.testing import CliRunner
 from app.cli import cli
 from app.cli.callers import warn_of_unknown
 from app.cli.demands import demand_required, fields_named, options_named, states_named
+from app.cli.eligibility import _facts
 from app.cli.failures import Failure
-from app.cli.records import CHANGE, print_changes
+from app.cli.records import CHANGE, print_changes, print_csv, print_table
+from app.cli.statement import SOURCES, _in_words
 from app.cli.usage import start
 from app.cli.values import demand_past, moment_of
 from app.importing import headers
 from app.importing.batches import Compiler
-from app.importing.packs import tables
+from app.importing.packs import tables, title
 from app.importing.readers import Row
+from app.settings import Settings, SettingsError
 from luoshu import client
 from luoshu.client.contract import comments, kinds, request_of
+from luoshu.funding.v1 import funding_pb2
 from luoshu.journal.v1 import journal_pb2
 from luoshu.platforms.v1 import platforms_pb2 as pb
 
@@ -301,3 +305,52 @@ def test_a_change_that_found_no_connection_is_told_as_not_done(capsys):
     assert "nothing was done" in err
     assert "操作没有执行" in err
     assert "not known" not in err
+
+
+def award(currency: str) -> funding_pb2.Application:
+    return funding_pb2.Application(name="applications/x", currency=currency, approved_fen=123456789)
+
+
+def test_csv_opens_in_excel_with_amounts_as_whole_numbers_and_their_currency(capsys):
+    print_csv([award("USD"), award("CNY")], ["name", "approved_fen"])
+    assert capsys.readouterr().out.splitlines() == [
+        "\ufeffname,approved_fen,currency",
+        "applications/x,123456789,USD",
+        "applications/x,123456789,CNY",
+    ]
+
+
+def test_a_cell_of_the_csv_is_never_a_formula(capsys):
+    print_csv([funding_pb2.Application(title="=1+1")], ["title"])
+    assert capsys.readouterr().out == "\ufefftitle\n'=1+1\n"
+
+
+def test_a_table_with_amounts_says_of_which_currency_they_are(capsys):
+    print_table([award("USD")], ["approved_fen"])
+    assert capsys.readouterr().out == "approved_fen\tcurrency\n1,234,567.89 (123.45 万)\tUSD\n"
+
+
+def test_ids_of_the_pack_have_their_names_in_chinese_only():
+    cells = ["DIIT", "provincial-plans", "DIIT"]
+    sections = {0: "departments", 1: SOURCES}
+    assert _in_words(cells, sections, "zh") == [
+        "DIIT 省工信厅",
+        "provincial-plans 省级计划",
+        "DIIT",
+    ]
+    assert _in_words(cells, sections, "en") == cells
+    assert title("departments", "NOBODY") == ""
+
+
+def test_a_reviews_outcome_is_told_in_the_language_asked_for():
+    finding = funding_pb2.Finding()
+    finding.facts.add(key="outcome", value="JOINT_REVIEW_OUTCOME_UNSPECIFIED")
+    assert _facts(finding, "zh") == "outcome=尚无结论"
+    assert _facts(finding, "en") == "outcome=JOINT_REVIEW_OUTCOME_UNSPECIFIED"
+
+
+def test_a_settings_file_that_is_not_there_is_not_called_bad_toml(tmp_path):
+    with pytest.raises(SettingsError) as told:
+        Settings({"LUOSHU_CONFIG": str(tmp_path / "no.toml")})
+    assert "无法读取" in str(told.value)
+    assert "TOML" not in str(told.value)

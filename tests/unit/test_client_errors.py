@@ -69,6 +69,15 @@ def test_a_proxy_without_details_still_gives_class_and_chinese_text():
     assert (error.text_zh, error.request_id) == ("无法连接服务器", "id-1")
 
 
+def test_a_failure_without_details_has_words_in_chinese():
+    call = SimpleNamespace(
+        code=lambda: grpc.StatusCode.INTERNAL,
+        details=lambda: "RST_STREAM",
+        trailing_metadata=lambda: None,
+    )
+    assert from_call(call).text_zh == "服务器内部或传输途中出错"
+
+
 def test_details_that_are_no_status_do_not_break_the_error():
     call = SimpleNamespace(
         code=lambda: grpc.StatusCode.NOT_FOUND,
