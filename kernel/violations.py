@@ -35,7 +35,7 @@ CHINESE = {
 
 
 class Wanted(NamedTuple):
-    """What a pattern wants, in words. `en`: empty where no reader meets it often; then the pattern is told."""
+    """What a pattern wants, in words. `en`: empty for a pattern that nobody wrote words for; then it is told itself."""
 
     zh: str
     en: str = ""
@@ -47,26 +47,46 @@ _CREDIT_CODE = Wanted(
 _REPORT = Wanted(
     "应为报告名称，如 reports/2026-03", "must be a report's name, such as reports/2026-03"
 )
+
+
+def _repeatable(most: int) -> Wanted:
+    return Wanted(
+        f"只能用字母、数字及 . _ : / -，至多 {most} 位",
+        f"must be at most {most} letters, digits, or . _ : / -, such as a UUID",
+    )
+
+
 WORDS: Mapping[str, Wanted] = {
     "^([0-9A-HJ-NPQRTUWXY]{18})?$": _CREDIT_CODE,
     "^([0-9A-HJ-NP-RTUWXY]{18})?$": _CREDIT_CODE,
     "^([0-9]{6})?$": Wanted(
         "应为 6 位行政区划代码，如 410100", "must be a division's code of 6 digits, such as 410100"
     ),
-    "^([a-z][a-z0-9-]{2,62})?$": Wanted("应为 3–63 位小写字母、数字或连字符，以字母开头"),
+    "^([a-z][a-z0-9-]{2,62})?$": Wanted(
+        "应为 3–63 位小写字母、数字或连字符，以字母开头",
+        "must be 3 to 63 lower-case letters, digits or hyphens, a letter first",
+    ),
     "^[A-Z][A-Z0-9_]{1,31}$": Wanted(
         "应为部门代码，如 DST", "must be a department's id, such as DST"
     ),
-    "^([A-Z]{3})?$": Wanted("应为 3 位币种代码，如 CNY"),
-    "^[a-z0-9][a-z0-9._-]{0,63}$": Wanted("应为来源代号：小写字母、数字及 . _ -，至多 64 位"),
-    "^[A-Za-z0-9._:/-]{0,64}$": Wanted("只能用字母、数字及 . _ : / -，至多 64 位"),
-    "^[A-Za-z0-9._:/-]{0,56}$": Wanted("只能用字母、数字及 . _ : / -，至多 56 位"),
+    "^([A-Z]{3})?$": Wanted(
+        "应为 3 位币种代码，如 CNY", "must be a currency's code of 3 letters, such as CNY"
+    ),
+    "^[a-z0-9][a-z0-9._-]{0,63}$": Wanted(
+        "应为来源代号：小写字母、数字及 . _ -，至多 64 位",
+        "must name a source with at most 64 lower-case letters, digits, or . _ -",
+    ),
+    "^[A-Za-z0-9._:/-]{0,64}$": _repeatable(64),
+    "^[A-Za-z0-9._:/-]{0,56}$": _repeatable(56),
     "^reports/[0-9]{4}-(0[1-9]|1[0-2])$": _REPORT,
     "^(reports/[0-9]{4}-(0[1-9]|1[0-2]))?$": _REPORT,
     "^b[1-9][0-9]{0,3}$": Wanted("应为揭榜编号，如 b1", "must be a bid's number, such as b1"),
     "^m[1-9][0-9]{0,3}$": Wanted("应为节点编号，如 m1", "must be a milestone's number, such as m1"),
-    "^([1-9](\\.[0-9]{1,2}){0,3})?$": Wanted("应为战略性新兴产业分类代码，如 1.2.3"),
-    "^[^\\x00-\\x1f]*$": Wanted("不得含控制字符"),
+    "^([1-9](\\.[0-9]{1,2}){0,3})?$": Wanted(
+        "应为战略性新兴产业分类代码，如 1.2.3",
+        "must be a code of the strategic emerging industries, such as 1.2.3",
+    ),
+    "^[^\\x00-\\x1f]*$": Wanted("不得含控制字符", "must hold no control characters"),
 }
 """Patterns of the contract → what they want, for readers of no regular expressions."""
 RESOURCE = re.compile(r"\^\(?(?P<collection>[a-z]+)/\[a-z0-9\]")
@@ -107,6 +127,8 @@ def _problem(violation: Any, message: Any) -> Problem:
 def _english(violation: Any) -> str:
     """Return what is wrong: in words where a pattern has them, else as protovalidate says it."""
     told = str(violation.message)
+    if violation.rule_id == "string.min_len" and _digits(told) == "1":
+        return "is required"
     return (_wanted(told).en if violation.rule_id == "string.pattern" else "") or told
 
 

@@ -3,7 +3,7 @@
 import protovalidate
 import pytest
 
-from kernel.violations import broken
+from kernel.violations import WORDS, broken
 from luoshu.coordination.v1 import coordination_pb2
 from luoshu.platforms.v1 import platforms_pb2 as pb
 
@@ -38,7 +38,20 @@ def test_a_broken_rule_is_told_in_words(message, field, text):
     [
         (pb.Platform(division="郑"), "must be a division's code of 6 digits, such as 410100"),
         (pb.Platform(predecessors=["x"]), "must be a record's name, such as platforms/abc-1"),
+        (pb.Platform(), "is required"),
+        (
+            pb.CreatePlatformRequest(platform_id="X"),
+            "must be 3 to 63 lower-case letters, digits or hyphens, a letter first",
+        ),
+        (
+            pb.CreatePlatformRequest(request_id="号"),
+            "must be at most 64 letters, digits, or . _ : / -, such as a UUID",
+        ),
     ],
 )
 def test_a_pattern_is_told_in_english_words_too(message, text):
     assert text in {problem.en for problem in broken(VALIDATOR, message)}
+
+
+def test_every_pattern_that_has_words_has_them_in_both_languages():
+    assert [pattern for pattern, wanted in WORDS.items() if not (wanted.zh and wanted.en)] == []
