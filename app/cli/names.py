@@ -49,6 +49,7 @@ OWN_NAMES: Mapping[str, Mapping[str, str]] = {
         "DUTY_OBJECTION": "处理异议",
         "DUTY_MILESTONE": "里程碑考核",
         "DUTY_OVERDUE": "逾期项目",
+        "DUTY_STEP": "办理下一步",
         "DUTY_ERASURE": "删除个人信息",
     },
     "luoshu.coordination.v1.Outcome": {

@@ -55,6 +55,10 @@ def items_of_agenda(
             update_time=agenda.update_time,
             command=entry.command,
         )
+        since = to_date(entry.from_date)
+        if since is not None:
+            counted = pack.add_working_days(since, entry.working_days)
+            last, item.due_provisional = counted.date, counted.provisional
         _due(item, last, today, pack)
         yield item
 

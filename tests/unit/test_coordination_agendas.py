@@ -14,14 +14,17 @@ from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 from luoshu.platforms.v1 import platforms_pb2 as platforms
 from luoshu.technologies.v1 import technologies_pb2 as technologies
 from services.coordination.agendas.domain import LIFECYCLE
-from services.coordination.agendas.entries import compared, entries_of
+from services.coordination.agendas.entries import ACCEPT_WITHIN, compared, entries_of
 from services.coordination.agendas.following import Agendas
 from services.coordination.inbox import item_of_finding, items_of_agenda
+from services.funding.domain import APPLICATION
+from services.platforms.domain import LIFECYCLE as PLATFORM
 from tests.unit.coordination_world import BEFORE_HOLIDAY, henan
 from tests.unit.fake_case import FakeCase, acted
 
 TODAY = BEFORE_HOLIDAY
 A, B = funding.Application.State, technologies.Breakthrough.State
+P = platforms.Platform.State
 D = pb.InboxItem
 
 
@@ -62,6 +65,55 @@ def test_an_exception_that_waits_for_a_second_person_is_owed_until_it_is_decided
     assert entry.command.startswith("luoshu decide-override applications/a1 --number 1 ")
     asked.overrides[0].decided_by = "sun"
     assert not owed(asked)
+
+
+MONDAY = datetime.datetime(2026, 9, 7, 2, tzinfo=datetime.UTC)
+
+
+def arrived(state: int = A.STATE_RECOMMENDED) -> funding.Application:
+    record = application(state)
+    record.update_time.FromDatetime(MONDAY)
+    return record
+
+
+def test_who_leads_owes_the_acceptance_within_five_working_days_until_it_is_done() -> None:
+    (entry,) = owed(arrived())
+    assert (entry.duty, entry.command) == (D.DUTY_STEP, "luoshu accept applications/a1")
+    (item,) = items(arrived(), MONDAY.date())
+    assert (to_date(item.due_date), item.days_left) == (datetime.date(2026, 9, 14), 5)
+    assert items(arrived(), datetime.date(2026, 9, 16))[0].days_left == -2
+    assert not items(arrived(), department="DIIT")
+    assert not owed(arrived(A.STATE_SUBMITTED))  # its recommending unit is waited for
+    assert not owed(arrived(A.STATE_ACCEPTED))
+
+
+def test_a_joint_review_that_has_ended_waits_for_its_notice_without_a_day() -> None:
+    (item,) = items(arrived(A.STATE_JOINTLY_REVIEWED))
+    assert item.command == "luoshu publish-notice applications/a1"
+    assert not item.HasField("due_date")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "waits"),
+    [
+        ("key-laboratory", P.STATE_SUBMITTED, ""),
+        ("key-laboratory", P.STATE_RECOMMENDED, "accept"),
+        ("key-laboratory", P.STATE_JOINTLY_REVIEWED, "publish-notice"),
+        ("key-laboratory", P.STATE_COMPLETION_REQUESTED, ""),
+    ],
+)
+def test_a_platforms_next_step_is_owed_where_its_lead_alone_is_waited_for(
+    kind: str, state: Any, waits: str
+) -> None:
+    made = platforms.Platform(name="platforms/p1", kind=kind, state=state)
+    made.update_time.FromDatetime(MONDAY)
+    assert [entry.command.split()[1] for entry in owed(made)] == ([waits] if waits else [])
+
+
+@pytest.mark.parametrize("lifecycle", [APPLICATION, PLATFORM])
+def test_the_days_of_the_acceptance_are_those_of_the_lifecycles(lifecycle: Any) -> None:
+    days = {move.within for move in lifecycle.moves if move.name == "accept"}
+    assert days == {ACCEPT_WITHIN}
 
 
 def test_an_objection_is_owed_within_the_notice_and_a_signature_after_it() -> None:
@@ -210,3 +262,23 @@ def test_a_record_that_owes_nothing_makes_no_agenda_and_history_owes_nothing() -
     proposed = technologies.Breakthrough(name="breakthroughs/b2", state=B.STATE_PROPOSED)
     assert not looking().look(None, entry(proposed)).commands  # type: ignore[arg-type]
     assert not looking().concerns(entry(breakthrough(), "imported"))
+
+
+def told(record: funding.Application) -> JournalEntry:
+    event = funding.FundingEvent(change=Change(action="recommend"), application=record)
+    return JournalEntry(source="funding", position=9, event=event.SerializeToString())
+
+
+def test_a_step_is_owed_once_however_often_its_event_comes_and_settled_by_leaving_the_state() -> (
+    None
+):
+    [made] = looking().look(None, told(arrived())).commands  # type: ignore[arg-type]
+    [again] = looking().look(None, told(arrived())).commands  # type: ignore[arg-type]
+    assert (made.name, made.request_id, made.given) == (again.name, again.request_id, again.given)
+    held = pb.Agenda(state=pb.Agenda.STATE_OPEN)
+    held.MergeFrom(made.given)
+    assert not looking(held).look(None, told(arrived())).commands  # type: ignore[arg-type]
+    [settled] = looking(held).look(None, told(arrived(A.STATE_ACCEPTED))).commands  # type: ignore[arg-type]
+    new = acted(LIFECYCLE, held, settled.action, settled.request, FakeCase())
+    assert new.state == pb.Agenda.STATE_SETTLED
+    assert not list(items_of_agenda(new, "DST", TODAY, henan()))

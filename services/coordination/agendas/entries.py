@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kernel.dates import business_date, from_date
 from kernel.pack import Pack
 from luoshu.coordination.v1 import coordination_pb2 as pb
 from luoshu.funding.v1 import funding_pb2 as funding
@@ -12,6 +13,9 @@ from luoshu.technologies.v1 import technologies_pb2 as technologies
 
 Duty = pb.InboxItem
 A, B = funding.Application.State, technologies.Breakthrough.State
+P = platforms.Platform.State
+ACCEPT_WITHIN = 5
+"""Working days until what arrived is accepted or refused, as in the lifecycles (Administrative Licensing Law, article 32)."""
 MOST_TEXT = 300  # characters of a text
 UNDER_WAY = frozenset(
     {A.STATE_APPROVED, A.STATE_CONTRACTED, A.STATE_IN_PROGRESS, A.STATE_ACCEPTANCE_FAILED}
@@ -35,6 +39,10 @@ def _application(record: funding.Application, pack: Pack) -> Iterator[pb.AgendaE
             said = f"{override.rule}: {override.reason}"
             how = f"--number {override.number} --granted|--no-granted --reason …"
             yield _entry(record, Duty.DUTY_OVERRIDE, "decide-override", how, said, override.number)
+    if record.state == A.STATE_RECOMMENDED:
+        yield _step(record, "accept", within=ACCEPT_WITHIN)
+    if record.state == A.STATE_JOINTLY_REVIEWED:
+        yield _step(record, "publish-notice")
     if record.state == A.STATE_IN_PUBLIC_NOTICE:
         yield from _in_notice(record, "number", "approve", "--document-number … --approved-fen …")
     if record.state in UNDER_WAY and record.end_date.year:
@@ -56,9 +64,15 @@ def compared(record: Any) -> int:
 
 
 def _platform(record: platforms.Platform, pack: Pack) -> Iterator[pb.AgendaEntry]:
-    if record.state == platforms.Platform.STATE_IN_PUBLIC_NOTICE:
-        ending = pack.kind(record.kind).ending if record.kind in pack.kinds else "recognize"
-        action = ending.replace("_", "-")
+    kind = pack.kind(record.kind) if record.kind in pack.kinds else None
+    skips = kind.skips if kind else ()
+    arrived = P.STATE_SUBMITTED if "recommendation" in skips else P.STATE_RECOMMENDED
+    if record.state == arrived:
+        yield _step(record, "accept", within=ACCEPT_WITHIN)
+    if record.state == P.STATE_JOINTLY_REVIEWED and "public_notice" not in skips:
+        yield _step(record, "publish-notice", "--start-date … --document …")
+    if record.state == P.STATE_IN_PUBLIC_NOTICE:
+        action = (kind.ending if kind else "recognize").replace("_", "-")
         yield from _in_notice(record, "objection-number", action, "--document-number …")
 
 
@@ -117,6 +131,15 @@ def _programme(record: funding.Programme, pack: Pack) -> Iterator[pb.AgendaEntry
 def _sanction(record: funding.Sanction, pack: Pack) -> Iterator[pb.AgendaEntry]:
     if record.state == funding.Sanction.STATE_DRAFT:
         yield _entry(record, Duty.DUTY_APPROVAL, "impose")
+
+
+def _step(record: Any, action: str, how: str = "", within: int = 0) -> pb.AgendaEntry:
+    """Return the step that a state waits for, since the change that led to it. `within`: working days; 0: none are set."""
+    entry = _entry(record, Duty.DUTY_STEP, action, how)
+    if within:
+        entry.from_date.CopyFrom(from_date(business_date(record.update_time)))
+        entry.working_days = within
+    return entry
 
 
 def _entry(

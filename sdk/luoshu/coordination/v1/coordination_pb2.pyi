@@ -819,6 +819,8 @@ class AgendaEntry(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
+    FROM_DATE_FIELD_NUMBER: _builtins.int
+    WORKING_DAYS_FIELD_NUMBER: _builtins.int
     duty: Global___InboxItem.Duty.ValueType
     """What it is."""
     key: _builtins.str
@@ -827,9 +829,15 @@ class AgendaEntry(_message.Message):
     """What it is about, in a line."""
     command: _builtins.str
     """Command that settles it; what stands as `…` is to be said."""
+    working_days: _builtins.int
+    """Working days that it may take. 0: not counted."""
     @_builtins.property
     def due_date(self) -> _date_pb2.Date:
         """Last day; ends with the local day. Empty: none is set."""
+
+    @_builtins.property
+    def from_date(self) -> _date_pb2.Date:
+        """Day after which `working_days` are counted, by the calendar of the day on which it is asked. Empty: `due_date` says the last day."""
 
     def __init__(
         self,
@@ -839,10 +847,12 @@ class AgendaEntry(_message.Message):
         text: _builtins.str = ...,
         due_date: _date_pb2.Date | None = ...,
         command: _builtins.str = ...,
+        from_date: _date_pb2.Date | None = ...,
+        working_days: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "from_date", b"from_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "due_date", b"due_date", "duty", b"duty", "key", b"key", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "due_date", b"due_date", "duty", b"duty", "from_date", b"from_date", "key", b"key", "text", b"text", "working_days", b"working_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2004,6 +2014,8 @@ class InboxItem(_message.Message):
         """逾期项目: work that is past its end."""
         DUTY_ERASURE: InboxItem._Duty.ValueType  # 9
         """删除个人信息: a person's data, as the second person or because its time is over. `luoshu inbox` adds it for the two roles."""
+        DUTY_STEP: InboxItem._Duty.ValueType  # 10
+        """办理下一步: the next step of a record that waits for nobody but its leading department."""
 
     class Duty(_Duty, metaclass=_DutyEnumTypeWrapper):
         """Duty says what is owed."""
@@ -2028,6 +2040,8 @@ class InboxItem(_message.Message):
     """逾期项目: work that is past its end."""
     DUTY_ERASURE: InboxItem.Duty.ValueType  # 9
     """删除个人信息: a person's data, as the second person or because its time is over. `luoshu inbox` adds it for the two roles."""
+    DUTY_STEP: InboxItem.Duty.ValueType  # 10
+    """办理下一步: the next step of a record that waits for nobody but its leading department."""
 
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     DUTY_FIELD_NUMBER: _builtins.int
