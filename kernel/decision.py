@@ -34,6 +34,7 @@ from kernel.rights import (
     may_see_persons,
     standing_of,
 )
+from kernel.units import demand_known
 from luoshu.journal.v1.journal_pb2 import Change
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ class Decision:
 
     def _created(self) -> Settled:
         demand_role(self.caller, self._resource.lifecycle.create_by, "create")
+        if Role.SYSTEM not in self.caller.roles:
+            demand_known(self.caller.department, self.pack)
         if not self._command.fresh and self._batch.held(self._command.name) is not None:
             raise AlreadyExists(
                 f"{self._command.name} exists; choose another id, or leave it empty",

@@ -142,14 +142,26 @@ class Lifecycle:
         """Return the table's line. Raises Refused, naming what the state allows, or of that what is the caller's to take."""
         move = self._lines.get((state, action))
         if move is None:
-            name = self.state_name(state)
-            names = [m.name for m in self.of_state(state)] if theirs is None else theirs()
-            allowed = ", ".join(names) or "nothing"
-            raise Refused(
-                f"cannot {action} while {name}; allowed: {allowed}",
-                f"当前状态 {name} 不能执行 {action}；可执行：{'无' if allowed == 'nothing' else allowed}",
-            )
+            raise self._forbidden(state, action, theirs)
         return move
+
+    def _forbidden(
+        self, state: int, action: str, theirs: Callable[[], Sequence[str]] | None
+    ) -> Refused:
+        moves = self.of_state(state)
+        names = [m.name for m in moves] if theirs is None else theirs()
+        en, zh, said = (
+            ", ".join(names) or "nothing",
+            ", ".join(names) or "无",
+            self.state_name(state),
+        )
+        others = ", ".join(m.name for m in moves if m.by != (Role.SYSTEM,))
+        if others and not names:
+            en, zh = f"nothing to you; to others: {others}", f"无；其他人可执行：{others}"
+        return Refused(
+            f"cannot {action} while {said}; allowed: {en}",
+            f"当前状态 {said} 不能执行 {action}；可执行：{zh}",
+        )
 
     def target(self, move: Move, chosen: int | None) -> int:
         """Return the state that a move leads to. Raises TypeError where rule and table disagree."""

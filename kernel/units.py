@@ -7,7 +7,7 @@ from typing import Any
 from stdnum.cn import uscc
 
 from kernel.case import Case
-from kernel.errors import Invalid
+from kernel.errors import Denied, Invalid
 from kernel.pack import Pack
 
 UNASSIGNED = "UNASSIGNED"
@@ -48,6 +48,19 @@ def demand_own(code: str, owner: str, field: str) -> None:
         field=field,
         reason="NOT_THE_UNIT",
     )
+
+
+def demand_known(department: str, pack: Pack) -> None:
+    """Raises Denied for who registers a record for a department that is none: it would be nobody's, or somebody else's later."""
+    if not department or _is_code(department) or department in pack.reporting_units:
+        return
+    if department == UNASSIGNED or department not in pack.departments:
+        ids = ", ".join(unit.id for unit in pack.departments if unit.id != UNASSIGNED)
+        raise Denied(
+            f"no department {department}: call as one of {ids}, a reporting unit or a unit's credit code",
+            f"没有部门 {department}；请以 {ids}、填报单位或统一社会信用代码的身份登记",
+            reason="DEPARTMENT_UNKNOWN",
+        )
 
 
 def unit_of(said: str, field: str, case: Case) -> str:

@@ -54,6 +54,15 @@ def test_a_caller_without_department_sees_what_is_published_only(running: Runnin
     assert wrong.code == "NOT_FOUND"
 
 
+def test_nobody_registers_a_record_for_a_department_that_is_none(running: Running) -> None:
+    for department in ("ABC", "UNASSIGNED", "12410100DEMA00013X"):
+        who = Who("wang", department, ("case_officer",))
+        wrong = refusal(lambda who=who: PLATFORM.create(running, who))  # type: ignore[misc]
+        assert (wrong.code, wrong.reason) == ("PERMISSION_DENIED", "DEPARTMENT_UNKNOWN")
+        assert "DST" in wrong.text
+    assert PLATFORM.create(running, Who("wang", "410100", ("case_officer",))).owner_unit == "410100"
+
+
 def raw(running: Running, method: str, body: bytes) -> Any:
     call: Any = running.channel.unary_unary(f"/luoshu.platforms.v1.PlatformService/{method}")
     return call(body, metadata=APPLICANT.metadata, timeout=10)

@@ -27,9 +27,10 @@ from luoshu.platforms.v1 import platforms_pb2 as pb
 S = pb.Platform.State
 SECRET = bytes(range(32))
 MORNING = datetime.datetime(2026, 3, 16, 2, tzinfo=datetime.UTC)
-OWNER = Caller("wang", "UNIT", frozenset({Role.APPLICANT}))
+UNIT = "91110000710926094P"
+OWNER = Caller("wang", UNIT, frozenset({Role.APPLICANT}))
 OFFICER = Caller("li", "DST", frozenset({Role.CASE_OFFICER}))
-IMPORTER = Caller("sun", "UNIT", frozenset({Role.IMPORTER}))
+IMPORTER = Caller("sun", UNIT, frozenset({Role.IMPORTER}))
 NO_PACK = cast(Pack, None)
 
 

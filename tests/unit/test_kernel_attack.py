@@ -171,16 +171,20 @@ async def test_watchers_at_the_end_read_nothing_and_sleep_through_refusals(tmp_p
 
 def test_who_sees_a_record_only_since_it_is_published_does_not_see_its_draft() -> None:
     stranger = Caller("chen", "DIIT", frozenset({Role.CASE_OFFICER}))
-    assert not may_see_past(stranger, " UNIT DST ", " UNIT DST ", public_then=False)
-    assert may_see_past(stranger, " UNIT DST ", " UNIT DST ", public_then=True)
-    assert may_see_past(world.OWNER, " UNIT DST ", " OLD ", public_then=False)
+    assert not may_see_past(
+        stranger, f" {world.UNIT} DST ", f" {world.UNIT} DST ", public_then=False
+    )
+    assert may_see_past(stranger, f" {world.UNIT} DST ", f" {world.UNIT} DST ", public_then=True)
+    assert may_see_past(world.OWNER, f" {world.UNIT} DST ", " OLD ", public_then=False)
     auditor = Caller("qian", "", frozenset({Role.AUDITOR}))
-    assert may_see_past(auditor, " UNIT ", " UNIT ", public_then=False)
+    assert may_see_past(auditor, f" {world.UNIT} ", f" {world.UNIT} ", public_then=False)
 
 
 def test_another_record_that_the_caller_may_not_see_does_not_exist_for_its_rule() -> None:
     batch = world.batch()
-    batch.decide(world.creation("别人的", Caller("ma", "OTHER", frozenset({Role.APPLICANT}))))
+    batch.decide(
+        world.creation("别人的", Caller("ma", "914403001922038216", frozenset({Role.APPLICANT})))
+    )
     (hidden,) = batch.records
     batch.decide(world.creation("自己的"))
     own = next(name for name in batch.records if name != hidden)

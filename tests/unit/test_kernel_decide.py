@@ -187,8 +187,8 @@ def test_a_forbidden_action_names_what_this_caller_may_do_and_nothing_that_other
     name = on.decide(creation()).name
     assert "allowed: update, submit" in refused(on, Refused, command("merge", name)).en
     wrong = refused(on, Refused, command("merge", name, OFFICER))
-    assert wrong.en.endswith("allowed: nothing")
-    assert wrong.zh.endswith("可执行：无")
+    assert wrong.en.endswith("allowed: nothing to you; to others: update, submit")
+    assert wrong.zh.endswith("可执行：无；其他人可执行：update, submit")
 
 
 def test_neighbours_of_a_refused_command_are_decided() -> None:
