@@ -148,14 +148,10 @@ class Lifecycle:
     def _forbidden(
         self, state: int, action: str, theirs: Callable[[], Sequence[str]] | None
     ) -> Refused:
-        moves = self.of_state(state)
-        names = [m.name for m in moves] if theirs is None else theirs()
-        en, zh, said = (
-            ", ".join(names) or "nothing",
-            ", ".join(names) or "无",
-            self.state_name(state),
-        )
+        moves, said = self.of_state(state), self.state_name(state)
+        names = ", ".join([m.name for m in moves] if theirs is None else theirs())
         others = ", ".join(m.name for m in moves if m.by != (Role.SYSTEM,))
+        en, zh = names or "nothing", names or "无"
         if others and not names:
             en, zh = f"nothing to you; to others: {others}", f"无；其他人可执行：{others}"
         return Refused(

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +235,7 @@ async def test_while_an_owner_is_silent_an_entrys_command_waits_and_the_cursor_w
 ) -> None:
     def react(entry: JournalEntry) -> Reaction:
         create = creation(f"refers to {name}", name="platforms/p")
-        return Reaction((replace(create, request_id="r"),))
+        return Reaction((create._replace(request_id="r"),))
 
     owner = Owner()
     room = Room(
