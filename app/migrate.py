@@ -26,6 +26,7 @@ FOLDER = ROOT / "migrations"
 TURN = 20_736_001
 """Number of PostgreSQL's advisory lock by which those who upgrade one database take turns."""
 LOCK, LOCK_NOT_AVAILABLE = "2s", "55P03"
+POSTGRESQL = ("postgresql", "postgresql+psycopg")
 NO_PLACE = (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError)
 ATTEMPTS, PAUSE = 10, 1.0  # seconds between two
 
@@ -134,7 +135,7 @@ def ready(service: str, url: str) -> None:
 def _reachable(service: str, url: str) -> Iterator[None]:
     """Raises SettingsError where a database cannot be opened; its address may hold a password and is not told."""
     name = f"LUOSHU_{service.upper()}_DATABASE"
-    if not url.startswith(("sqlite:///", "postgresql")):
+    if not _is_address(url):
         raise SettingsError(
             f"{name} is no address of a database: postgresql://USER@HOST/NAME, or empty for SQLite / "
             f"{name} 不是数据库地址：应为 postgresql://用户@主机/库名，留空则用 SQLite"
@@ -147,6 +148,13 @@ def _reachable(service: str, url: str) -> Iterator[None]:
             f"{service}: its database cannot be opened ({kind}); see {name} and LUOSHU_DATA_DIR / "
             f"{service} 的数据库无法打开（{kind}）；请检查 {name} 与 LUOSHU_DATA_DIR"
         ) from None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return url.startswith("sqlite:///") or sa.make_url(url).drivername in POSTGRESQL
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+        return False
 
 
 def _ready(service: str, url: str) -> None:

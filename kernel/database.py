@@ -367,9 +367,7 @@ class Put:
             return []
         if not self._postgres:
             return [Statement(self._row.text, list(rows))]  # no dictionary a row
-        if (
-            len(rows) == 1
-        ):  # to make an array of each column takes longer than all else that is sent
+        if len(rows) == 1:  # an array of each column takes longer to make than all else
             return [Statement(self._row.text, rows[0])]
         columns = zip(self._packers, zip(*rows, strict=True), strict=True)
         return [self._rows.of({name: pack(c) for (name, pack), c in columns})]

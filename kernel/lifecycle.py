@@ -151,9 +151,12 @@ class Lifecycle:
         moves, said = self.of_state(state), self.state_name(state)
         names = ", ".join([m.name for m in moves] if theirs is None else theirs())
         others = ", ".join(m.name for m in moves if m.by != (Role.SYSTEM,))
-        en, zh = names or "nothing", names or "无"
-        if others and not names:
+        if names:
+            en = zh = names
+        elif others:
             en, zh = f"nothing to you; to others: {others}", f"无；其他人可执行：{others}"
+        else:
+            en, zh = "nothing", "无"
         return Refused(
             f"cannot {action} while {said}; allowed: {en}",
             f"当前状态 {said} 不能执行 {action}；可执行：{zh}",

@@ -43,8 +43,10 @@ def demand_own(code: str, owner: str, field: str) -> None:
     if code == owner:
         return
     raise Invalid(
-        f"this account acts for {owner or 'no unit'}; it applies for that unit only",
-        f"本账号代表{owner or '空单位'}；只能为该单位申报",
+        f"this account acts for {owner}; it applies for that unit only"
+        if owner
+        else "this account acts for no unit, and cannot apply",
+        f"本账号代表 {owner}，只能为本单位申报" if owner else "本账号未注明所属单位，不能申报",
         field=field,
         reason="NOT_THE_UNIT",
     )
@@ -52,13 +54,19 @@ def demand_own(code: str, owner: str, field: str) -> None:
 
 def demand_known(department: str, pack: Pack) -> None:
     """Raises Denied for who registers a record for a department that is none: it would be nobody's, or somebody else's later."""
-    if not department or _is_code(department) or department in pack.reporting_units:
+    if _is_code(department) or department in pack.reporting_units:
         return
+    if not department:
+        raise Denied(
+            "this call names no department, so that the record would be nobody's; say luoshu-department",
+            "本次调用未注明部门，登记的记录将无人所有；请填写 luoshu-department",
+            reason="DEPARTMENT_UNKNOWN",
+        )
     if department == UNASSIGNED or department not in pack.departments:
         ids = ", ".join(unit.id for unit in pack.departments if unit.id != UNASSIGNED)
         raise Denied(
             f"no department {department}: call as one of {ids}, a reporting unit or a unit's credit code",
-            f"没有部门 {department}；请以 {ids}、填报单位或统一社会信用代码的身份登记",
+            f"部门 {department} 不存在；请以 {ids.replace(', ', '、')}、填报单位或统一社会信用代码的身份登记",
             reason="DEPARTMENT_UNKNOWN",
         )
 

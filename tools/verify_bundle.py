@@ -267,7 +267,7 @@ def main() -> int:
     try:
         trusted = said.policy.read() if said.policy else ""
         heads = [file.read() for file in said.kept]
-        Policy(trusted)
+        demand(not trusted or Policy(trusted).logs, "the policy names no log")
     except (Wrong, ValueError) as error:
         parser.error(f"--policy or --kept: {error}")
     try:

@@ -1,6 +1,7 @@
 """The judgement of an application: checks, experts, the public."""
 
 import datetime
+import re
 
 from kernel.case import Case
 from kernel.dates import from_date, to_date
@@ -65,7 +66,8 @@ def _demand_named(application: pb.Application, findings: str, case: Case) -> Non
     """Raises Refused where the system's own finding is passed over in silence: who thinks otherwise names it and says why."""
     holds = case.find("holds", {"application": application.name})
     unsettled = sorted(h.finding for h in holds if h.state in (H.STATE_OPEN, H.STATE_STANDING))
-    unnamed = [name for name in unsettled if name not in findings]
+    named = set(re.findall(r"findings/[a-z0-9-]+", findings))
+    unnamed = [name for name in unsettled if name not in named]
     if unnamed:
         raise Refused(
             f"it is held as a possible duplicate: {', '.join(unnamed)}; look at it with `luoshu duplicates show`, then "

@@ -67,7 +67,7 @@ def check(platform: pb.Platform, case: Case) -> None:
     platform.title = platform.title.strip()
     _check_title(platform)
     own = not (case.importing or platform.HasField("origin"))
-    if own and Role.CASE_OFFICER not in case.caller.roles:
+    if own and not _is_of_office(platform.owner_unit, case):
         _check_applicant(platform)
     _check_units(platform)
     _check_kind(platform, case)
@@ -91,8 +91,12 @@ def _check_title(platform: pb.Platform) -> None:
         )
 
 
+def _is_of_office(owner: str, case: Case) -> bool:
+    return owner in case.pack.departments or owner in case.pack.reporting_units
+
+
 def _check_applicant(platform: pb.Platform) -> None:
-    """An applicant applies for its own unit; a case officer may enter what a unit hands in on paper."""
+    """A unit applies for itself; a department or a reporting unit may enter what one hands in on paper."""
     platform.supporting_unit_code = platform.supporting_unit_code or platform.owner_unit
     demand_own(platform.supporting_unit_code, platform.owner_unit, "supporting_unit_code")
 
@@ -133,7 +137,7 @@ def _check_level(platform: pb.Platform, case: Case) -> None:
     if fits and platform.level != fits:
         raise Invalid(
             f"{kind.en} is {pb.Level.Name(fits)}, not {pb.Level.Name(platform.level)}; "
-            "leave level empty, or give another kind",
+            "clear level, or give another kind",
             f"{kind.zh}的级别为 {pb.Level.Name(fits)}，不是 {pb.Level.Name(platform.level)}；请留空或更换平台类型",
             field="level",
             reason="LEVEL_NOT_OF_KIND",

@@ -64,7 +64,7 @@ TEXTS: Mapping[str, Words] = {
     "paid_in": Words("paid in the month", "本月拨付资金"),
     "unclassified_note": Words(
         "Platforms: without the {} imported ones whose kind is not known; the tables have them. ",
-        "平台数不含{}家类型未知的导入平台，各表包含。",
+        "平台数未计入{}家类型未知的导入平台，各分表已计入。",
     ),
     "reached_note": Words(
         "Breakthroughs that reached their target: all there are; a plan's target counts those since its first day.",

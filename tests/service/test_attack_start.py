@@ -66,7 +66,13 @@ def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_address_of_no_database_and_a_folder_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    for url in ("foo", "mysql://127.0.0.1/x"):
+    for url in (
+        "foo",
+        "mysql://127.0.0.1/x",
+        "postgresqlx://h/d",
+        "postgresql",
+        "postgresql://u@h:p/x",
+    ):
         text = refused(tmp_path, LUOSHU_PLATFORMS_DATABASE=url)
         assert "LUOSHU_PLATFORMS_DATABASE is no address of a database" in text
     assert "LUOSHU_DATA_DIR" in refused(tmp_path, LUOSHU_DATA_DIR="/proc/x")

@@ -46,12 +46,15 @@ def test_a_name_that_cannot_stand_in_a_log_is_refused(running: Running, name: st
     assert (wrong.code, wrong.reason) == ("INVALID_ARGUMENT", "IDENTITY_MALFORMED")
 
 
-def test_a_caller_without_department_sees_what_is_published_only(running: Running) -> None:
+def test_a_caller_without_department_sees_what_is_published_only_and_registers_nothing(
+    running: Running,
+) -> None:
     nowhere = Who("somebody", "", ("applicant", "case_officer"))
-    record = PLATFORM.create(running, nowhere)
-    assert record.owner_unit == ""
+    record = PLATFORM.create(running, APPLICANT)
     wrong = refusal(lambda: PLATFORM.get(running, record.name, nowhere))
     assert wrong.code == "NOT_FOUND"
+    wrong = refusal(lambda: PLATFORM.create(running, nowhere))
+    assert (wrong.reason, "luoshu-department" in wrong.text) == ("DEPARTMENT_UNKNOWN", True)
 
 
 def test_nobody_registers_a_record_for_a_department_that_is_none(running: Running) -> None:

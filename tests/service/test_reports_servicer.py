@@ -314,7 +314,7 @@ async def test_the_page_says_which_platforms_its_first_number_leaves_out(
     table = next(table for table in report.tables if table.id == "platforms.kind")
     table.rows.add(key="unclassified", values=[7] * len(table.columns))
     assert "without the 7 imported ones" in page(report, Language("en"))
-    assert "不含7家类型未知" in page(report, Language("zh"))
+    assert "未计入7家类型未知" in page(report, Language("zh"))
 
 
 async def test_the_workbook_says_nothing_of_when_it_was_written(servicer: ReportsServicer) -> None:

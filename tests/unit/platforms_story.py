@@ -113,6 +113,7 @@ def platform(state: int = S.STATE_DRAFT, **more: Any) -> pb.Platform:
     """Return a platform with all that a submission asks for."""
     said: dict[str, Any] = {
         "name": "platforms/songshan",
+        "owner_unit": "DST",
         "title": "嵩山实验室",
         "kind": "lab",
         "level": pb.LEVEL_PROVINCIAL,

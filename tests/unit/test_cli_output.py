@@ -79,7 +79,7 @@ def test_chinese_columns_are_aligned_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     output.table(["name", "title"], [["嵩山", "A"], ["abcd", "B"], ["a", "[bold]C"]])
     lines = screen(capsys)
-    assert lines == ["name  title", "名称  标题", "嵩山  A", "abcd  B", "a     [bold]C"]
+    assert lines == ["name    title", "资源名  名称", "嵩山    A", "abcd    B", "a       [bold]C"]
 
 
 def test_prose_is_narrowed_to_the_terminal_and_no_word_is_torn(capsys, monkeypatch):
@@ -106,7 +106,7 @@ def test_columns_that_can_be_spared_are_left_out_before(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     headings, row = ["name", "title", "update_time"], ["platforms/a", "甲", "2026-11-19 09:00:00"]
     output.table(headings, [row], spare=["update_time"])
-    assert screen(capsys) == ["name         title", "名称         标题", "platforms/a  甲"]
+    assert screen(capsys) == ["name         title", "资源名       名称", "platforms/a  甲"]
 
 
 def test_what_does_not_fit_is_printed_a_record_a_paragraph(capsys, monkeypatch):
@@ -117,8 +117,8 @@ def test_what_does_not_fit_is_printed_a_record_a_paragraph(capsys, monkeypatch):
     output.table(["name", "state", "note"], rows)
     lines = screen(capsys)
     assert lines == [
-        *(f"name 名称   {name}", "state 状态  UNDER_CONSTRUCTION", ""),
-        *(f"name 名称   {name}", "state 状态  [b]DRAFT", "note        甲"),
+        *(f"name 资源名  {name}", "state 状态   UNDER_CONSTRUCTION", ""),
+        *(f"name 资源名  {name}", "state 状态   [b]DRAFT", "note         甲"),
     ]
 
 

@@ -126,6 +126,11 @@ def test_an_applicant_enters_no_platform_in_another_units_name(revision: int) ->
     assert (error.field, error.code) == ("supporting_unit_code", "NOT_THE_UNIT")
 
 
+def test_an_applicant_corrects_what_an_officer_entered_from_paper() -> None:
+    entered = platform(owner_unit="DST", supporting_unit_code=OTHER_CODE, revision=3)
+    assert checked(LIFECYCLE, entered, case(caller=APPLICANT)).supporting_unit_code == OTHER_CODE
+
+
 def test_an_applicants_platform_is_its_own_units_where_it_names_none() -> None:
     mine = platform(owner_unit=CODE, supporting_unit_code="")
     assert checked(LIFECYCLE, mine, case(caller=APPLICANT)).supporting_unit_code == CODE

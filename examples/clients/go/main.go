@@ -36,7 +36,7 @@ func main() {
 
 	platform, err := platforms.NewPlatformServiceClient(connection).CreatePlatform(ctx, &platforms.CreatePlatformRequest{
 		PlatformId: "go-laboratory",
-		RequestId:  "go-laboratory/1", // the same for every try, and after a crash
+		RequestId:  "cd3e6d6d-0d94-46eb-b071-a8401b880460", // made once for this change: the same for every try, and after a crash
 		Platform: &platforms.Platform{
 			Title: "河南省示例重点实验室", Kind: "key-laboratory", Division: "410100", Direction: "new-materials",
 			SupportingUnitName: "中原示例大学", SupportingUnitCode: "12410100DEMA00013K", RecommendingUnit: "410100",

@@ -45,7 +45,7 @@ public final class Create {
   private static Platforms.CreatePlatformRequest request() {
     return Platforms.CreatePlatformRequest.newBuilder()
         .setPlatformId("java-laboratory")
-        .setRequestId("java-laboratory/1") // the same for every try, and after a crash
+        .setRequestId("43558f06-b96e-455c-aac2-8b059343b391") // made once for this change: the same for every try, and after a crash
         .setPlatform(
             Platforms.Platform.newBuilder()
                 .setTitle("河南省示例重点实验室")

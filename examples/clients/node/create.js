@@ -20,7 +20,7 @@ metadata.set('luoshu-roles', 'applicant');
 
 const request = {
   platform_id: 'node-laboratory',
-  request_id: 'node-laboratory/1', // the same for every try, and after a crash
+  request_id: '5f871102-3124-4531-b469-215f0c08f147', // made once for this change: the same for every try, and after a crash
   platform: {
     title: '河南省示例重点实验室', kind: 'key-laboratory', division: '410100', direction: 'new-materials',
     supporting_unit_name: '中原示例大学', supporting_unit_code: '12410100DEMA00013K', recommending_unit: '410100',

@@ -7,7 +7,7 @@ from luoshu.platforms.v1.platforms_pb2 import CreatePlatformRequest, Platform
 
 request = CreatePlatformRequest(
     platform_id="python-laboratory",
-    request_id="python-laboratory/1",  # the same for every try, and after a crash
+    request_id="072b5550-ba2e-448f-82e3-cbe8538440f8",  # made once for this change: the same for every try, and after a crash
     platform=Platform(
         title="河南省示例重点实验室",
         kind="key-laboratory",
