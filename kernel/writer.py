@@ -54,8 +54,9 @@ class Work:
 
     @property
     def requests(self) -> list[tuple[Command, ...]]:
-        ends = self.ends or (len(self.commands),)
-        return [self.commands[start:end] for start, end in pairwise((0, *ends))]
+        if not self.ends:
+            return [self.commands]
+        return [self.commands[start:end] for start, end in pairwise((0, *self.ends))]
 
     @property
     def first(self) -> "Work":

@@ -214,12 +214,13 @@ def verify(
     FILE: a bundle that `audit export` wrote; it is checked offline. The log's key, which it names, tells its suite.
     """
     earlier = [text_of(path) for path in kept]
-    chosen = _suite(_key(key), suite)
+    own = _key(key)
+    chosen = _suite(own, suite)
     if file is not None:
         _demand_offline(policy, key, sources, suite)
         from app.cli import bundles
 
-        return bundles.verify(file, bundles.policy_of(policy), _key(key), earlier)
+        return bundles.verify(file, bundles.policy_of(policy), own, earlier)
     if policy:
         raise Failure(
             "--policy is for a bundle, FILE; hold the live log to the key that you trust by --key",
@@ -230,7 +231,7 @@ def verify(
     newest = session(ctx).client.audit.GetCheckpoint(
         audit_pb2.GetCheckpointRequest(suite=suite_on_wire(chosen))
     )
-    trusted = _key(key) or newest.verifier_key
+    trusted = own or newest.verifier_key
     _suite(trusted, chosen)
     outcome = verify_log(
         _entries(ctx, newest.size, suite=chosen), newest.note, trusted, earlier=earlier

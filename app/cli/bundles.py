@@ -90,7 +90,9 @@ def policy_of(path: Path | None) -> str:
     """Return the text of the reader's policy; empty where there is none. Raises Failure: it is no policy."""
     from services.audit.policy import PolicyError, parse_policy
 
-    text = text_of(path) if path else ""
+    if path is None:
+        return ""
+    text = text_of(path)
     try:
         named = parse_policy(text)
     except PolicyError as error:
@@ -98,7 +100,7 @@ def policy_of(path: Path | None) -> str:
             f"{path} is no policy: {error.en}; a log's key alone goes behind --key",
             f"{path} 不是策略文件：{error.zh}；如只有日志公钥，请用 --key",
         ) from None
-    if path and not named.logs:
+    if not named.logs:
         raise Failure(
             f"{path} names no log to trust; write a line: log KEY",
             f"{path} 未列出所信任的日志；请写一行：log 公钥",

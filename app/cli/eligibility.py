@@ -3,7 +3,7 @@
 import click
 
 from app.cli.names import OWN_NAMES
-from app.cli.output import day, indented, table
+from app.cli.output import day, indented, table, titled
 from app.cli.session import Command, session
 from luoshu.funding.v1 import funding_pb2 as pb
 
@@ -54,24 +54,15 @@ def eligibility(ctx: click.Context, name: str, stage: str | None, language: str)
         HEADINGS[language],
         [
             (
-                _named("eligibility", f.rule, language),
+                titled("eligibility", f.rule, language),
                 OUTCOMES[f.outcome][language],
                 getattr(f, f"text_{language}"),
                 _facts(f, language),
-                _named("documents", f.source, language),
+                titled("documents", f.source, language),
             )
             for f in found.findings
         ],
     )
-
-
-def _named(section: str, key: str, language: str) -> str:
-    """Return the pack's Chinese name behind the id, by which other commands ask for it."""
-    if language != "zh":
-        return key
-    from app.importing.packs import title  # a pack takes a while to load
-
-    return f"{key} {title(section, key)}".rstrip()
 
 
 def _facts(finding: pb.Finding, language: str) -> str:

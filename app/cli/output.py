@@ -3,7 +3,7 @@
 import datetime
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -79,30 +79,50 @@ def show(message: Message) -> None:
     table(["field", "value"], list(rows))
 
 
-def lines(message: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (path, text) of every field that is set."""
+def amount(hundredths: int) -> str:
+    """Return `199,999.52 (20.00 万)`: whole units with two decimals, exactly, and ten thousands
+    rounded down.
+    """
+    sign, rest = ("-" if hundredths < 0 else ""), abs(hundredths)
+    exact = f"{sign}{rest // 100:,}.{rest % 100:02}"
+    if rest < 1_000_000:
+        return exact
+    ten_thousands = rest // 10_000
+    return f"{exact} ({sign}{ten_thousands // 100:,}.{ten_thousands % 100:02} 万)"
+
+
+def lines(
+    message: Any, prefix: str = "", money: Callable[[int], str] = amount
+) -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every field that is set. `money`: how an amount in fen is told."""
     for field, value in message.ListFields():
         path = f"{prefix}{field.name}"
         items = enumerate(value) if field.is_repeated else [(None, value)]
         if field.is_repeated and not field.message_type:
-            yield path, ", ".join(text(field, item) for item in value)
+            yield path, ", ".join(text(field, item, money) for item in value)
             continue
         for index, item in items:
             at = path if index is None else f"{path}[{index}]"
-            if field.message_type is None or field.message_type.full_name in (DATE, INSTANT):
-                yield at, text(field, item)
+            if parts_of(field) is None:
+                yield at, text(field, item, money)
             else:
-                yield from lines(item, f"{at}.")
+                yield from lines(item, f"{at}.", money)
 
 
-def text(field: FieldDescriptor, value: Any) -> str:
+def parts_of(field: Any) -> Any:
+    """Return the type whose fields are told for this one; None where it is one value."""
+    inner = field.message_type
+    return None if inner is None or inner.full_name in (DATE, INSTANT) else inner
+
+
+def text(field: FieldDescriptor, value: Any, money: Callable[[int], str] = amount) -> str:
     """Return a value as people read it: local time, enum names in short, amounts in 万元."""
     if field.message_type is not None:
         return day(value) if field.message_type.full_name == DATE else moment(value)
     if field.enum_type is not None:
         return choice(field, value)
     if field.name.endswith("_fen"):
-        return amount(value)
+        return money(value)
     if isinstance(value, bytes):
         return value.hex() if len(value) <= MOST_BYTES else f"({len(value)} bytes)"
     return str(value)
@@ -119,18 +139,6 @@ def moment(value: Any) -> str:
         return ""
     utc = value.ToDatetime(datetime.UTC)
     return str(utc.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"))
-
-
-def amount(hundredths: int) -> str:
-    """Return `199,999.52 (20.00 万)`: whole units with two decimals, exactly, and ten thousands
-    rounded down.
-    """
-    sign, rest = ("-" if hundredths < 0 else ""), abs(hundredths)
-    exact = f"{sign}{rest // 100:,}.{rest % 100:02}"
-    if rest < 1_000_000:
-        return exact
-    ten_thousands = rest // 10_000
-    return f"{exact} ({sign}{ten_thousands // 100:,}.{ten_thousands % 100:02} 万)"
 
 
 def choice(field: FieldDescriptor, number: int) -> str:
@@ -164,6 +172,15 @@ def state_text(record: Any, name: str) -> str:
 def _chinese(enum: str, name: str) -> str:
     own = OWN_NAMES.get(enum, {}).get(name, "")
     return own or _chinese_names().get(enum, {}).get(name, "")
+
+
+def titled(section: str, key: str, language: str) -> str:
+    """Return an id of the pack's section; in Chinese its name behind it, for other commands ask by the id."""
+    if language != "zh":
+        return key
+    from app.importing.packs import title  # a pack takes a while to load
+
+    return f"{key} {title(section, key)}".rstrip()
 
 
 @cache

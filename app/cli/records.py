@@ -12,13 +12,12 @@ from google.protobuf.message import Message
 from app.cli.failures import Failure
 from app.cli.kinds import demand, kind_of, kind_of_name, registries
 from app.cli.output import (
-    DATE,
-    INSTANT,
     as_json,
     day,
     indented,
     lines,
     moment,
+    parts_of,
     show,
     state_text,
     table,
@@ -121,7 +120,7 @@ def _demand_column(record: Any, column: str) -> None:
                 f"no column {column}; at {step} there are: {', '.join(known) or 'none'}",
                 f"没有列 {column}；{step} 处可用：{'、'.join(known) or '无'}",
             )
-        within = _inner(within.fields_by_name[fits[0].removesuffix("[0]")])
+        within = parts_of(within.fields_by_name[fits[0].removesuffix("[0]")])
     if within is not None:
         parts = ", ".join(f"{column}.{_step(field)}" for field in within.fields)
         raise Failure(
@@ -132,12 +131,6 @@ def _demand_column(record: Any, column: str) -> None:
 def _step(field: Any) -> str:
     """Return how a path names a field, as `lines` has it."""
     return f"{field.name}[0]" if field.is_repeated and field.message_type else str(field.name)
-
-
-def _inner(field: Any) -> Any:
-    """Return what a field's own fields are; None where it is one value."""
-    inner = field.message_type
-    return None if inner is None or inner.full_name in (DATE, INSTANT) else inner
 
 
 def _set_plain(request: Any, name: str, value: Any) -> None:
@@ -179,14 +172,9 @@ def print_csv(records: Sequence[Any], wanted: Sequence[str] = ()) -> None:
     click.echo("\ufeff", nl=False)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    for given in (dict(lines(record)) for record in records):
+    for given in (dict(lines(record, money=str)) for record in records):
         cells = [(column, given.get(column, "")) for column in columns]
-        writer.writerow(_fen(text) if c.endswith("_fen") else harmless(text) for c, text in cells)
-
-
-def _fen(text: str) -> str:
-    """Return an amount as `amount` has it, `1,234.50 (0.12 万)`, in whole fen, as its column is called."""
-    return re.sub(r"[,.]", "", text.partition(" ")[0])
+        writer.writerow(text if c.endswith("_fen") else harmless(text) for c, text in cells)
 
 
 def _columns(records: Sequence[Any], wanted: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import click
 
 from app.cli.callers import warn_of_unknown
 from app.cli.files import Target, style_of
-from app.cli.output import indented, table
+from app.cli.output import indented, table, titled
 from app.cli.session import Command, session
 from luoshu.funding.v1 import funding_pb2 as pb
 
@@ -161,13 +161,9 @@ def show(found: pb.Statement, language: str) -> None:
 
 
 def _in_words(cells: list[str], sections: Mapping[int, str], language: str) -> list[str]:
-    """Return a row in which ids of the pack's sections, by their columns, have their Chinese names behind them."""
-    if language != "zh":
-        return cells
-    from app.importing.packs import title  # a pack takes a while to load
-
+    """Return a row in which ids of the pack's sections, by their columns, are `titled`."""
     return [
-        f"{cell} {title(sections[at], cell)}".rstrip() if at in sections else cell
+        titled(sections[at], cell, language) if at in sections else cell
         for at, cell in enumerate(cells)
     ]
 

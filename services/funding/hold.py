@@ -15,6 +15,12 @@ def check(hold: pb.Hold, case: Case) -> None:
     """Nothing is left to fill in: coordination has said it all."""
 
 
+def holds_on(application: pb.Application, case: Case) -> list[pb.Hold]:
+    """Return the holds on an application's award, by name."""
+    found = case.find("holds", {"application": application.name})
+    return sorted(found, key=lambda hold: hold.name)
+
+
 def follow(hold: pb.Hold, command: pb.FollowHoldRequest, case: Case) -> int:
     """Take over what became of the finding: it was decided, lapsed, or raised again with another text."""
     new = pb.Hold()

@@ -7,6 +7,7 @@ from kernel.case import Case
 from kernel.dates import from_date, to_date
 from kernel.errors import Invalid, NotFound, Refused
 from luoshu.funding.v1 import funding_pb2 as pb
+from services.funding.hold import holds_on
 from services.funding.joint_review import departments_to_ask
 from services.funding.rules import (
     A,
@@ -64,8 +65,11 @@ def check_duplicates(
 
 def _demand_named(application: pb.Application, findings: str, case: Case) -> None:
     """Raises Refused where the system's own finding is passed over in silence: who thinks otherwise names it and says why."""
-    holds = case.find("holds", {"application": application.name})
-    unsettled = sorted(h.finding for h in holds if h.state in (H.STATE_OPEN, H.STATE_STANDING))
+    unsettled = sorted(
+        hold.finding
+        for hold in holds_on(application, case)
+        if hold.state in (H.STATE_OPEN, H.STATE_STANDING)
+    )
     named = set(re.findall(r"findings/[a-z0-9-]+", findings))
     unnamed = [name for name in unsettled if name not in named]
     if unnamed:

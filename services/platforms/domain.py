@@ -3,6 +3,7 @@
 from kernel.case import Case, Role
 from kernel.errors import Invalid
 from kernel.lifecycle import Lifecycle, Move, Of, update
+from kernel.pack import Kind
 from kernel.units import check_code, demand_own, unit_of
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.application import (
@@ -70,9 +71,9 @@ def check(platform: pb.Platform, case: Case) -> None:
     if own and not _is_of_office(platform.owner_unit, case):
         _check_applicant(platform)
     _check_units(platform)
-    _check_kind(platform, case)
-    if own:
-        _check_level(platform, case)
+    kind = _check_kind(platform, case)
+    if own and kind is not None:
+        _check_level(platform, kind)
     if platform.recommending_unit:
         platform.recommending_unit = unit_of(platform.recommending_unit, "recommending_unit", case)
     if case.importing:
@@ -111,8 +112,8 @@ def _check_units(platform: pb.Platform) -> None:
             check_code(unit.code, f"co_building_units[{index}].code")
 
 
-def _check_kind(platform: pb.Platform, case: Case) -> None:
-    """The kind says who leads; an unclassified one comes only from elsewhere."""
+def _check_kind(platform: pb.Platform, case: Case) -> Kind | None:
+    """Return the kind, which says who leads; an unclassified one, which the pack may not have, comes only from elsewhere."""
     unclassified = platform.kind == UNCLASSIFIED
     if unclassified and not (case.importing or platform.origin.foreign_id):
         raise Invalid(
@@ -122,17 +123,17 @@ def _check_kind(platform: pb.Platform, case: Case) -> None:
             reason="KIND_FOR_IMPORTS",
         )
     if unclassified and UNCLASSIFIED not in case.pack.kinds:
-        return
+        return None
     # A kind may be younger, in the pack, than the history that is imported.
     day = None if case.importing else case.effective
     kind = case.pack.kind(platform.kind, day, field="kind")
     platform.lead_department = kind.lead
     platform.level = platform.level or LEVELS[kind.level]
+    return kind
 
 
-def _check_level(platform: pb.Platform, case: Case) -> None:
+def _check_level(platform: pb.Platform, kind: Kind) -> None:
     """Applied for is the level of the kind; a platform of history may have risen above it."""
-    kind = case.pack.kind(platform.kind, case.effective, field="kind")
     fits = LEVELS[kind.level]
     if fits and platform.level != fits:
         raise Invalid(

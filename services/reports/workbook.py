@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import xlsxwriter
+from google.type.date_pb2 import Date
 
 from kernel.dates import iso
 from luoshu.reports.v1 import reports_pb2 as pb
@@ -112,13 +113,13 @@ class _Sheets:
 
     def _glance(self, sheet: Any, row: int, report: pb.Report) -> None:
         """The few numbers at the top, and what they count."""
-        language, rest = self._language, unclassified(report)
-        for number, (key, value, unit) in enumerate(glance(report), start=row):
+        language, rest, numbers = self._language, unclassified(report), glance(report)
+        for number, (key, value, unit) in enumerate(numbers, start=row):
             self._text(sheet, number, 0, language.say(key) + language.unit(unit), self._bold)
             self._number(sheet, number, 1, value, unit)
         notes = [language.say("unclassified_note", language.number(rest))] if rest else []
         notes += [language.say("reached_note"), language.say("assessed_note")]
-        for at, note in enumerate(notes, start=row + len(glance(report)) + 1):
+        for at, note in enumerate(notes, start=row + len(numbers) + 1):
             sheet.write_string(at, 0, note)
 
     def boards(self, report: pb.Report) -> None:
@@ -158,11 +159,10 @@ class _Sheets:
         found = [(t, r) for b in report.boards for t in b.targets for r in t.records]
         for row, (target, record) in enumerate(found, start=1):
             event = f"{record.source} {record.position}"
-            texts = (record.title, target.id, record.record, iso(record.day), event)
-            for column, text in enumerate(texts):
+            texts = {0: record.title, 1: target.id, 2: record.record, 4: event}
+            for column, text in texts.items():
                 self._text(sheet, row, column, text)
-            day = record.day
-            sheet.write_datetime(row, 3, datetime.date(day.year, day.month, day.day), self._day)
+            self._date(sheet, row, 3, record.day)
 
     def table(self, table: pb.Table) -> None:
         """One table, its totals at its end."""
@@ -209,6 +209,10 @@ class _Sheets:
     def _text(self, sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:
         sheet.write_string(row, column, text, style)
         fit(sheet, self._widths, column, text)
+
+    def _date(self, sheet: Any, row: int, column: int, day: Date) -> None:
+        sheet.write_datetime(row, column, datetime.date(day.year, day.month, day.day), self._day)
+        fit(sheet, self._widths, column, iso(day))
 
     def _headings(self, sheet: Any, row: int, texts: Iterable[str]) -> None:
         for column, text in enumerate(texts):

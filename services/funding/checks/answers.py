@@ -6,6 +6,7 @@ from kernel.dates import iso
 from kernel.pack import EligibilityRule
 from luoshu.funding.v1 import funding_pb2 as pb
 from services.funding.checks.matter import Facts, Matter, Verdict
+from services.funding.hold import holds_on
 from services.funding.joint_review import waits
 from services.funding.rules import H
 
@@ -14,7 +15,9 @@ def findings_decided(rule: EligibilityRule, matter: Matter) -> Verdict:
     """The present text is compared with all others, and a pair that is alike is looked at by a person, before the award."""
     if _waits_for_comparison(matter.application):
         return _not_compared(matter.application)
-    open_ = [hold for hold in _holds_on(matter) if hold.state == H.STATE_OPEN]
+    open_ = [
+        hold for hold in holds_on(matter.application, matter.case) if hold.state == H.STATE_OPEN
+    ]
     facts = _told_holds(open_)
     if not open_:
         return Verdict(
@@ -50,7 +53,9 @@ def _not_compared(application: pb.Application) -> Verdict:
 
 def no_duplicate(rule: EligibilityRule, matter: Matter) -> Verdict:
     """The same work is not paid twice: the later one of a pair that a person found to be one work is not awarded."""
-    decided = [hold for hold in _holds_on(matter) if hold.state != H.STATE_OPEN]
+    decided = [
+        hold for hold in holds_on(matter.application, matter.case) if hold.state != H.STATE_OPEN
+    ]
     standing = [hold for hold in decided if hold.state == H.STATE_STANDING]
     facts = _told_holds(standing or decided)
     if not standing:
@@ -63,11 +68,6 @@ def no_duplicate(rule: EligibilityRule, matter: Matter) -> Verdict:
         facts,
         "DUPLICATE",
     )
-
-
-def _holds_on(matter: Matter) -> list[pb.Hold]:
-    found = matter.case.find("holds", {"application": matter.application.name})
-    return sorted(found, key=lambda hold: hold.name)
 
 
 def _told_holds(holds: Sequence[pb.Hold]) -> Facts:
