@@ -10,8 +10,8 @@ from app.importing.problems import Refusal
 from luoshu.client.errors import Overloaded, Unavailable
 from luoshu.journal.v1 import journal_pb2
 
-UNDER_WAY = 4
-"""Messages sent and not yet answered; more would only lie in buffers."""
+UNDER_WAY = 6
+"""Messages sent and not yet answered: three are written while three are made ready; more would only lie in buffers."""
 TRIES = 5
 ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
 PRESENT = journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
