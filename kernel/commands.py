@@ -1,12 +1,14 @@
 """Requests as commands: what is decided, for whom, and how a repeat is told from a clash."""
 
-import datetime
 import hashlib
 import os
 import re
 import secrets
 import time
+from functools import lru_cache
 from typing import Any
+
+from google.protobuf.descriptor import Descriptor
 
 from kernel.case import Caller
 from kernel.dates import to_date
@@ -129,27 +131,34 @@ def _command(
     caller: Caller,
     request_id: str,
     fingerprint: bytes,
-    **more: Any,
+    given: Any = None,
+    etag: str = "",
+    *,
+    fresh: bool = False,
 ) -> Command:
-    # To ask a message for a field that it has not takes long.
-    known = request.DESCRIPTOR.fields_by_name
+    dated, reasoned, tries = _fields_of(request.DESCRIPTOR)
     return Command(
-        action=action,
-        name=name,
-        request=request,
-        request_id=request_id,
-        fingerprint=fingerprint,
-        caller=caller,
-        effective=_day_of(request) if "effective_date" in known else None,
-        reason=request.reason if "reason" in known else "",
-        validate_only=request.validate_only if "validate_only" in known else False,
-        deadline=time.monotonic() + BUDGET,
-        **more,
+        action,
+        name,
+        request,
+        request_id,
+        fingerprint,
+        caller,
+        given,
+        etag,
+        to_date(request.effective_date, "effective_date") if dated else None,
+        request.reason if reasoned else "",
+        fresh,
+        request.validate_only if tries else False,
+        time.monotonic() + BUDGET,
     )
 
 
-def _day_of(request: Any) -> datetime.date | None:
-    return to_date(request.effective_date, "effective_date")
+@lru_cache(maxsize=256)
+def _fields_of(request: Descriptor) -> tuple[bool, bool, bool]:
+    """Tell which of these a kind of request has: to ask a message for a field that it has not takes long."""
+    known = request.fields_by_name
+    return "effective_date" in known, "reason" in known, "validate_only" in known
 
 
 def _made_up() -> str:

@@ -22,9 +22,8 @@ def cleared(given: Any, *, historical: bool) -> Any:
     """Return a copy without what the caller may not write; a historical row may bring what a lifecycle would have filled."""
     new = type(given)()
     new.CopyFrom(given)
-    clear = new.ClearField  # to find it takes longer than it takes
-    for field in OWN if historical else _closed(given.DESCRIPTOR):
-        clear(field)
+    closed = OWN if historical else _closed(given.DESCRIPTOR)
+    any(map(new.ClearField, closed))  # all, for it returns None; half the time of a loop
     return new
 
 

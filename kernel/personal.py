@@ -191,7 +191,7 @@ def names_persons(body: bytes) -> bool:
 
 def names_somebody(record: Any) -> bool:
     """Tell whether a record has a message that holds personal data."""
-    return next(people(record), None) is not None
+    return holds_personal(record.DESCRIPTOR) and next(people(record), None) is not None
 
 
 def people(record: Any) -> Iterator[tuple[str, Any]]:

@@ -98,8 +98,10 @@ class Register(Generic[V]):
         self._versions: dict[str, list[V]] = {}
         for record in records:
             self._versions.setdefault(record.id, []).append(record)
-        for versions in self._versions.values():
+        self._spans: dict[str, list[tuple[datetime.date, datetime.date, V]]] = {}
+        for key, versions in self._versions.items():
             versions.sort(key=lambda version: version.first)
+            self._spans[key] = [(version.first, version.last, version) for version in versions]
             for earlier, later in itertools.pairwise(versions):
                 if earlier.last >= later.first:
                     raise ValueError(_overlap(earlier, later))
@@ -123,13 +125,13 @@ class Register(Generic[V]):
 
     def get(self, key: str, on: datetime.date | None = None, field: str = "") -> V:
         """Return the version in force on the day, the newest without one. Raises Invalid."""
-        versions = self._versions.get(key)
-        if versions is None:
+        spans = self._spans.get(key)
+        if spans is None:
             raise self.unknown(key, field)
         if on is None:
-            return versions[-1]
-        for version in versions:
-            if version.holds(on):
+            return spans[-1][2]
+        for first, last, version in spans:
+            if first <= on <= last:
                 return version
         raise self._not_in_force(key, on, field)
 
