@@ -1,11 +1,14 @@
-"""An empty RPC of the same framework: what a handler costs that does nothing. `python -m bench.empty grpcio|native`."""
+"""An empty RPC of the same framework as its makers ship it: what a handler costs that does nothing.
+
+`python -m bench.empty grpcio|native`; native: pygrpc-native's own asyncio server.
+"""
 
 import sys
 from typing import Any
 
 import grpc
 
-from kernel.front import add, server
+from kernel import front as fronts
 from kernel.rpc import SERVER_OPTIONS
 
 METHOD = "/bench.peer.v1.Peer/Echo"
@@ -15,13 +18,24 @@ async def main(front: str) -> None:
     async def echo(request: bytes, _: Any) -> bytes:
         return request
 
-    listening = server(front, SERVER_OPTIONS)
-    handler = grpc.unary_unary_rpc_method_handler(echo)
-    add(listening, "bench.peer.v1.Peer", {"Echo": handler})
+    listening = _server(front)
+    handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+    if front == fronts.NATIVE:
+        listening.add_registered_method_handlers("bench.peer.v1.Peer", handlers)
+    else:
+        fronts.add(listening, "bench.peer.v1.Peer", handlers)
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
     print(port, flush=True)
     await listening.wait_for_termination()
+
+
+def _server(front: str) -> Any:
+    if front != fronts.NATIVE:
+        return fronts.server(front, SERVER_OPTIONS)
+    from pygrpc_native.aio import Server
+
+    return Server(options=fronts.without_proxy(SERVER_OPTIONS), io_threads=1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import grpc
 
 GRPCIO, NATIVE = "grpcio", "native"
 FRONTS = (GRPCIO, NATIVE)
-IO_THREADS = 1  # the loop answers more slowly than one thread reads and writes; a second wakes up for each call
 Options = Sequence[tuple[str, int]]
 
 LEFT_TO_THE_PROXY = frozenset(
@@ -37,15 +36,18 @@ def server(front: str, options: Options) -> Any:
         raise NoFront(
             f"no front {front}; there are: {', '.join(FRONTS)} / 可用：{', '.join(FRONTS)}"
         )
-    return _native([option for option in options if option[0] not in LEFT_TO_THE_PROXY])
+    return _native(without_proxy(options))
+
+
+def without_proxy(options: Options) -> Options:
+    """Return the options that are the native front's own."""
+    return [option for option in options if option[0] not in LEFT_TO_THE_PROXY]
 
 
 def add(server: Any, service: str, methods: dict[str, Any]) -> None:
     """Add a service's handlers to a server that has not started, in the way that it answers fastest."""
-    if type(server).__module__.startswith("pygrpc_native"):
-        server.add_registered_method_handlers(
-            service, methods
-        )  # others go through a server behind it
+    if not isinstance(server, grpc.aio.Server):
+        server.add(service, methods)
         return
     # grpcio would wait for each registered method anew with every call: a fifth of what a change costs.
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
@@ -53,10 +55,10 @@ def add(server: Any, service: str, methods: dict[str, Any]) -> None:
 
 def _native(options: Options) -> Any:
     try:
-        from pygrpc_native.aio import Server
+        from kernel.native import Server
     except ImportError:
         raise NoFront(
             "the native front is not installed: pip install 'luoshu[accelerated]', or leave LUOSHU_FRONT at grpcio / "
             "未安装 native 前端：请运行 pip install 'luoshu[accelerated]'，或将 LUOSHU_FRONT 设为 grpcio"
         ) from None
-    return Server(options=options, io_threads=IO_THREADS)
+    return Server(options)

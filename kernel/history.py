@@ -6,7 +6,7 @@ revision): so a historical row that comes late does not displace a later truth.
 
 import datetime
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -34,15 +34,19 @@ class Moment:
         return self.read == ALWAYS and self.valid == EVER
 
 
+NOW = Moment()
+
+
 def moment_of(request: Any) -> Moment:
     """Return the moment that a request's `read_time` and `valid_time` mean. Raises Invalid."""
-    read, valid = ALWAYS, EVER
+    moment = NOW
     if request.HasField("read_time"):
         _business_date(request.read_time, "read_time")
-        read = microseconds(request.read_time)
+        moment = replace(moment, read=microseconds(request.read_time))
     if request.HasField("valid_time"):
-        valid = _business_date(request.valid_time, "valid_time").isoformat()
-    return Moment(read, valid)
+        valid = _business_date(request.valid_time, "valid_time")
+        moment = replace(moment, valid=valid.isoformat())
+    return moment
 
 
 def _business_date(timestamp: Timestamp, field: str) -> datetime.date:

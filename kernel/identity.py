@@ -25,14 +25,16 @@ class Identity:
 
     def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
         """Return who calls. Raises Unauthenticated, Invalid, Denied."""
-        given = [(key, value) for key, value in metadata if key in KEYS]
-        said = dict(given)
-        if len(said) < len(given):  # one reads the first, another the last
-            raise _malformed("each key once", "每个键只能出现一次")
-        if not self.believes or not said.get("luoshu-actor"):
+        said = dict[str, str | bytes]()
+        for key, value in metadata:
+            if key in KEYS:
+                if key in said:  # one reads the first, another the last
+                    raise _malformed("each key once", "每个键只能出现一次")
+                said[key] = value
+        actor, trace = said.get("luoshu-actor"), said.get("traceparent")
+        if not self.believes or not actor:
             raise _nobody(self.believes)
-        names = (said.get(f"luoshu-{what}", "") for what in ("actor", "department", "roles"))
-        caller, trace = _caller(*names), said.get("traceparent")
+        caller = _caller(actor, said.get("luoshu-department", ""), said.get("luoshu-roles", ""))
         return replace(caller, traceparent=_text(trace)) if trace else caller
 
 

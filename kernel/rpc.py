@@ -7,6 +7,7 @@ import traceback
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import grpc
@@ -21,6 +22,7 @@ from kernel import metrics
 from kernel.access import Access, Kind, denial_code
 from kernel.access_store import Recorder
 from kernel.case import Caller
+from kernel.clocked import in_time
 from kernel.errors import (
     Denied,
     DomainError,
@@ -159,9 +161,8 @@ class Edge:
         self._gate.in_flight += 1
         try:
             self._gate.admit(False)
-            async with asyncio.timeout(_limit(context)):
-                caller = call.caller = self._gate.identity.caller(_metadata(context))
-                answer = await self._answer(raw, caller)
+            caller = call.caller = self._gate.identity.caller(_metadata(context))
+            answer = await in_time(self._answer(raw, caller), partial(_limit, context))
             body, code = _bytes(answer), grpc.StatusCode.OK
             return body
         except TimeoutError:

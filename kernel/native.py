@@ -1,0 +1,227 @@
+"""The native front: the server of `pygrpc-native`, and a straight way from its events to the handlers.
+
+The asyncio server that the library has itself goes through a change of threads, a task and six coroutines with each call. Here a
+call begins in the very callback that brings it, and many a read has ended before that returns.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from pygrpc_native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL, NativeGrpcFront
+
+log = structlog.get_logger(__name__)
+
+Metadata = Sequence[tuple[str, str | bytes]]
+IO_THREADS = 1  # the loop answers more slowly than one thread reads and writes; a second wakes up for each call
+EVENTS = 64  # taken at once
+ANSWERS = 16  # handed over at once: each hand-over wakes the thread that writes, and what is there goes out in one piece
+WAITERS = (
+    1000  # threads at most, as many as there may be streams: one for each whose caller is behind
+)
+AT_ONCE: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class _Ended(Exception):
+    """A handler has ended its call: the status, its text, and the metadata that comes with it."""
+
+
+class Context:
+    """What a handler is told of its call: of grpcio's context the part that ours use."""
+
+    __slots__ = ("_metadata", "_remaining")
+
+    def __init__(self, metadata: Metadata, peer: str, remaining: float | None) -> None:
+        self._metadata, self._remaining = metadata, remaining
+
+    def invocation_metadata(self) -> Metadata:
+        return self._metadata
+
+    def time_remaining(self) -> float | None:
+        """Seconds, when the call began; None: its caller names no deadline."""
+        return self._remaining
+
+    async def abort(self, code: grpc.StatusCode, text: str, more: Metadata = ()) -> NoReturn:
+        raise _Ended(code, text, more)
+
+
+class Server:
+    """Serves on one address, without TLS. What comes as a stream, and what others add, a grpcio server behind it answers."""
+
+    def __init__(self, options: Sequence[tuple[str, int]]) -> None:
+        self._said = dict(options)
+        self._largest = self._said["grpc.max_receive_message_length"]
+        self._behind = grpc.aio.server(options=options)
+        self._methods: list[tuple[str, grpc.RpcMethodHandler[Any, Any]]] = []
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._answers: list[tuple[int, bytes]] = []
+        self._turn = threading.Semaphore(0)
+        self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="native-stream")
+        self._stopping, self._terminated = False, asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.add_generic_rpc_handlers = self._behind.add_generic_rpc_handlers
+        self.add_registered_method_handlers = self._behind.add_registered_method_handlers
+
+    def add(self, service: str, methods: Mapping[str, Any]) -> None:
+        """Add handlers, of bytes to bytes, to a server that has not started."""
+        streamed = {name: method for name, method in methods.items() if method.request_streaming}
+        self._behind.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, streamed),)
+        )
+        self._methods += [(f"/{service}/{n}", m) for n, m in methods.items() if n not in streamed]
+
+    def add_insecure_port(self, address: str) -> int:
+        """Listen; return the port. Raises RuntimeError: it cannot."""
+        said = self._said
+        try:
+            self._front = NativeGrpcFront(
+                address,
+                [],
+                io_threads=IO_THREADS,
+                call_details=True,
+                delay_stream_headers=True,
+                keepalive_time_ms=said["grpc.keepalive_time_ms"],
+                keepalive_timeout_ms=said["grpc.keepalive_timeout_ms"],
+                keepalive_permit_without_calls=False,
+                max_concurrent_streams=said["grpc.max_concurrent_streams"],
+                max_metadata_size=said["grpc.max_metadata_size"] * 5 // 4,  # where grpcio's ends
+                reuse_port=bool(said["grpc.so_reuseport"]),
+            )
+        except OSError as error:
+            raise RuntimeError(f"cannot listen at {address}") from error
+        return int(self._front.bound_port)
+
+    async def start(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="luoshu-front-")
+        path = f"{self._folder}/behind.sock"
+        self._behind.add_insecure_port(f"unix:{path}")
+        await self._behind.start()
+        self._front.add_methods([(name, m.response_streaming) for name, m in self._methods])
+        self._front.set_fallback(path)
+        self._front.start()
+        threading.Thread(target=self._wait, name="native-front", daemon=True).start()
+
+    async def stop(self, grace: float | None) -> None:
+        """Refuse new calls, and let those under way end for `grace` seconds."""
+        if self._stopping:
+            await self._terminated.wait()
+            return
+        self._stopping = True
+        behind = asyncio.create_task(self._behind.stop(grace))
+        calls = set(self._calls.values())
+        if grace and calls:
+            await asyncio.wait(calls, timeout=grace)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(behind, *calls, return_exceptions=True)
+        self._send()
+        await asyncio.to_thread(self._front.close)
+        self._waiters.shutdown(wait=False)
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        self._terminated.set()
+
+    async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as grpcio's
+        """Tell whether the time was over first."""
+        try:
+            await asyncio.wait_for(self._terminated.wait(), timeout)
+        except TimeoutError:
+            return True
+        return False
+
+    # From events to calls. A thread waits where there is nothing to do; as long as there is, the loop looks itself.
+
+    def _wait(self) -> None:
+        while (events := self._front.recv_batch_details(EVENTS)) is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._begin, events)
+            except RuntimeError:  # the loop was closed, and the server not stopped
+                self._front.close()
+                return
+            self._turn.acquire()
+
+    def _look(self) -> None:
+        if events := self._front.recv_batch_details(EVENTS, 0):
+            self._begin(events)
+        else:
+            self._turn.release()
+
+    def _begin(self, events: Sequence[Any]) -> None:
+        self._loop.call_soon(self._look)
+        for kind, call, method, payload, _, details in events:
+            if kind == EVENT_CANCEL:  # the caller has gone, or its time is over
+                if (task := self._calls.get(call)) is not None:
+                    task.cancel()
+            elif self._stopping:
+                self._fail(call, grpc.StatusCode.UNAVAILABLE, "the server stops / 服务正在停止")
+            elif len(payload) > self._largest:
+                self._fail(call, grpc.StatusCode.RESOURCE_EXHAUSTED, _large(payload, self._largest))
+            else:
+                answered = self._answered(
+                    call, self._methods[method][1], payload, Context(*details)
+                )
+                task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
+                if not task.done():
+                    self._calls[call] = task
+
+    # From calls to answers.
+
+    async def _answered(self, call: int, method: Any, payload: bytes, context: Context) -> None:
+        try:
+            if method.response_streaming:
+                await self._stream(call, method.unary_stream(payload, context))
+            else:
+                self._hand_over(call, await method.unary_unary(payload, context))
+        except _Ended as end:
+            self._fail(call, *end.args)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
+            log.error("call_failed", error=type(error).__name__)
+            self._fail(call, grpc.StatusCode.UNKNOWN, "the call failed / 调用失败")
+        finally:
+            self._calls.pop(call, None)
+
+    def _hand_over(self, call: int, answer: bytes) -> None:
+        """Answer with what else is answered in this turn of the loop."""
+        self._answers.append((call, answer))
+        if len(self._answers) == 1:
+            self._loop.call_soon(self._send)
+        elif len(self._answers) == ANSWERS:
+            self._send()
+
+    def _send(self) -> None:
+        for call, answer in self._answers:
+            self._front.respond(call, answer)
+        self._answers.clear()
+
+    def _fail(self, call: int, code: grpc.StatusCode, text: str, more: Metadata = ()) -> None:
+        self._front.fail(call, code.value[0], text, trailing_metadata=list(more))
+
+    async def _stream(self, call: int, answers: AsyncGenerator[bytes, None]) -> None:
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                if not await self._sent(call, answer):
+                    return
+        self._front.stream_end(call)
+
+    async def _sent(self, call: int, answer: bytes) -> bool:
+        """Send one of a stream's answers, once its caller has taken enough of those before; False: it has gone."""
+        sent = self._front.stream_try_send(call, answer)
+        if sent == STREAM_FULL:
+            send = self._front.stream_send
+            return bool(await self._loop.run_in_executor(self._waiters, send, call, answer))
+        return bool(sent != STREAM_CLOSED)
+
+
+def _large(payload: bytes, largest: int) -> str:
+    size = len(payload)
+    return (
+        f"the request has {size} bytes, of at most {largest}; send less at a time / "
+        f"请求为 {size} 字节，上限 {largest}，请分次发送"
+    )

@@ -1,0 +1,259 @@
+"""The native front, with handlers of the test's own: what grpcio promises a caller and a handler holds here too."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from kernel import front
+from kernel.rpc import SERVER_OPTIONS
+
+SERVICE = "test.v1.Test"
+LARGEST = dict(SERVER_OPTIONS)["grpc.max_receive_message_length"]
+Unary = Callable[[bytes, Any], Any]
+
+
+def unary(code: Unary) -> Any:
+    return grpc.unary_unary_rpc_method_handler(code)
+
+
+@asynccontextmanager
+async def serving(**methods: Any) -> AsyncIterator[Any]:
+    """Yield a channel to a native server with these methods; `channel.server` is the server."""
+    server = front.server(front.NATIVE, SERVER_OPTIONS)
+    front.add(server, SERVICE, methods)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        channel.server, channel.port = server, port
+        try:
+            yield channel
+        finally:
+            await server.stop(0)
+
+
+def call(channel: Any, name: str, request: bytes = b"", **more: Any) -> Any:
+    return channel.unary_unary(f"/{SERVICE}/{name}")(
+        request, timeout=more.pop("timeout", 10), **more
+    )
+
+
+async def echo(request: bytes, _: Any) -> bytes:
+    return request
+
+
+async def echo_later(request: bytes, _: Any) -> bytes:
+    await asyncio.sleep(0.01)
+    return request
+
+
+async def ended(awaited: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await awaited
+    return caught.value
+
+
+@pytest.mark.parametrize("code", [echo, echo_later])
+async def test_each_of_many_callers_gets_the_answer_to_its_own_request(code: Unary) -> None:
+    async with serving(Echo=unary(code)) as channel:
+        requests = [b"%d" % n for n in range(300)]
+        answers = await asyncio.gather(*(call(channel, "Echo", request) for request in requests))
+    assert answers == requests
+
+
+async def test_calls_one_after_another_are_answered_however_long_nothing_came() -> None:
+    async with serving(Echo=unary(echo)) as channel:
+        for n in range(40):
+            assert await call(channel, "Echo", b"%d" % n) == b"%d" % n
+            await asyncio.sleep(0.005 * (n % 4))
+
+
+async def test_a_handler_is_told_of_metadata_and_deadline() -> None:
+    async def told(_: bytes, context: Any) -> bytes:
+        said = dict(context.invocation_metadata())
+        return f"{said['luoshu-actor']} {said['key-bin']!r} {context.time_remaining():.0f}".encode()
+
+    async def endless(_: bytes, context: Any) -> bytes:
+        return str(context.time_remaining()).encode()
+
+    metadata = (("luoshu-actor", "accounts/a"), ("key-bin", b"\x00\xff"))
+    async with serving(Told=unary(told), Endless=unary(endless)) as channel:
+        answer = await call(channel, "Told", metadata=metadata, timeout=7)
+        assert answer == b"accounts/a b'\\x00\\xff' 7"
+        assert await call(channel, "Endless", timeout=None) == b"None"
+
+
+async def test_a_status_comes_with_its_text_and_metadata() -> None:
+    async def refuse(_: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "没有", (("why-bin", b"\x01"),))
+        return b""
+
+    async with serving(Refuse=unary(refuse)) as channel:
+        error = await ended(call(channel, "Refuse"))
+    assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "没有")
+    assert ("why-bin", b"\x01") in list(error.trailing_metadata())
+
+
+async def test_a_handler_that_fails_ends_its_own_call_only() -> None:
+    async def fail(_: bytes, __: Any) -> bytes:
+        raise ValueError("secret")
+
+    async with serving(Fail=unary(fail), Echo=unary(echo)) as channel:
+        error = await ended(call(channel, "Fail"))
+        assert error.code() is grpc.StatusCode.UNKNOWN
+        assert "secret" not in error.details()
+        assert await call(channel, "Echo", b"on") == b"on"
+
+
+async def test_a_request_that_is_too_large_is_refused_and_says_how_much_would_do() -> None:
+    async with serving(Echo=unary(echo)) as channel:
+        error = await ended(call(channel, "Echo", b"x" * (LARGEST + 1)))
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert str(LARGEST) in error.details()
+        assert await call(channel, "Echo", b"on") == b"on"
+
+
+@pytest.mark.parametrize("leaves", ["cancels", "deadline"])
+async def test_a_caller_that_leaves_ends_the_handlers_work(leaves: str) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: bytes, __: Any) -> bytes:
+        begun.set()
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            over.set()
+            raise
+        return b""
+
+    async with serving(Wait=unary(wait)) as channel:
+        waiting = call(channel, "Wait", timeout=30 if leaves == "cancels" else 0.2)
+        if leaves == "cancels":
+            running = asyncio.ensure_future(waiting)
+            await begun.wait()
+            waiting.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        else:
+            assert (await ended(waiting)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await asyncio.wait_for(over.wait(), 5)
+
+
+def stream(code: Callable[[bytes, Any], AsyncIterator[bytes]]) -> Any:
+    return grpc.unary_stream_rpc_method_handler(code)
+
+
+async def test_a_stream_waits_for_a_slow_reader_and_nobody_else_does() -> None:
+    made = 0
+
+    async def many(_: bytes, __: Any) -> AsyncIterator[bytes]:
+        nonlocal made
+        for n in range(200):
+            made = n + 1
+            yield b"%d " % n + b"x" * 100_000
+
+    async with serving(Many=stream(many), Echo=unary(echo)) as channel:
+        answers = channel.unary_stream(f"/{SERVICE}/Many")(b"", timeout=30)
+        each = aiter(answers)
+        first = await anext(each)
+        await asyncio.sleep(0.3)
+        assert made < 200, "what nobody reads is not made"
+        assert await call(channel, "Echo", b"on") == b"on"
+        rest = [answer async for answer in each]
+    assert [int(answer.split()[0]) for answer in (first, *rest)] == list(range(200))
+
+
+async def test_readers_who_stand_still_hold_up_nobody() -> None:
+    async def endless(_: bytes, __: Any) -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+
+    async def in_a_thread(request: bytes, _: Any) -> bytes:
+        return await asyncio.to_thread(bytes, request)
+
+    async with serving(Endless=stream(endless), Thread=unary(in_a_thread)) as channel:
+        streams = [channel.unary_stream(f"/{SERVICE}/Endless")(b"") for _ in range(50)]
+        for each in streams:
+            await each.read()
+        assert await call(channel, "Thread", b"on") == b"on"
+        for each in streams:
+            each.cancel()
+
+
+async def test_a_stream_whose_reader_leaves_is_closed() -> None:
+    closed = asyncio.Event()
+
+    async def forever(_: bytes, __: Any) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+                await asyncio.sleep(0.01)
+        finally:
+            closed.set()
+
+    async with serving(Forever=stream(forever)) as channel:
+        answers = channel.unary_stream(f"/{SERVICE}/Forever")(b"")
+        await answers.read()
+        answers.cancel()
+        await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_a_stream_can_end_with_a_status() -> None:
+    async def few(_: bytes, context: Any) -> AsyncIterator[bytes]:
+        yield b"1"
+        await context.abort(grpc.StatusCode.ABORTED, "enough / 够了")
+
+    async with serving(Few=stream(few)) as channel:
+        answers = channel.unary_stream(f"/{SERVICE}/Few")(b"", timeout=10)
+        assert await answers.read() == b"1"
+        error = await ended(answers.read())
+    assert (error.code(), error.details()) == (grpc.StatusCode.ABORTED, "enough / 够了")
+
+
+async def test_requests_that_come_as_a_stream_are_answered_too() -> None:
+    async def both(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield request * 2
+
+    async with serving(Both=grpc.stream_stream_rpc_method_handler(both)) as channel:
+        requests = iter([b"a", b"b"])
+        answers = channel.stream_stream(f"/{SERVICE}/Both")(requests, timeout=10)
+        assert [answer async for answer in answers] == [b"aa", b"bb"]
+
+
+async def test_a_method_that_there_is_not_is_told_so() -> None:
+    async with serving(Echo=unary(echo)) as channel:
+        error = await ended(call(channel, "Missing"))
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_stop_lets_calls_end_for_its_grace_and_takes_no_new_ones() -> None:
+    begun = asyncio.Event()
+
+    async def slow(request: bytes, _: Any) -> bytes:
+        begun.set()
+        await asyncio.sleep(float(request))
+        return b"done"
+
+    async with serving(Slow=unary(slow)) as channel:
+        ends, lasts = call(channel, "Slow", b"0.3"), call(channel, "Slow", b"30", timeout=20)
+        waiting = asyncio.gather(ends, lasts, return_exceptions=True)
+        await begun.wait()
+        stopping = asyncio.create_task(channel.server.stop(1))
+        await asyncio.sleep(0)
+        late = await ended(call(channel, "Slow", b"0"))
+        done, cut = await waiting
+        await stopping
+        assert not await channel.server.wait_for_termination(1)
+    assert done == b"done"
+    assert late.code() is grpc.StatusCode.UNAVAILABLE
+    assert cut.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+async def test_an_address_in_use_is_refused() -> None:
+    async with serving(Echo=unary(echo)) as channel:
+        other = front.server(front.NATIVE, SERVER_OPTIONS)
+        with pytest.raises(RuntimeError):
+            other.add_insecure_port(f"127.0.0.1:{channel.port}")
