@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 
 LOOK, SLOW_LOOK = 0.2, 2.0  # seconds between two looks: without notices, and behind them
 WAIT = 0.3  # seconds that the listening thread waits before it sees that it should end
+LULL = 0.01  # seconds after a notice in which it does not look: what comes then is told together, at most that much later
 
 
 class Notices:
@@ -62,6 +63,8 @@ class Notices:
             driver: Any = connection.connection.driver_connection
             driver.execute(f"LISTEN {self._channel}")
             while not self._ended.is_set():
-                for told in driver.notifies(timeout=WAIT, stop_after=1):
-                    if told.payload != self._own:
-                        self._notice()
+                told = [n.payload for n in driver.notifies(timeout=WAIT, stop_after=1)]
+                if any(sign != self._own for sign in told):
+                    self._notice()
+                if told:
+                    self._ended.wait(LULL)  # most are this process's own, one a commit

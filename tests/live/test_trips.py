@@ -224,8 +224,11 @@ def test_a_process_hears_of_others_writes_and_not_of_its_own(url: str) -> None:
         heard.clear()
         notify(own)
         assert not heard.wait(0.5)
-        notify(other)
-        assert heard.wait(5)
+        for _ in range(3):  # others' that come in the lull after one's own, and after others', are not lost
+            notify(own)
+            notify(other)
+            assert heard.wait(5)
+            heard.clear()
     engine.dispose()
 
 
