@@ -16,7 +16,7 @@ def case_of(tx: sa.Connection, room: Room, name: str, caller: Caller) -> Case:
         service=room.service,
         pack=room.pack,
         vault=room.vault,
-        loader=TransactionLoader(room.store, tx),
+        loader=TransactionLoader(room.store, lambda: tx),
         now=room.writer.clock(),
         last=0,
         position=room.store.head(tx),

@@ -1,7 +1,7 @@
 """Where a service's records and its journal live: statements, no rules."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -33,6 +33,11 @@ from kernel.registry import Service
 from kernel.retention import Retention
 from kernel.rights import standing_of
 from kernel.tables import Tables, tables_of
+
+STILL = """SELECT CAST(
+    CASE WHEN position = :position AND commit_time = :commit_time THEN '1' ELSE 'another process has written' END AS integer
+) FROM (SELECT position, commit_time FROM journal_head FOR UPDATE) AS locked"""
+"""Locks the head. Where that is elsewhere it fails, and all behind it: what is compared is the row that was locked."""
 
 
 class Found(NamedTuple):
@@ -98,6 +103,7 @@ class Store:
         head = tables.head
         # On SQLite FOR UPDATE is left out: there BEGIN IMMEDIATE is the lock.
         self._lock = self._words(sa.select(head.c.position, head.c.commit_time).with_for_update())
+        self._still = self._words(sa.text(STILL))
         self._head = sa.select(head.c.position)
         cursor = tables.cursor
         self._cursors = sa.select(cursor.c.source, cursor.c.shard, cursor.c.position)
@@ -201,13 +207,28 @@ class Store:
         body = record.SerializeToString()
         return Settled(record.name, body, record.revision, standing, fingerprint)
 
-    def save(self, tx: sa.Connection, batch: Batch, *, last: bool = False) -> None:
-        """Write what a batch decided, the head at the end; other processes are told with the commit. `last`: and commit."""
+    def save(
+        self,
+        tx: sa.Connection,
+        batch: Batch,
+        *,
+        expected: tuple[int, int] | None = None,
+        last: bool = False,
+    ) -> None:
+        """Write what a batch decided, the head at the end; other processes are told with the commit. `last`: and commit.
+
+        `expected`: the head's position and commit time, where it is not locked yet. Raises DataError: it is elsewhere;
+        IntegrityError: a request id was used before.
+        """
         written = list[Statement]()
         if batch.journal:
             if self._ledger is not None:
                 self._ledger.write(tx, batch.ledger)
             written = [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)]
+            if expected is not None:
+                position, commit_time = expected
+                still = {"position": position, "commit_time": commit_time}
+                written.insert(0, self._still.of(still))
         (finish if last else send)(tx, written)
 
     def _rows_of(self, batch: Batch) -> Iterator[Statement]:
@@ -379,25 +400,25 @@ class Store:
 
 
 class TransactionLoader:
-    """Reads what a decision still needs, in the transaction that decides."""
+    """Reads what a decision still needs, in the transaction that decides: `tx` gives its connection."""
 
-    def __init__(self, store: Store, tx: sa.Connection) -> None:
+    def __init__(self, store: Store, tx: Callable[[], sa.Connection]) -> None:
         self._store, self._tx = store, tx
 
     def record(self, name: str) -> Held | None:
-        return self._store.held(self._tx, [name])[name]
+        return self._store.held(self._tx(), [name])[name]
 
     def names(self, collection: str, where: Mapping[str, str | int]) -> list[str]:
-        return self._store.names(self._tx, collection, where)
+        return self._store.names(self._tx(), collection, where)
 
     def last_number(self, series: str) -> int:
-        return self._store.last_number(self._tx, series)
+        return self._store.last_number(self._tx(), series)
 
     def reference(self, name: str) -> Reference | None:
-        return self._store.reference(self._tx, name)
+        return self._store.reference(self._tx(), name)
 
     def subject_key(self, subject: str) -> bytes | None:
-        return self._store.subject_key(self._tx, subject)
+        return self._store.subject_key(self._tx(), subject)
 
 
 def channel_of(service: str) -> str:

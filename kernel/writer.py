@@ -16,6 +16,7 @@ from kernel.database import Kept
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
 from kernel.ledger import Overdrawn
+from kernel.opening import Head, Moved, Opening
 from kernel.outcome import Clock, Command, JournalRow, Outcome
 from kernel.pack import Pack
 from kernel.personal import Vault
@@ -25,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 PAUSE = 0.02  # seconds before a second attempt; doubles
+ALONE = (
+    8  # transactions in a row before which nobody else wrote, until that is expected of the next
+)
 FEW = 64  # journal lines that are kept for those who wait for them
 Effects = Callable[[sa.Connection], None]
 
@@ -80,6 +84,8 @@ class Writer:
     access_position: int = field(default=0, init=False)
     lines: Sequence[JournalRow] = field(default=(), init=False)
     _kept: Kept = field(init=False)
+    _left: Head | None = field(default=None, init=False)
+    _alone: int = field(default=0, init=False)  # transactions before which nobody else wrote
 
     def __post_init__(self) -> None:
         self._kept = Kept(self.engine)
@@ -101,23 +107,31 @@ class Writer:
         """Commit, again when the database asks for it: a serialisation failure or a lock's timeout before anything was done."""
         for attempt in range(ATTEMPTS):
             try:
-                return self._commit(works)
+                return self._committed(works)
             except sa.exc.OperationalError as error:
                 if attempt == ATTEMPTS - 1 or not _again(error):
                     raise
                 time.sleep(PAUSE * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
+    def _committed(self, works: Sequence[Work]) -> list[list[Outcome]]:
+        try:
+            return self._commit(works)
+        except Moved:
+            self._alone = 0
+            return self._commit(works)
+
     def _commit(self, works: Sequence[Work]) -> list[list[Outcome]]:
         with self._kept.transaction() as tx:
-            batch, outcomes = self._batch(tx, works), list[list[Outcome]]()
+            opening = self._opening(tx, works)
+            batch, outcomes = self._batch(opening, works), list[list[Outcome]]()
             for work in works:
                 if work.tick:
                     batch.tick()
                 batch, decided = _decided(batch, work)
                 _raise_trouble(decided)
                 outcomes.append(decided)
-            told = self._tell(tx, batch, works, outcomes)
+            told = self._tell(opening, batch, works, outcomes)
             if told and not batch.journal:
                 self.store.notify(tx)
             effects = [
@@ -125,11 +139,14 @@ class Writer:
                 for work, decided in zip(works, outcomes, strict=True)
                 if work.effects and not any(map(is_open, decided))
             ]
-            self.store.save(tx, batch, last=not effects)
+            if effects or not _stands_alone(batch, works):
+                opening()
+            self._save(opening, tx, batch, last=not effects)
             for effect in effects:  # they may ask what stands now
                 effect(tx)
             if effects:
                 tx.commit()
+        self._left = Head(batch.position, batch.moment if batch.journal else batch.last)
         self.position, self.access_position = batch.position, told or self.access_position
         if batch.journal:
             self.lines = batch.journal if len(batch.journal) <= FEW else ()
@@ -141,9 +158,29 @@ class Writer:
         """Give the database's connection back."""
         self._kept.leave()
 
+    def _opening(self, tx: sa.Connection, works: Sequence[Work]) -> Opening:
+        """Begin. A process that has written alone for a while takes it that it still does, and saves a trip where all is new."""
+        commands = [command for work in works for command in work.commands]
+        names, request_ids = names_of(commands), [c.request_id for c in commands]
+        new = self.store.postgres and commands and not names
+        if new and self._alone >= ALONE:
+            return Opening(self.store, tx, names, request_ids, self._left)
+        opening = Opening(self.store, tx, names, request_ids, None)
+        self._alone = self._alone + 1 if opening.opened[:2] == self._left else 0
+        return opening
+
+    def _save(self, opening: Opening, tx: sa.Connection, batch: Batch, *, last: bool) -> None:
+        expected = opening.expected
+        try:
+            self.store.save(tx, batch, expected=expected, last=last)
+        except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+            if expected is None:
+                raise
+            raise Moved from error
+
     def _tell(
         self,
-        tx: sa.Connection,
+        tx: Callable[[], sa.Connection],
         batch: Batch,
         works: Sequence[Work],
         outcomes: Sequence[Sequence[Outcome]],
@@ -154,19 +191,18 @@ class Writer:
         for work, decided in zip(works, outcomes, strict=True):
             said += _denials(work, decided)
         if said:
-            told = access.save(tx, batch.now, said)
+            told = access.save(tx(), batch.now, said)
         if any(work.sweep for work in works):
-            told = access.sweep(tx, batch.now)
+            told = access.sweep(tx(), batch.now)
         return told
 
-    def _batch(self, tx: sa.Connection, works: Sequence[Work]) -> Batch:
-        commands = [command for work in works for command in work.commands]
-        opened = self.store.opened(tx, names_of(commands), [c.request_id for c in commands])
+    def _batch(self, opening: Opening, works: Sequence[Work]) -> Batch:
+        opened = opening.opened
         return Batch(
             service=self.store.service,
             pack=self.pack,
             vault=self.vault,
-            loader=TransactionLoader(self.store, tx),
+            loader=TransactionLoader(self.store, opening),
             now=_not_before(self.clock(), opened.commit_time),
             last=opened.commit_time,
             position=opened.position,
@@ -175,10 +211,19 @@ class Writer:
         )
 
 
+def _stands_alone(batch: Batch, works: Sequence[Work]) -> bool:
+    """Tell whether the database itself refuses a batch that took too much for granted: each command has its row in the journal,
+    where a request id stands once. A refusal has none: whether it was asked before has to be read.
+    """
+    written = {row.request_id for row in batch.journal}
+    told = all(c.request_id in written for work in works for c in work.commands)
+    return told and not batch.ledger
+
+
 def _raise_trouble(outcomes: Sequence[Outcome]) -> None:
     """What the database could not read for a rule is no bug of the rule: nothing of the transaction is done."""
     for outcome in outcomes:
-        if isinstance(outcome, sa.exc.DBAPIError):
+        if isinstance(outcome, sa.exc.DBAPIError | Moved):
             raise outcome
 
 

@@ -224,7 +224,7 @@ def test_a_process_hears_of_others_writes_and_not_of_its_own(url: str) -> None:
         heard.clear()
         notify(own)
         assert not heard.wait(0.5)
-        for _ in range(3):  # others' that come in the lull after one's own, and after others', are not lost
+        for _ in range(3):  # what comes in the lull after another notice is not lost
             notify(own)
             notify(other)
             assert heard.wait(5)

@@ -17,6 +17,7 @@ from kernel.consumer import Reaction, RoomSink
 from kernel.database import send
 from kernel.decide import Batch
 from kernel.decision import Decision
+from kernel.opening import Opening
 from kernel.relay import RelaySink
 from kernel.store import Store
 from kernel.writer import Effects, Work, Writer
@@ -31,7 +32,7 @@ from tests.sim.disk import disk
 from tests.sim.points import Crash
 
 Plant = Callable[[], AbstractContextManager[Any]]
-_batch = Writer._batch
+_opening = Writer._opening
 
 
 @dataclass(frozen=True)
@@ -64,22 +65,22 @@ def _early(writer: Writer) -> sa.Engine:
     return disk().engine(writer.store.service.name, "reading", "too early")
 
 
-def _position_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Batch:
+def _position_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Opening:
     with _early(self).connect() as before:
         position, last = before.exec_driver_sql(self.store._lock.text).one()
-    batch = _batch(self, tx, works)
-    batch.position, batch.last = position, last
-    return batch
+    opening = _opening(self, tx, works)
+    opening.opened = opening.opened._replace(position=position, commit_time=last)
+    return opening
 
 
-def _ceiling_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Batch:
+def _ceiling_before_lock(self: Writer, tx: sa.Connection, works: Sequence[Work]) -> Opening:
     if "programmes" not in self.store.service.by_collection:
-        return _batch(self, tx, works)
+        return _opening(self, tx, works)
     with _early(self).connect() as before:
         programmes = self.store.held(before, ["programmes/special"])
-    batch = _batch(self, tx, works)
-    batch.records.update(programmes)
-    return batch
+    opening = _opening(self, tx, works)
+    opening.opened.held.update(programmes)
+    return opening
 
 
 class _NoEtag(Decision):
@@ -102,7 +103,9 @@ def _progress_first(self: RelaySink, source: str, entries: Sequence[JournalEntry
     self._publisher.publish(source, entries)
 
 
-def _dual_write(self: Store, tx: sa.Connection, batch: Batch, *, last: bool = False) -> None:
+def _dual_write(
+    self: Store, tx: sa.Connection, batch: Batch, *, last: bool = False, **_: Any
+) -> None:
     """The records in one transaction, their events in the next."""
     for collection, rows in batch.rows.items():
         self._put_records[collection](tx, list(rows.values()))
@@ -177,7 +180,7 @@ def _agreed(_rule: Any, _matter: Any) -> Verdict:
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "position drawn before the head's lock",
-        lambda: patch.object(Writer, "_batch", _position_before_lock),
+        lambda: patch.object(Writer, "_opening", _position_before_lock),
         lambda: twins(60, only="create"),
         "UNIQUE constraint failed: journal.position",
     ),
@@ -225,7 +228,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "ceiling read before the head's lock",
-        lambda: patch.object(Writer, "_batch", _ceiling_before_lock),
+        lambda: patch.object(Writer, "_opening", _ceiling_before_lock),
         lambda: twins(60, only="ceiling"),
         "Overdrawn(",
     ),

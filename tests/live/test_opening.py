@@ -1,0 +1,140 @@
+"""A process that writes alone decides upon what it left, and locks with all that it writes; and where it errs."""
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import sqlalchemy as sa
+
+from kernel import database, trip
+from kernel.errors import Invalid, Reused
+from kernel.outcome import Settled
+from kernel.personal import Vault
+from kernel.store import Store
+from kernel.writer import ALONE, Work, Writer
+from tests.live import engines
+from tests.unit.kernel_world import NO_PACK, SECRET, TOY, Clock, creation
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with engines.a_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def engine(server: Any, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    name = f"t{abs(hash(request.node.name))}"
+    server.create(name)
+    made = database.writing(server.url(name))
+    store = Store(TOY, made)
+    with made.begin() as tx:
+        store.tables.metadata.create_all(tx)
+        tx.execute(sa.insert(store.tables.head).values(id=1, position=0, commit_time=0))
+    yield made
+    made.dispose()
+
+
+def writer(engine: sa.Engine) -> Writer:
+    return Writer(Store(TOY, engine), engine, NO_PACK, Vault(SECRET), Clock())
+
+
+def fresh(title: str = "某平台", **more: Any) -> Any:
+    return creation(title, fresh=True, **more)
+
+
+def write(by: Writer, *commands: Any) -> list[Any]:
+    (outcomes,) = by.write([Work(commands)])
+    assert isinstance(outcomes, list)
+    return outcomes
+
+
+def alone(engine: sa.Engine) -> Writer:
+    """Return a writer that takes it that nobody else writes."""
+    by = writer(engine)
+    for _ in range(ALONE + 1):
+        assert [type(o) for o in write(by, fresh())] == [Settled]
+    return by
+
+
+def trips(by: Writer, *commands: Any) -> tuple[int, list[Any]]:
+    with patch.object(trip, "take", side_effect=trip.take) as taken:
+        outcomes = write(by, *commands)
+    return taken.call_count, outcomes
+
+
+def positions(engine: sa.Engine) -> list[int]:
+    """Return the journal's positions, which have no hole and end where the head is."""
+    with engine.connect() as tx:
+        found = tx.exec_driver_sql("SELECT position FROM journal ORDER BY 1").scalars().all()
+        head = tx.exec_driver_sql("SELECT position FROM journal_head").scalar_one()
+    assert list(found) == list(range(1, head + 1))
+    return list(found)
+
+
+def test_what_is_new_takes_one_trip_of_a_process_that_writes_alone(engine: sa.Engine) -> None:
+    by = writer(engine)
+    counts = [trips(by, fresh(), fresh())[0] for _ in range(ALONE + 3)]
+    assert counts == [2] * (ALONE + 1) + [1, 1]
+    assert positions(engine)[-1] == 2 * len(counts)
+
+
+def test_what_another_process_wrote_in_between_is_not_written_over(engine: sa.Engine) -> None:
+    by, other = alone(engine), writer(engine)
+    before = len(positions(engine))
+    for n in range(3):
+        assert [type(o) for o in write(other, fresh())] == [Settled]
+        count, outcomes = trips(by, fresh())
+        assert [type(o) for o in outcomes] == [Settled]
+        assert count == (
+            2 if n else 3
+        )  # once it was wrong, and then it expects nothing for a while
+    assert len(positions(engine)) == before + 6
+
+
+def test_a_request_that_another_process_heard_gets_its_first_answer(engine: sa.Engine) -> None:
+    by, command = writer(engine), fresh()
+    (first,) = write(by, command)
+    by = alone(engine)
+    (again,) = write(by, command._replace(name="platforms/other"))
+    assert (again.name, again.repeated) == (first.name, True)
+    assert len(positions(engine)) == 1 + ALONE + 1
+
+
+@pytest.mark.parametrize("title", ["某平台", "refused"])
+def test_a_known_request_id_of_another_content_is_refused_as_such(
+    engine: sa.Engine, title: str
+) -> None:
+    command = fresh()
+    write(writer(engine), command)
+    by = alone(engine)
+    (outcome,) = write(by, fresh(title, request_id=command.request_id)._replace(fingerprint=b"g"))
+    assert isinstance(outcome, Reused)
+
+
+def test_a_refusal_has_read_whether_it_was_asked_before(engine: sa.Engine) -> None:
+    count, outcomes = trips(alone(engine), fresh(), fresh("refused"))
+    assert (count, [type(o) for o in outcomes]) == (2, [Settled, Invalid])
+
+
+def test_a_head_that_went_back_makes_no_hole(engine: sa.Engine) -> None:
+    """As after a server took over that had not got the last commits, behind a link that stood."""
+    by = alone(engine)
+    with engine.begin() as tx:
+        last = positions(engine)[-1]
+        tx.exec_driver_sql(f"DELETE FROM journal WHERE position = {last}")
+        tx.exec_driver_sql(f"UPDATE journal_head SET position = {last - 1}")
+    assert [type(o) for o in write(by, fresh())] == [Settled]
+    assert positions(engine)[-1] == last
+
+
+def test_a_row_that_the_database_refuses_is_its_callers_alone(engine: sa.Engine) -> None:
+    with engine.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE journal ADD CHECK (request_id <> 'bad')")
+    by = alone(engine)
+    works = [Work((fresh(),)), Work((fresh(request_id="bad"),)), Work((fresh(),))]
+    good, bad, other = by.write(works)
+    assert isinstance(bad, sa.exc.IntegrityError)
+    assert [type(o) for o in (*good, *other)] == [Settled, Settled]  # type: ignore[misc]
+    assert len(positions(engine)) == ALONE + 3
