@@ -403,15 +403,15 @@ def _columns(
 ) -> tuple[Any, ...]:
     """`body`, `common`: of the record that is held."""
     name, revision, *own = values_of(resource, held.message)
-    values = (*common, *own)
-    if b"\0" in body and any("\0" in value for value in values if isinstance(value, str)):
+    columns = (
+        name, held.revisions, revision, held.position, held.action, standing.readers,
+        int(standing.public), body, *common, *own,
+    )  # fmt: skip
+    if b"\0" in body and any("\0" in value for value in columns if isinstance(value, str)):
         raise Invalid(
             "a text holds the character NUL, which cannot be stored", "文本含有 NUL 字符，无法保存"
         )
-    return (
-        name, held.revisions, revision, held.position, held.action, standing.readers,
-        int(standing.public), body, *values,
-    )  # fmt: skip
+    return columns
 
 
 def _later(new: Any, old: Any) -> bool:

@@ -9,6 +9,8 @@ from kernel.pack import Pack
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from services.platforms.rules import S
 
+IN_PUBLIC_NOTICE = S.STATE_IN_PUBLIC_NOTICE  # to find its number takes longer than to compare it
+
 
 def deadlines(platform: pb.Platform) -> Sequence[Deadline]:
     """Return the end of a running notice. Its last day ends with the local day: it is over on the day after."""
@@ -19,7 +21,7 @@ def deadlines(platform: pb.Platform) -> Sequence[Deadline]:
 
 
 def _running(platform: pb.Platform) -> bool:
-    in_notice = platform.state == S.STATE_IN_PUBLIC_NOTICE
+    in_notice = platform.state == IN_PUBLIC_NOTICE
     return in_notice and not platform.public_notice.HasField("close_date")
 
 
