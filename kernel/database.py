@@ -127,9 +127,9 @@ def looking(engine: sa.Engine) -> Iterator[sa.Connection]:
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         if not is_away(error):
             raise
-        raise _silent() from error
+        raise silent() from error
     except sa.exc.TimeoutError as error:  # all connections are in use
-        raise _silent() from error
+        raise silent() from error
 
 
 def words(statement: sa.ClauseElement, *, postgres: bool) -> Words:
@@ -164,7 +164,7 @@ class Glances:
             self.leave()
             if not _cannot(error):
                 raise
-            raise _silent() from error
+            raise silent() from error
 
     def leave(self) -> None:
         """Give the connection back; the next row opens another."""
@@ -210,7 +210,8 @@ class Kept:
             connection.close()
 
 
-def _silent() -> Silent:
+def silent() -> Silent:
+    """Return what is told where the database does not answer."""
     return Silent(
         "the database does not answer; try again, a change with the same request_id",
         "数据库未响应；请重试，更改须使用同一 request_id",

@@ -24,6 +24,33 @@ class Waiting(Generic[Q, A]):
     answer: "asyncio.Future[A]"
 
 
+class Pace:
+    """How many may wait: as many as are answered in PATIENCE as things went lately, `least` in any case, `most` at most."""
+
+    def __init__(self, least: int, most: int = 4096) -> None:
+        self._least, self._most = least, most
+        self._cost = 0.0  # seconds a question
+
+    @property
+    def room(self) -> int:
+        affordable = int(PATIENCE / self._cost) if self._cost else self._most
+        return min(self._most, max(self._least, affordable))
+
+    def took(self, seconds: float, questions: int) -> None:
+        self._cost += RECENT * (seconds / questions - self._cost)
+
+
+def settle(group: Sequence[Waiting[Q, A]], answers: Sequence[A | Exception]) -> None:
+    """Give each its answer; called in the loop."""
+    for waiting, answer in zip(group, answers, strict=True):
+        if waiting.answer.done():  # the caller has gone
+            continue
+        if isinstance(answer, Exception):
+            waiting.answer.set_exception(answer)
+        else:
+            waiting.answer.set_result(answer)
+
+
 class Gatherer(Generic[Q, A]):
     """`work` takes many questions and returns as many answers, each a value or an exception.
 
@@ -43,9 +70,8 @@ class Gatherer(Generic[Q, A]):
         waiting: int = 4096,
         after: Callable[[], None] = lambda: None,
     ) -> None:
-        self._work, self._most, self._waiting, self._after = work, most, waiting, after
-        self._least, self._weigh = least or most, weigh
-        self._cost = 0.0  # seconds a question, lately
+        self._work, self._most, self._weigh, self._after = work, most, weigh, after
+        self._pace = Pace(least or most, waiting)
         self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._door, self._closed = threading.Lock(), False
@@ -66,8 +92,7 @@ class Gatherer(Generic[Q, A]):
     @property
     def room(self) -> int:
         """How many may queue as fast as they are answered now: a group's worth in any case, for one commit carries it."""
-        affordable = int(PATIENCE / self._cost) if self._cost else self._waiting
-        return min(self._waiting, max(self._least, affordable))
+        return self._pace.room
 
     def close(self) -> None:
         """Answer what is queued, then end: whoever asks later is refused, for nobody would answer."""
@@ -85,8 +110,7 @@ class Gatherer(Generic[Q, A]):
             several = len(group) > 1
             began = time.monotonic()
             answers = self._answers([waiting.question for waiting in group])
-            taken = (time.monotonic() - began) / len(group)
-            self._cost += RECENT * (taken - self._cost)
+            self._pace.took(time.monotonic() - began, len(group))
             self._loop.call_soon_threadsafe(self._settle, group, answers)
 
     def _grouped(self, first: Waiting[Q, A]) -> list[Waiting[Q, A]]:
@@ -107,11 +131,5 @@ class Gatherer(Generic[Q, A]):
             return [error] * len(questions)
 
     def _settle(self, group: list[Waiting[Q, A]], answers: Sequence[A | Exception]) -> None:
-        for waiting, answer in zip(group, answers, strict=True):
-            if waiting.answer.done():  # the caller has gone
-                continue
-            if isinstance(answer, Exception):
-                waiting.answer.set_exception(answer)
-            else:
-                waiting.answer.set_result(answer)
+        settle(group, answers)
         self._after()

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -30,6 +30,9 @@ from kernel.registry import Service
 from kernel.store import Found, Store, Told
 from kernel.tide import Tide, lines_above
 from kernel.writer import Work, Writer, crashed
+
+if TYPE_CHECKING:
+    from kernel.reader import Reader
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +84,7 @@ class Room:
             after=self._wake,
         )
         self._file = None if self.store.postgres else Glances(database.reading(c.url))
-        self._reads: Gatherer[str, Found | None] | None = None
-        if self._file is None:
-            self._reads = Gatherer(self._find, name=f"{service.name}-reader")
+        self._reader = self._reader_of(c.url) if self._file is None else None
         self._tails: Gatherer[int, list[Told]] = Gatherer(
             self._told, name=f"{service.name}-tail", most=READERS, least=STREAMS
         )
@@ -145,16 +146,18 @@ class Room:
 
     async def find(self, name: str) -> Found | None:
         """Return one record as it stands. Of a file it is read here: to wake a thread takes ten times as long, and it takes
-        the interpreter from the loop. A server is asked for all that the moment wants. Raises Silent.
+        the interpreter from the loop. A server is asked for all that the moment wants, by the loop itself. Raises Silent.
         """
-        if self._reads is not None:
-            return await self._reads.ask(name)
+        if self._reader is not None:
+            return await self._reader.ask(name)
         assert self._file is not None  # noqa: S101 - one of the two is there
         return self.store.found_at_once(self._file, name)
 
-    def _find(self, names: Sequence[str]) -> list[Found | Exception | None]:
-        found = self.read_here(self.store.found, set(names))
-        return [found.get(name) for name in names]
+    def _reader_of(self, url: str) -> "Reader[Found]":
+        from kernel.reader import Reader  # psycopg is not loaded where SQLite is all there is
+
+        engine, store = database.reading(url), self.store
+        return Reader(engine, store.asking, store.found, name=f"{self.source}-reader")
 
     async def read(self, question: Callable[..., T], *args: Any) -> T:
         """Run `question(connection, *args)` in one read transaction, in a thread."""
@@ -246,8 +249,8 @@ class Room:
         """Answer what is queued, then leave the database."""
         self._writes.close()
         self.writer.leave()
-        if self._reads is not None:
-            self._reads.close()
+        if self._reader is not None:
+            self._reader.close()
         self._tails.close()
         if self._file is not None:
             self._file.close()

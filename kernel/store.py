@@ -12,6 +12,7 @@ from kernel.columns import fields_of
 from kernel.database import (
     Glances,
     Put,
+    Rows,
     Statement,
     Words,
     fetch,
@@ -119,7 +120,7 @@ class Store:
             for c, t in tables.records.items()
         }
         self._found = {
-            c: self._by_name(t, t.c.record, t.c.readers, t.c.public)
+            c: self._words(self._by_name(t, t.c.record, t.c.readers, t.c.public))
             for c, t in tables.records.items()
         }
         self._at_once = {c: self._one_by_name(t) for c, t in tables.records.items()}
@@ -293,15 +294,14 @@ class Store:
     def head(self, tx: sa.Connection) -> int:
         return int(tx.execute(self._head).scalar_one())
 
-    def found(self, tx: sa.Connection, names: Iterable[str]) -> dict[str, Found]:
-        """Return name → record, for those that exist."""
-        return {
-            name: Found(record, readers, public)
-            for collection, group in _by_collection(names).items()
-            for name, record, readers, public in tx.execute(
-                self._found[collection], many(group, postgres=self.postgres)
-            )
-        }
+    def asking(self, names: Iterable[str]) -> list[Statement]:
+        """Return what finds records by name. What no record can be called is not asked for."""
+        groups = _by_collection(name for name in names if "\0" not in name)
+        return [self._of(self._found[c], group) for c, group in groups.items() if c in self._found]
+
+    def found(self, rows: Iterable[Rows]) -> dict[str, Found]:
+        """Return name → record of the rows that `asking` finds."""
+        return {name: Found(*found) for each in rows for name, *found in each}
 
     def found_at_once(self, file: Glances, name: str) -> Found | None:
         """Return one record of an SQLite file. Raises Silent."""

@@ -31,14 +31,14 @@ def take(
     link = driver.pgconn
     begins = not driver.autocommit and link.transaction_status == TransactionStatus.IDLE
     asked = [BEGIN, *statements] if begins else statements
-    packed = [list(map(_sent, given)) for _, given in asked]
+    given = packed(asked)
     try:
-        results = _carried(link, asked, packed, prepared)
+        results = _carried(link, asked, given, prepared)
     except BaseException:
         driver.close()
         raise
     try:
-        found = [_rows(driver, result) for result in results]
+        found = [rows(driver, result) for result in results]
     except InvalidSqlStatementName:
         driver.close()
         raise
@@ -46,24 +46,44 @@ def take(
 
 
 def _carried(
-    link: Any, asked: Sequence[Statement], packed: Sequence[list[bytes]], prepared: Prepared
+    link: Any, asked: Sequence[Statement], given: Sequence[list[bytes]], prepared: Prepared
 ) -> list[Any]:
-    """Return the results, those of what had to be prepared aside, unless that failed."""
-    new = {text: given for text, given in asked if text not in prepared}
-    names = {text: b"trip_%d" % n for n, text in enumerate(new, len(prepared))}
     link.enter_pipeline_mode()
-    for text, given in new.items():
-        link.send_prepare(names[text], text.encode(), [oid_of(value) for value in given])
-    for (text, given), sent in zip(asked, packed, strict=True):
-        formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in given]
-        link.send_query_prepared(prepared.get(text) or names[text], sent, formats, Format.BINARY)
-    link.pipeline_sync()
+    new = fill(link, asked, given, prepared)
     results = list(_results(link))
     link.exit_pipeline_mode()
+    return learned(results, new, prepared)
+
+
+def fill(
+    link: Any, asked: Sequence[Statement], given: Sequence[list[bytes]], prepared: Prepared
+) -> Prepared:
+    """Put statements into the pipeline, and before them what prepares those that are new; return these. Nothing waits here.
+
+    `given`: their parameters, packed.
+    """
+    kinds = {text: values for text, values in asked if text not in prepared}
+    new = {text: b"trip_%d" % n for n, text in enumerate(kinds, len(prepared))}
+    for text, values in kinds.items():
+        link.send_prepare(new[text], text.encode(), [oid_of(value) for value in values])
+    for (text, values), sent in zip(asked, given, strict=True):
+        formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in values]
+        link.send_query_prepared(prepared.get(text) or new[text], sent, formats, Format.BINARY)
+    link.pipeline_sync()
+    return new
+
+
+def learned(results: list[Any], new: Prepared, prepared: Prepared) -> list[Any]:
+    """Keep what was prepared; return the results, those of the preparing aside, unless that failed."""
     for text, result in zip(new, results, strict=False):
         if result.status == ExecStatus.COMMAND_OK:
-            prepared[text] = names[text]
+            prepared[text] = new[text]
     return results if new.keys() - prepared.keys() else results[len(new) :]
+
+
+def packed(asked: Sequence[Statement]) -> list[list[bytes]]:
+    """Return the statements' parameters as the server reads them. Raises psycopg.DataError."""
+    return [list(map(_sent, given)) for _, given in asked]
 
 
 def _sent(value: str | int | bytes) -> bytes:
@@ -97,7 +117,8 @@ def _results(link: Any) -> Iterator[Any]:
         yield result
 
 
-def _rows(driver: "psycopg.Connection[Any]", result: Any) -> Rows:
+def rows(driver: "psycopg.Connection[Any]", result: Any) -> Rows:
+    """Return what a statement found. Raises psycopg.Error."""
     if result.status == ExecStatus.FATAL_ERROR:
         raise error_from_result(result, driver.info.encoding)
     if result.status != ExecStatus.TUPLES_OK or not result.ntuples:

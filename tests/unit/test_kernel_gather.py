@@ -106,7 +106,7 @@ async def test_as_many_may_wait_in_any_case_as_was_said() -> None:
     """A watcher is not turned away because many others watch."""
     desk = Desk()
     gatherer: Gatherer[int, int] = Gatherer(desk, name="t", most=2, least=30)
-    gatherer._cost = 1.0
+    gatherer._pace.took(5.0, 1)
     desk.door.clear()
     asked = [asyncio.ensure_future(gatherer.ask(n)) for n in range(14, 44)]
     await asyncio.sleep(0.02)

@@ -1,0 +1,183 @@
+"""Records of PostgreSQL by name, asked for by the event loop itself.
+
+A thread that asks takes the interpreter from the loop, and each of the two waits for the other to wake.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.pq import ConnStatus, ExecStatus
+
+from kernel import trip
+from kernel.database import Rows, Statement, silent
+from kernel.errors import Overloaded, Stopping
+from kernel.gather import Pace, Waiting, settle
+
+A = TypeVar("A")
+MOST = 256  # names asked for together
+
+
+class Reader(Generic[A]):
+    """What queued while the last question was under way is asked for together: `asked` says how, `found` reads the answers.
+
+    Made in a running event loop, to which it belongs. Its connection is its own; one that fails is replaced by the next question.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        asked: Callable[[Iterable[str]], Sequence[Statement]],
+        found: Callable[[Sequence[Rows]], Mapping[str, A]],
+        *,
+        name: str,
+    ) -> None:
+        self._engine, self._asked, self._found = engine, asked, found
+        self._pace, self._queue = Pace(least=MOST), list[Waiting[str, A | None]]()
+        self._loop = asyncio.get_running_loop()
+        self._aside = ThreadPoolExecutor(1, name)  # connects, which waits
+        self._link: Link | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._busy = self._closed = False
+
+    async def ask(self, name: str) -> A | None:
+        """Return what has the name. Raises Silent, Overloaded, Stopping."""
+        if self._closed:
+            raise Stopping.now()
+        if len(self._queue) >= self._pace.room:
+            raise Overloaded.now()
+        answer: asyncio.Future[A | None] = self._loop.create_future()
+        self._queue.append(Waiting(name, answer))
+        if not self._busy:
+            self._busy, self._task = True, self._loop.create_task(self._run())
+        return await answer
+
+    async def _run(self) -> None:
+        """Begins when the loop's turn ends, and so with all that came in it."""
+        try:
+            while self._queue:
+                group = self._queue[:MOST]
+                del self._queue[:MOST]
+                began = time.monotonic()
+                answers = await self._answers([waiting.question for waiting in group])
+                self._pace.took(time.monotonic() - began, len(group))
+                settle(group, answers)
+                await asyncio.sleep(0)  # those who were answered go on first, and may ask again
+        finally:
+            self._busy = False
+
+    async def _answers(self, names: Sequence[str]) -> Sequence[A | Exception | None]:
+        try:
+            link = await self._linked()
+            found = self._found(await link.ask(self._asked(dict.fromkeys(names))))
+        except BaseException as error:
+            self._leave()  # it may have answers on the way, or have forgotten what was prepared
+            if not isinstance(error, Exception):
+                raise
+            away = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+            return [silent() if away else error] * len(names)
+        return [found.get(name) for name in names]
+
+    async def _linked(self) -> "Link":
+        if self._link is None or self._link.cut:
+            self._leave()
+            connection = await self._loop.run_in_executor(self._aside, self._engine.raw_connection)
+            self._link = Link(connection)
+        return self._link
+
+    def _leave(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def close(self) -> None:
+        """Answer what is queued, then end. Waits for the loop: to be called in another thread."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._aside.shutdown()
+        self._engine.dispose()
+
+    async def _end(self) -> None:
+        self._closed = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        self._leave()
+
+
+class Link:
+    """One connection in libpq's pipeline mode, and the loop that waits for its socket. One question at a time."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection, self._driver = connection, connection.driver_connection
+        self._wire, self._prepared = self._driver.pgconn, trip.Prepared()
+        self._wire.enter_pipeline_mode()
+        self._loop, self._socket = asyncio.get_running_loop(), os.dup(self._wire.socket)
+        self._loop.add_reader(self._socket, self._readable)  # libpq closes its own when it is cut
+        self._results = list[Any]()
+        self._arrived: asyncio.Future[None] | None = None
+        self.cut = False
+
+    async def ask(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Return the rows that each finds. Raises psycopg.Error; the link is then to be closed."""
+        if not statements:
+            return []
+        new = trip.fill(self._wire, statements, trip.packed(statements), self._prepared)
+        self._results, self._arrived = [], self._loop.create_future()
+        self._writable()
+        await self._arrived
+        results = trip.learned(self._results, new, self._prepared)
+        return [trip.rows(self._driver, result) for result in results]
+
+    def _writable(self) -> None:
+        """Send what waits to be sent: mostly the socket takes it at once."""
+        try:
+            if self._wire.flush():
+                self._loop.add_writer(self._socket, self._writable)
+            else:
+                self._loop.remove_writer(self._socket)
+        except psycopg.Error as error:
+            self._fail(error)
+
+    def _readable(self) -> None:
+        """Take in what came; where nothing was asked, it is that the link is cut."""
+        try:
+            self._wire.consume_input()
+            if self._arrived is not None and self._complete():
+                arrived, self._arrived = self._arrived, None
+                arrived.set_result(None)
+        except psycopg.Error as error:
+            self._fail(error)
+
+    def _complete(self) -> bool:
+        while not self._wire.is_busy():
+            result = self._wire.get_result()
+            if result is None:  # the end of one statement's answers
+                if self._wire.status != ConnStatus.OK:
+                    raise psycopg.OperationalError("the link was cut")
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                return True
+            else:
+                self._results.append(result)
+        return False
+
+    def _fail(self, error: psycopg.Error) -> None:
+        self.cut = True
+        self._unwatch()
+        if self._arrived is not None:
+            arrived, self._arrived = self._arrived, None
+            arrived.set_exception(error)
+
+    def _unwatch(self) -> None:
+        if self._socket >= 0:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            os.close(self._socket)
+            self._socket = -1
+
+    def close(self) -> None:
+        self._unwatch()
+        self._connection.invalidate()
