@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus
 
 from kernel import trip
@@ -21,6 +22,7 @@ from kernel.gather import Pace, Waiting, settle
 
 A = TypeVar("A")
 MOST = 256  # names asked for together
+LOOK = 1.0  # seconds between two looks at a link: uvloop tells nobody that a socket has failed
 
 
 class Reader(Generic[A]):
@@ -112,33 +114,37 @@ class Link:
     """One connection in libpq's pipeline mode, and the loop that waits for its socket. One question at a time."""
 
     def __init__(self, connection: Any) -> None:
-        self._connection, self._driver = connection, connection.driver_connection
-        self._wire, self._prepared = self._driver.pgconn, trip.Prepared()
+        self._connection, driver = connection, connection.driver_connection
+        self._wire, self._prepared, self._read = driver.pgconn, trip.Prepared(), Transformer(driver)
         self._wire.enter_pipeline_mode()
         self._loop, self._socket = asyncio.get_running_loop(), os.dup(self._wire.socket)
         self._loop.add_reader(self._socket, self._readable)  # libpq closes its own when it is cut
         self._results = list[Any]()
         self._arrived: asyncio.Future[None] | None = None
-        self.cut = False
+        self.cut = self._full = False
+        self._next = self._loop.call_later(LOOK, self._look)
 
     async def ask(self, statements: Sequence[Statement]) -> list[Rows]:
         """Return the rows that each finds. Raises psycopg.Error; the link is then to be closed."""
         if not statements:
             return []
         new = trip.fill(self._wire, statements, trip.packed(statements), self._prepared)
-        self._results, self._arrived = [], self._loop.create_future()
+        arrived = self._loop.create_future()
+        self._results, self._arrived = [], arrived
         self._writable()
-        await self._arrived
+        await arrived
         results = trip.learned(self._results, new, self._prepared)
-        return [trip.rows(self._driver, result) for result in results]
+        return [trip.rows(self._read, result) for result in results]
 
     def _writable(self) -> None:
         """Send what waits to be sent: mostly the socket takes it at once."""
         try:
-            if self._wire.flush():
+            full = bool(self._wire.flush())
+            if full and not self._full:
                 self._loop.add_writer(self._socket, self._writable)
-            else:
+            elif self._full and not full:
                 self._loop.remove_writer(self._socket)
+            self._full = full
         except psycopg.Error as error:
             self._fail(error)
 
@@ -151,6 +157,11 @@ class Link:
                 arrived.set_result(None)
         except psycopg.Error as error:
             self._fail(error)
+
+    def _look(self) -> None:
+        self._readable()
+        if not self.cut:
+            self._next = self._loop.call_later(LOOK, self._look)
 
     def _complete(self) -> bool:
         while not self._wire.is_busy():
@@ -172,6 +183,7 @@ class Link:
             arrived.set_exception(error)
 
     def _unwatch(self) -> None:
+        self._next.cancel()
         if self._socket >= 0:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)

@@ -38,7 +38,8 @@ def take(
         driver.close()
         raise
     try:
-        found = [rows(driver, result) for result in results]
+        read = Transformer(driver)
+        found = [rows(read, result) for result in results]
     except InvalidSqlStatementName:
         driver.close()
         raise
@@ -117,12 +118,12 @@ def _results(link: Any) -> Iterator[Any]:
         yield result
 
 
-def rows(driver: "psycopg.Connection[Any]", result: Any) -> Rows:
-    """Return what a statement found. Raises psycopg.Error."""
+def rows(read: Any, result: Any) -> Rows:
+    """Return what a statement found. `read`: a Transformer of its connection; it keeps what it learns. Raises psycopg.Error."""
     if result.status == ExecStatus.FATAL_ERROR:
-        raise error_from_result(result, driver.info.encoding)
+        raise error_from_result(result, read.encoding)
     if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
         return ()
-    read = Transformer(driver)
     read.set_pgresult(result)
-    return read.load_rows(0, result.ntuples, tuple)
+    found: Rows = read.load_rows(0, result.ntuples, tuple)
+    return found
