@@ -22,6 +22,8 @@ from kernel.gather import Pace, Waiting, settle
 
 A = TypeVar("A")
 MOST = 256  # names asked for together
+IDLE = 30e-6  # seconds: a turn of the loop that takes less had nothing to do
+GATHERING = 0.002  # seconds that a busy loop gathers names at most
 LOOK = 1.0  # seconds between two looks at a link: uvloop tells nobody that a socket has failed
 
 
@@ -60,16 +62,15 @@ class Reader(Generic[A]):
         return await answer
 
     async def _run(self) -> None:
-        """Begins when the loop's turn ends, and so with all that came in it."""
         try:
             while self._queue:
+                await _idle()  # those who were answered go on first, and may ask again
                 group = self._queue[:MOST]
                 del self._queue[:MOST]
                 began = time.monotonic()
                 answers = await self._answers([waiting.question for waiting in group])
                 self._pace.took(time.monotonic() - began, len(group))
                 settle(group, answers)
-                await asyncio.sleep(0)  # those who were answered go on first, and may ask again
         finally:
             self._busy = False
 
@@ -108,6 +109,17 @@ class Reader(Generic[A]):
         if self._task is not None:
             await asyncio.wait([self._task])
         self._leave()
+
+
+async def _idle() -> None:
+    """Wait until the loop has nothing else to do, but not long: the more names a question has, the less each costs."""
+    began = now = time.monotonic()
+    while now - began < GATHERING:
+        turn = now
+        await asyncio.sleep(0)
+        now = time.monotonic()
+        if now - turn < IDLE:
+            return
 
 
 class Link:
