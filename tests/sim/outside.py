@@ -194,8 +194,9 @@ class Outside:
         home = homes()[name.split("/", 1)[0]]
         room = self.processes[home.service.name].room
         assert room is not None
-        found = room._find([name])[0]
-        return None if found is None else home.resource.record.FromString(found.record)  # type: ignore[union-attr]
+        assert room._file is not None
+        found = room.store.found_at_once(room._file, name)
+        return None if found is None else home.resource.record.FromString(found.record)
 
 
 def _cursor(follower: Follower) -> int:
