@@ -1,6 +1,7 @@
 """The event loop's own questions to PostgreSQL: each name has its own answer, whatever becomes of link, server or caller."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from kernel import database
 from kernel.arrays import TEXT_ARRAY
 from kernel.database import Put, Rows, Statement, send
 from kernel.errors import Overloaded, Silent, Stopping
-from kernel.reader import MOST, Reader
+from kernel.reader import IDLE, MOST, Reader
 from kernel.room import Circumstances, Room
 from kernel.store import Found, Store
 from tests.live import engines
@@ -154,6 +155,31 @@ def test_what_queued_meanwhile_is_asked_for_together_and_answered_in_its_order(
             await asyncio.gather(*callers)
             assert asked.groups == [["1"], list("98765432")]
             assert order == list("198765432")
+
+    play(story())
+
+
+def test_a_busy_loop_asks_for_what_several_of_its_turns_bring_but_does_not_put_it_off_for_ever(
+    server: Postgres, play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(turns: int) -> None:
+        for _ in range(turns):
+            time.sleep(10 * IDLE)  # noqa: ASYNC251 - the loop has something to do
+            await asyncio.sleep(0)
+
+    async def story() -> None:
+        async with reading(server) as (reader, asked):
+            with monkeypatch.context() as patient:
+                patient.setattr("kernel.reader.GATHERING", SECONDS)
+                callers = [asyncio.ensure_future(reader.ask("1"))]
+                for name in "234":
+                    await busy(2)
+                    callers.append(asyncio.ensure_future(reader.ask(name)))
+                await asyncio.gather(*callers)
+            assert asked.groups == [list("1234")]
+            always = asyncio.ensure_future(busy(10**9))
+            assert await reader.ask("5") == value_of("5")
+            always.cancel()
 
     play(story())
 
