@@ -10,8 +10,10 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
@@ -37,17 +39,18 @@ class _Ended(Exception):
 class Context:
     """What a handler is told of its call: of grpcio's context the part that ours use."""
 
-    __slots__ = ("_metadata", "_remaining")
+    __slots__ = ("_ends", "_metadata")
 
     def __init__(self, metadata: Metadata, peer: str, remaining: float | None) -> None:
-        self._metadata, self._remaining = metadata, remaining
+        self._metadata = metadata
+        self._ends = None if remaining is None else time.monotonic() + remaining
 
     def invocation_metadata(self) -> Metadata:
         return self._metadata
 
     def time_remaining(self) -> float | None:
-        """Seconds, when the call began; None: its caller names no deadline."""
-        return self._remaining
+        """Seconds; None: its caller names no deadline."""
+        return None if self._ends is None else max(0.0, self._ends - time.monotonic())
 
     async def abort(self, code: grpc.StatusCode, text: str, more: Metadata = ()) -> NoReturn:
         raise _Ended(code, text, more)
@@ -66,6 +69,8 @@ class Server:
         self._turn = threading.Semaphore(0)
         self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="native-stream")
         self._stopping, self._terminated = False, asyncio.Event()
+        self._front: Any = None
+        self._folder = ""
         self._loop = asyncio.get_running_loop()
         self.add_generic_rpc_handlers = self._behind.add_generic_rpc_handlers
         self.add_registered_method_handlers = self._behind.add_registered_method_handlers
@@ -123,9 +128,11 @@ class Server:
             call.cancel()
         await asyncio.gather(behind, *calls, return_exceptions=True)
         self._send()
-        await asyncio.to_thread(self._front.close)
+        if self._front is not None:
+            await asyncio.to_thread(self._front.close)
         self._waiters.shutdown(wait=False)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if self._folder:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
         self._terminated.set()
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as grpcio's
@@ -170,6 +177,7 @@ class Server:
                 task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
                 if not task.done():
                     self._calls[call] = task
+                    task.add_done_callback(partial(self._let_go, call))
 
     # From calls to answers.
 
@@ -181,14 +189,20 @@ class Server:
                 self._hand_over(call, await method.unary_unary(payload, context))
         except _Ended as end:
             self._fail(call, *end.args)
+        except asyncio.CancelledError:  # by whom it may be: of those who have gone nobody hears it
+            self._fail(call, grpc.StatusCode.CANCELLED, "the call was cancelled / 调用已取消")
+            raise
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
             log.error("call_failed", error=type(error).__name__)
             self._fail(call, grpc.StatusCode.UNKNOWN, "the call failed / 调用失败")
-        finally:
-            self._calls.pop(call, None)
+
+    def _let_go(self, call: int, _: "asyncio.Task[None]") -> None:
+        self._calls.pop(call, None)
 
     def _hand_over(self, call: int, answer: bytes) -> None:
         """Answer with what else is answered in this turn of the loop."""
+        if not isinstance(answer, bytes):
+            raise TypeError(f"an answer is bytes, not {type(answer).__name__}")
         self._answers.append((call, answer))
         if len(self._answers) == 1:
             self._loop.call_soon(self._send)
@@ -196,9 +210,9 @@ class Server:
             self._send()
 
     def _send(self) -> None:
-        for call, answer in self._answers:
+        answers, self._answers = self._answers, []
+        for call, answer in answers:
             self._front.respond(call, answer)
-        self._answers.clear()
 
     def _fail(self, call: int, code: grpc.StatusCode, text: str, more: Metadata = ()) -> None:
         self._front.fail(call, code.value[0], text, trailing_metadata=list(more))

@@ -167,6 +167,10 @@ class Edge:
             return body
         except TimeoutError:
             failure = _too_late()
+        except asyncio.CancelledError:
+            if _limit(context) <= 0:  # the front saw it first, and has told the caller
+                code = grpc.StatusCode.DEADLINE_EXCEEDED
+            raise
         except Exception as error:  # noqa: BLE001 - the unexpected becomes INTERNAL with a number
             failure = error
         finally:

@@ -83,6 +83,28 @@ async def test_a_deadline_that_is_over_is_exceeded_before_the_answer() -> None:
         assert "same request_id" in wrong.text
 
 
+@pytest.mark.parametrize(("remaining", "code"), [(0.0, "DEADLINE_EXCEEDED"), (9.0, "CANCELLED")])
+async def test_a_front_that_ends_a_call_first_does_not_hide_why(
+    remaining: float, code: str
+) -> None:
+    begun = asyncio.Event()
+
+    async def hangs(request: Any, caller: Caller) -> pb.Platform:
+        begun.set()
+        await asyncio.sleep(5)
+        return pb.Platform()
+
+    context = Context(9.0)
+    running = asyncio.ensure_future(edge(hangs).unary(REQUEST, context))
+    await begun.wait()
+    context._remaining = remaining
+    with structlog.testing.capture_logs() as lines:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    assert [line["code"] for line in lines if line["event"] == "rpc"] == [code]
+
+
 async def test_a_call_without_deadline_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hangs(request: Any, caller: Caller) -> pb.Platform:
         await asyncio.sleep(5)

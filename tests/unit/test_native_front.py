@@ -108,6 +108,45 @@ async def test_a_handler_that_fails_ends_its_own_call_only() -> None:
         assert await call(channel, "Echo", b"on") == b"on"
 
 
+@pytest.mark.parametrize("answer", [None, "text"])
+async def test_an_answer_that_is_no_bytes_ends_its_own_call_only(answer: Any) -> None:
+    async def wrong(_: bytes, __: Any) -> Any:
+        return answer
+
+    async with serving(Wrong=unary(wrong), Echo=unary(echo)) as channel:
+        assert (await ended(call(channel, "Wrong"))).code() is grpc.StatusCode.UNKNOWN
+        assert await call(channel, "Echo", b"on") == b"on"
+
+
+async def test_a_handler_that_is_cancelled_from_within_ends_its_call() -> None:
+    async def cancelled(_: bytes, __: Any) -> bytes:
+        waits = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.01, waits.cancel)
+        return bytes(await waits)
+
+    async with serving(Cancelled=unary(cancelled)) as channel:
+        error = await ended(call(channel, "Cancelled", timeout=5))
+    assert error.code() is grpc.StatusCode.CANCELLED
+
+
+async def test_calls_that_are_cancelled_at_once_leave_nothing_behind() -> None:
+    async with serving(Echo=unary(echo_later)) as channel:
+        for _ in range(20):
+            calls = [call(channel, "Echo", b"x") for _ in range(50)]
+            waiting = asyncio.gather(*calls, return_exceptions=True)
+            await asyncio.sleep(0)
+            for each in calls:
+                each.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        assert await call(channel, "Echo", b"on") == b"on"
+        await asyncio.sleep(0.1)
+        assert not channel.server._calls
+
+
+async def test_a_server_that_never_listened_stops() -> None:
+    await front.server(front.NATIVE, SERVER_OPTIONS).stop(0)
+
+
 async def test_a_request_that_is_too_large_is_refused_and_says_how_much_would_do() -> None:
     async with serving(Echo=unary(echo)) as channel:
         error = await ended(call(channel, "Echo", b"x" * (LARGEST + 1)))
@@ -150,7 +189,7 @@ async def test_a_stream_waits_for_a_slow_reader_and_nobody_else_does() -> None:
 
     async def many(_: bytes, __: Any) -> AsyncIterator[bytes]:
         nonlocal made
-        for n in range(200):
+        for n in range(600):
             made = n + 1
             yield b"%d " % n + b"x" * 100_000
 
@@ -159,10 +198,10 @@ async def test_a_stream_waits_for_a_slow_reader_and_nobody_else_does() -> None:
         each = aiter(answers)
         first = await anext(each)
         await asyncio.sleep(0.3)
-        assert made < 200, "what nobody reads is not made"
+        assert made < 600, "what nobody reads is not made"
         assert await call(channel, "Echo", b"on") == b"on"
         rest = [answer async for answer in each]
-    assert [int(answer.split()[0]) for answer in (first, *rest)] == list(range(200))
+    assert [int(answer.split()[0]) for answer in (first, *rest)] == list(range(600))
 
 
 async def test_readers_who_stand_still_hold_up_nobody() -> None:
