@@ -24,6 +24,8 @@ A = TypeVar("A")
 MOST = 256  # names asked for together
 IDLE = 30e-6  # seconds: a turn of the loop that takes less had nothing to do
 GATHERING = 0.002  # seconds that a busy loop gathers names at most
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, *trip.STALE)
+"""What the next question, on a link of its own, may not meet again."""
 LOOK = 1.0  # seconds between two looks at a link: uvloop tells nobody that a socket has failed
 
 
@@ -82,7 +84,7 @@ class Reader(Generic[A]):
             self._leave()  # it may have answers on the way, or have forgotten what was prepared
             if not isinstance(error, Exception):
                 raise
-            away = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+            away = isinstance(error, AWAY)
             return [silent() if away else error] * len(names)
         return [found.get(name) for name in names]
 

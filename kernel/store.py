@@ -35,10 +35,11 @@ from kernel.retention import Retention
 from kernel.rights import standing_of
 from kernel.tables import Tables, tables_of
 
-STILL = """SELECT CAST(
-    CASE WHEN position = :position AND commit_time = :commit_time THEN '1' ELSE 'another process has written' END AS integer
-) FROM (SELECT position, commit_time FROM journal_head FOR UPDATE) AS locked"""
-"""Locks the head. Where that is elsewhere it fails, and all behind it: what is compared is the row that was locked."""
+STILL = """SELECT CAST(COALESCE((
+    SELECT CASE WHEN position = :position AND commit_time = :commit_time THEN '1' END
+    FROM (SELECT position, commit_time FROM journal_head FOR UPDATE) AS locked
+), 'another process has written') AS integer)"""
+"""Locks the head. Where that is elsewhere, or away, it fails, and all behind it: what is compared is the row that was locked."""
 
 
 class Found(NamedTuple):

@@ -10,12 +10,14 @@ from typing import Any
 
 import psycopg
 from psycopg.adapt import Transformer
-from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 
 from kernel.arrays import oid_of
 from kernel.database import BEGIN, Rows, Statement
 
+STALE = (InvalidSqlStatementName, FeatureNotSupported)
+"""What was prepared is forgotten, or its rows are of other types since a migration: a new link prepares it again."""
 Prepared = dict[str, bytes]
 """What a connection has prepared: statement → its name there. A statement's parameters are always of the same types."""
 
@@ -40,7 +42,7 @@ def take(
     try:
         read = Transformer(driver)
         found = [rows(read, result) for result in results]
-    except InvalidSqlStatementName:
+    except STALE:
         driver.close()
         raise
     return found[1:] if begins else found

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from kernel import database, trip
-from kernel.errors import Invalid, Reused
+from kernel.errors import Invalid, Reused, Unsettled
 from kernel.outcome import Settled
 from kernel.personal import Vault
 from kernel.store import Store
@@ -127,6 +127,37 @@ def test_a_head_that_went_back_makes_no_hole(engine: sa.Engine) -> None:
         tx.exec_driver_sql(f"UPDATE journal_head SET position = {last - 1}")
     assert [type(o) for o in write(by, fresh())] == [Settled]
     assert positions(engine)[-1] == last
+
+
+def test_without_a_head_nothing_is_written(engine: sa.Engine) -> None:
+    """As while a backup is put back table by table."""
+    by = alone(engine)
+    before = positions(engine)
+    with engine.begin() as tx:
+        ((position, commit_time),) = tx.exec_driver_sql(
+            "SELECT position, commit_time FROM journal_head"
+        )
+        tx.exec_driver_sql("DELETE FROM journal_head")
+    with pytest.raises(ValueError, match="expected 1"):
+        write(by, fresh())
+    with engine.begin() as tx:
+        tx.execute(
+            sa.insert(by.store.tables.head).values(id=1, position=position, commit_time=commit_time)
+        )
+    assert positions(engine) == before
+    assert [type(o) for o in write(by, fresh())] == [Settled]
+
+
+def test_after_a_migration_of_a_columns_type_one_change_is_unsettled_and_the_next_is_not(
+    engine: sa.Engine,
+) -> None:
+    by, named = writer(engine), creation("某平台")
+    assert [type(o) for o in write(by, named)] == [Settled]
+    with engine.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE platform ALTER COLUMN revisions TYPE integer")
+    (unsettled,) = by.write([Work((creation("某平台"),))])
+    assert isinstance(unsettled, Unsettled)
+    assert [type(o) for o in write(by, creation("某平台"))] == [Settled]
 
 
 def test_a_row_that_the_database_refuses_is_its_callers_alone(engine: sa.Engine) -> None:

@@ -173,8 +173,8 @@ def test_a_busy_loop_asks_for_what_several_of_its_turns_bring_but_does_not_put_i
                 patient.setattr("kernel.reader.GATHERING", SECONDS)
                 callers = [asyncio.ensure_future(reader.ask("1"))]
                 for name in "234":
-                    await busy(2)
                     callers.append(asyncio.ensure_future(reader.ask(name)))
+                    await busy(2)
                 await asyncio.gather(*callers)
             assert asked.groups == [list("1234")]
             always = asyncio.ensure_future(busy(10**9))
@@ -316,7 +316,7 @@ def test_a_link_that_has_forgotten_what_was_prepared_is_replaced(
             link = reader._link
             assert link is not None
             await link.ask([Statement("DEALLOCATE ALL", ())])
-            with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+            with pytest.raises(Silent):
                 await reader.ask("1")
             assert await reader.ask("1") == value_of("1")
 
