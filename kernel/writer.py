@@ -26,9 +26,7 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 PAUSE = 0.02  # seconds before a second attempt; doubles
-ALONE = (
-    8  # transactions in a row before which nobody else wrote, until that is expected of the next
-)
+ALONE = 8  # transactions in a row before which nobody else wrote; then that is expected of the next
 FEW = 64  # journal lines that are kept for those who wait for them
 Effects = Callable[[sa.Connection], None]
 
