@@ -101,8 +101,12 @@ class Reader(Generic[A]):
             link.close()
 
     def close(self) -> None:
-        """Answer what is queued, then end. Waits for the loop: to be called in another thread."""
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        """Answer what is queued, then end. Waits for the loop, where it runs: to be called in another thread."""
+        if self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        else:  # whoever waited has ended with it
+            self._closed = True
+            self._leave()
         self._aside.shutdown()
         self._engine.dispose()
 
@@ -199,8 +203,9 @@ class Link:
     def _unwatch(self) -> None:
         self._next.cancel()
         if self._socket >= 0:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._socket)
+                self._loop.remove_writer(self._socket)
             os.close(self._socket)
             self._socket = -1
 

@@ -361,6 +361,21 @@ def test_closing_answers_what_is_queued_and_refuses_what_comes_later(
     assert not execute(server, f"SELECT pid FROM pg_stat_activity WHERE query = '{LOCKED}'")
 
 
+@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+def test_a_reader_whose_loop_has_ended_closes_too(server: Postgres, loop: Any) -> None:
+    async def story() -> Reader[str]:
+        asked = Asked()
+        reader = Reader(database.reading(server.url("things")), asked, found, name="t")
+        assert await reader.ask("1") == value_of("1")
+        return reader
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        reader = runner.run(story())
+    reader.close()
+    still = f"SELECT pid FROM pg_stat_activity WHERE query = '{FIND}'"
+    asyncio.run(asyncio.wait_for(until(lambda: not execute(server, still)), SECONDS))
+
+
 def test_a_room_finds_records_and_asks_for_no_name_that_none_can_have(
     server: Postgres, play: Any
 ) -> None:
