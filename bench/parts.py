@@ -71,7 +71,7 @@ def _logged() -> Line:
         for n in range(LOGGED):
             log.info("rpc", method=TITLE, code="OK", seconds=n / LOGGED, actor="accounts/bench")
         taken = (time.process_time() - began) / LOGGED
-        logs.configure("warning", "json")
+    logs.configure("warning", "json")
     what = "CPU of a call's line in the log, at the default level info; the servers measured are at warning"
     return Line(what, f"{taken * 1e6:,.0f} µs")
 

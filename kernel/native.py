@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, NoReturn
 
 import grpc
@@ -26,9 +25,7 @@ Metadata = Sequence[tuple[str, str | bytes]]
 IO_THREADS = 1  # the loop answers more slowly than one thread reads and writes; a second wakes up for each call
 EVENTS = 64  # taken at once
 ANSWERS = 16  # handed over at once: each hand-over wakes the thread that writes, and what is there goes out in one piece
-WAITERS = (
-    1000  # threads at most, as many as there may be streams: one for each whose caller is behind
-)
+WAITERS = 1000  # threads at most, as many as there may be streams: each waits for one
 AT_ONCE: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
@@ -171,13 +168,14 @@ class Server:
             elif len(payload) > self._largest:
                 self._fail(call, grpc.StatusCode.RESOURCE_EXHAUSTED, _large(payload, self._largest))
             else:
-                answered = self._answered(
-                    call, self._methods[method][1], payload, Context(*details)
-                )
-                task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
-                if not task.done():
-                    self._calls[call] = task
-                    task.add_done_callback(partial(self._let_go, call))
+                self._call(call, self._methods[method][1], payload, Context(*details))
+
+    def _call(self, call: int, method: Any, payload: bytes, context: Context) -> None:
+        answered = self._answered(call, method, payload, context)
+        task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
+        if not task.done():
+            self._calls[call] = task
+            task.add_done_callback(lambda _: self._calls.pop(call, None))
 
     # From calls to answers.
 
@@ -195,9 +193,6 @@ class Server:
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
             log.error("call_failed", error=type(error).__name__)
             self._fail(call, grpc.StatusCode.UNKNOWN, "the call failed / 调用失败")
-
-    def _let_go(self, call: int, _: "asyncio.Task[None]") -> None:
-        self._calls.pop(call, None)
 
     def _hand_over(self, call: int, answer: bytes) -> None:
         """Answer with what else is answered in this turn of the loop."""

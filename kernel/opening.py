@@ -1,18 +1,10 @@
 """The beginning of a write transaction: at once, or not before something has to be read."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from kernel.store import Opened, Store
-
-
-class Head(NamedTuple):
-    """Where a journal ends. `commit_time`: of its last change, µs since 1970 UTC."""
-
-    position: int
-    commit_time: int
+from kernel.store import Head, Opened, Store
 
 
 class Moved(Exception):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from kernel.errors import Invalid
 from luoshu.journal.v1 import journal_pb2
@@ -190,15 +190,8 @@ def names_persons(body: bytes) -> bool:
 
 
 def names_somebody(record: Any) -> bool:
-    """Tell whether a record has a message that holds personal data; most have none, and every change asks."""
-    if personal_fields(record.DESCRIPTOR):
-        return True
-    for name, is_repeated in _ways(record.DESCRIPTOR):
-        if is_repeated or record.HasField(name):
-            inner = getattr(record, name)
-            if any(map(names_somebody, inner)) if is_repeated else names_somebody(inner):
-                return True
-    return False
+    """Tell whether a record has a message that holds personal data."""
+    return next(people(record), None) is not None
 
 
 def people(record: Any) -> Iterator[tuple[str, Any]]:
@@ -209,12 +202,12 @@ def people(record: Any) -> Iterator[tuple[str, Any]]:
 def _people(message: Any, path: str) -> Iterator[tuple[str, Any]]:
     if personal_fields(message.DESCRIPTOR):
         yield path.rstrip("."), message
-    for name, is_repeated in _ways(message.DESCRIPTOR):
-        if is_repeated:
-            for index, item in enumerate(getattr(message, name)):
-                yield from _people(item, f"{path}{name}[{index}].")
-        elif message.HasField(name):
-            yield from _people(getattr(message, name), f"{path}{name}.")
+    for field in _ways(message.DESCRIPTOR):
+        if field.is_repeated:
+            for index, item in enumerate(getattr(message, field.name)):
+                yield from _people(item, f"{path}{field.name}[{index}].")
+        elif message.HasField(field.name):
+            yield from _people(getattr(message, field.name), f"{path}{field.name}.")
 
 
 @lru_cache(maxsize=256)
@@ -225,10 +218,9 @@ def personal_fields(descriptor: Descriptor) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def _ways(descriptor: Descriptor) -> tuple[tuple[str, bool], ...]:
-    """The fields of a message through which personal data can be reached, and whether they are repeated."""
-    ways = (f for f in descriptor.fields if f.message_type and _holds(f.message_type))
-    return tuple((f.name, f.is_repeated) for f in ways)
+def _ways(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """The fields of a message through which personal data can be reached."""
+    return tuple(f for f in descriptor.fields if f.message_type and _holds(f.message_type))
 
 
 @lru_cache(maxsize=256)

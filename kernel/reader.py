@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 import psycopg
 import sqlalchemy as sa
 from psycopg.adapt import Transformer
-from psycopg.pq import ConnStatus, ExecStatus
 
 from kernel import trip
 from kernel.database import Rows, Statement, silent
@@ -49,7 +48,7 @@ class Reader(Generic[A]):
         self._aside = ThreadPoolExecutor(1, name)  # connects, which waits
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
-        self._busy = self._closed = False
+        self._closed = False
 
     async def ask(self, name: str) -> A | None:
         """Return what has the name. Raises Silent, Overloaded, Stopping."""
@@ -59,22 +58,19 @@ class Reader(Generic[A]):
             raise Overloaded.now()
         answer: asyncio.Future[A | None] = self._loop.create_future()
         self._queue.append(Waiting(name, answer))
-        if not self._busy:
-            self._busy, self._task = True, self._loop.create_task(self._run())
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._run())
         return await answer
 
     async def _run(self) -> None:
-        try:
-            while self._queue:
-                await _idle()  # those who were answered go on first, and may ask again
-                group = self._queue[:MOST]
-                del self._queue[:MOST]
-                began = time.monotonic()
-                answers = await self._answers([waiting.question for waiting in group])
-                self._pace.took(time.monotonic() - began, len(group))
-                settle(group, answers)
-        finally:
-            self._busy = False
+        while self._queue:
+            await _idle()  # those who were answered go on first, and may ask again
+            group = self._queue[:MOST]
+            del self._queue[:MOST]
+            began = time.monotonic()
+            answers = await self._answers([waiting.question for waiting in group])
+            self._pace.took(time.monotonic() - began, len(group))
+            settle(group, answers)
 
     async def _answers(self, names: Sequence[str]) -> Sequence[A | Exception | None]:
         try:
@@ -170,7 +166,7 @@ class Link:
         """Take in what came; where nothing was asked, it is that the link is cut."""
         try:
             self._wire.consume_input()
-            if self._arrived is not None and self._complete():
+            if self._arrived is not None and trip.complete(self._wire, self._results):
                 arrived, self._arrived = self._arrived, None
                 arrived.set_result(None)
         except psycopg.Error as error:
@@ -180,18 +176,6 @@ class Link:
         self._readable()
         if not self.cut:
             self._next = self._loop.call_later(LOOK, self._look)
-
-    def _complete(self) -> bool:
-        while not self._wire.is_busy():
-            result = self._wire.get_result()
-            if result is None:  # the end of one statement's answers
-                if self._wire.status != ConnStatus.OK:
-                    raise psycopg.OperationalError("the link was cut")
-            elif result.status == ExecStatus.PIPELINE_SYNC:
-                return True
-            else:
-                self._results.append(result)
-        return False
 
     def _fail(self, error: psycopg.Error) -> None:
         self.cut = True

@@ -98,10 +98,8 @@ class Register(Generic[V]):
         self._versions: dict[str, list[V]] = {}
         for record in records:
             self._versions.setdefault(record.id, []).append(record)
-        self._spans: dict[str, list[tuple[datetime.date, datetime.date, V]]] = {}
-        for key, versions in self._versions.items():
+        for versions in self._versions.values():
             versions.sort(key=lambda version: version.first)
-            self._spans[key] = [(version.first, version.last, version) for version in versions]
             for earlier, later in itertools.pairwise(versions):
                 if earlier.last >= later.first:
                     raise ValueError(_overlap(earlier, later))
@@ -125,13 +123,13 @@ class Register(Generic[V]):
 
     def get(self, key: str, on: datetime.date | None = None, field: str = "") -> V:
         """Return the version in force on the day, the newest without one. Raises Invalid."""
-        spans = self._spans.get(key)
-        if spans is None:
+        versions = self._versions.get(key)
+        if versions is None:
             raise self.unknown(key, field)
         if on is None:
-            return spans[-1][2]
-        for first, last, version in spans:
-            if first <= on <= last:
+            return versions[-1]
+        for version in versions:
+            if version.holds(on):
                 return version
         raise self._not_in_force(key, on, field)
 

@@ -61,6 +61,13 @@ class Told(NamedTuple):
     event: bytes
 
 
+class Head(NamedTuple):
+    """Where a journal ends. `commit_time`: of its last change, µs since 1970 UTC."""
+
+    position: int
+    commit_time: int
+
+
 class Opened(NamedTuple):
     """What a batch begins with. `position`, `commit_time` (µs since 1970 UTC): of the last change; until the commit nobody else
     moves them. `held`: those that do not exist are there with None. `seen`: the first answers to request ids used before.
@@ -214,12 +221,12 @@ class Store:
         tx: sa.Connection,
         batch: Batch,
         *,
-        expected: tuple[int, int] | None = None,
+        expected: Head | None = None,
         last: bool = False,
     ) -> None:
         """Write what a batch decided, the head at the end; other processes are told with the commit. `last`: and commit.
 
-        `expected`: the head's position and commit time, where it is not locked yet. Raises DataError: it is elsewhere;
+        `expected`: the head, where it is not locked yet. Raises DataError: it is elsewhere;
         IntegrityError: a request id was used before.
         """
         written = list[Statement]()
@@ -228,9 +235,7 @@ class Store:
                 self._ledger.write(tx, batch.ledger)
             written = [*self._rows_of(batch), *self._deadlines_of(batch), self._head_at(batch)]
             if expected is not None:
-                position, commit_time = expected
-                still = {"position": position, "commit_time": commit_time}
-                written.insert(0, self._still.of(still))
+                written.insert(0, self._still.of(expected._asdict()))
         (finish if last else send)(tx, written)
 
     def _rows_of(self, batch: Batch) -> Iterator[Statement]:

@@ -5,7 +5,7 @@ it back only when the switch interval is over.
 """
 
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -53,7 +53,7 @@ def _carried(
 ) -> list[Any]:
     link.enter_pipeline_mode()
     new = fill(link, asked, given, prepared)
-    results = list(_results(link))
+    results = _results(link)
     link.exit_pipeline_mode()
     return learned(results, new, prepared)
 
@@ -98,26 +98,33 @@ def _sent(value: str | int | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else b"%d" % value
 
 
-def _results(link: Any) -> Iterator[Any]:
-    """Send what waits to be sent, and yield what comes back."""
+def _results(link: Any) -> list[Any]:
+    """Send what waits to be sent, and return what comes back."""
     ready = select.poll()
     ready.register(link.socket, select.POLLIN | select.POLLOUT)
     while link.flush():  # more than the socket takes at once
         if any(event & ~select.POLLOUT for _, event in ready.poll()):
             link.consume_input()
     ready.modify(link.socket, select.POLLIN)
-    while True:
-        while link.is_busy():
-            ready.poll()
-            link.consume_input()
+    results = list[Any]()
+    while not complete(link, results):
+        ready.poll()
+        link.consume_input()
+    return results
+
+
+def complete(link: Any, results: list[Any]) -> bool:
+    """Add the results that have arrived; tell whether these were all. Nothing waits here. Raises psycopg.OperationalError."""
+    while not link.is_busy():
         result = link.get_result()
         if result is None:  # the end of one statement's answers
             if link.status != ConnStatus.OK:
                 raise psycopg.OperationalError("the link was cut")
-            continue
-        if result.status == ExecStatus.PIPELINE_SYNC:
-            return
-        yield result
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            return True
+        else:
+            results.append(result)
+    return False
 
 
 def rows(read: Any, result: Any) -> Rows:

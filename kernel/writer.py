@@ -16,11 +16,11 @@ from kernel.database import Kept
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
 from kernel.ledger import Overdrawn
-from kernel.opening import Head, Moved, Opening
+from kernel.opening import Moved, Opening
 from kernel.outcome import Clock, Command, JournalRow, Outcome
 from kernel.pack import Pack
 from kernel.personal import Vault
-from kernel.store import Store, TransactionLoader
+from kernel.store import Head, Store, TransactionLoader
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from kernel import database
 from kernel.arrays import TEXT_ARRAY
 from kernel.database import Put, Rows, Statement, send
 from kernel.errors import Overloaded, Silent, Stopping
-from kernel.reader import IDLE, MOST, Reader
+from kernel.reader import IDLE, MOST, Link, Reader
 from kernel.room import Circumstances, Room
 from kernel.store import Found, Store
 from tests.live import engines
@@ -78,6 +78,13 @@ async def reading(server: Postgres) -> AsyncIterator[tuple[Reader[str], Asked]]:
     reader = Reader(database.reading(server.url("things")), asked, found, name="t")
     yield reader, asked
     await asyncio.to_thread(reader.close)
+
+
+async def linked(reader: Reader[str]) -> Link:
+    """Return the link over which it has answered."""
+    assert await reader.ask("1") == value_of("1")
+    assert reader._link is not None
+    return reader._link
 
 
 def made(url: str) -> None:
@@ -263,9 +270,7 @@ def test_a_link_of_whose_end_the_loop_has_not_heard_yet_is_replaced_for_the_next
 ) -> None:
     async def story() -> None:
         async with reading(server) as (reader, asked):
-            assert await reader.ask("1") == value_of("1")
-            link = reader._link
-            assert link is not None
+            link = await linked(reader)
             cut_off(server)  # and the loop stands still
             with pytest.raises(psycopg.OperationalError):
                 await link.ask(asked("1"))
@@ -279,9 +284,7 @@ def test_a_link_that_is_cut_while_nobody_asks_is_noticed_by_nobody(
 ) -> None:
     async def story() -> None:
         async with reading(server) as (reader, _):
-            assert await reader.ask("1") == value_of("1")
-            link = reader._link
-            assert link is not None
+            link = await linked(reader)
             socket = link._socket
             await asyncio.to_thread(cut_off, server)
             await until(lambda: link.cut)
@@ -312,9 +315,7 @@ def test_a_link_that_has_forgotten_what_was_prepared_is_replaced(
 ) -> None:
     async def story() -> None:
         async with reading(server) as (reader, _):
-            assert await reader.ask("1") == value_of("1")
-            link = reader._link
-            assert link is not None
+            link = await linked(reader)
             await link.ask([Statement("DEALLOCATE ALL", ())])
             with pytest.raises(Silent):
                 await reader.ask("1")
