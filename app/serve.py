@@ -21,6 +21,7 @@ from app.catalogue import FOLLOWING, LOOKING, NAMES, READERS, REGISTRIES, own_be
 from app.listener import Listener
 from app.operating import started, stopped
 from app.others import Others
+from app.processor import stay_together
 from app.secrets import secret_of, wrong_secret
 from app.settings import PREFIX, Settings, SettingsError, load
 from app.upkeep import Upkeep
@@ -396,12 +397,13 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or NAMES
 
 
-def settle() -> None:
-    """Set the interpreter up for serving, once all is loaded."""
+def settle(settings: Settings) -> "asyncio.Task[None] | None":
+    """Set the interpreter up for serving, once all is loaded. Return what goes on beside it, if anything: keep it."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     sys.setswitchinterval(SWITCH)
+    return asyncio.create_task(stay_together()) if settings["PROCESSOR"] == "one" else None
 
 
 async def run(settings: Settings, names: tuple[str, ...], clock: Clock) -> None:
@@ -412,12 +414,14 @@ async def run(settings: Settings, names: tuple[str, ...], clock: Clock) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     server = measured(process.metrics_listen, process.setting("METRICS_LISTEN"))
     await process.start()
-    settle()
+    together = settle(settings)
     log.info("serving", services=list(names), listen=process.listen, metrics=process.metrics_listen)
     await stop.wait()
     log.info("stopping")
     await process.stop()
     server.shutdown()
+    if together is not None:
+        together.cancel()
 
 
 def main(services: Sequence[str] = (), clock: Clock = now) -> None:

@@ -66,6 +66,8 @@ _GENERAL = (
     Setting("WITNESS_LOGS", "", "file of the logs that a witness trusts (tlog-policy)", "见证方所信任日志的文件"),
     Setting("KAFKA", "", "brokers, host:port,…; empty: the journals are the bus", "Kafka 地址；留空则以日志为总线"),
     Setting("FRONT", "grpcio", "gRPC server: grpcio, or native (an extra)", "gRPC 服务器"),
+    Setting("PROCESSOR", "one", "one: Python's threads keep to one processor; any: they may not", "Python 线程固定在同一处理器",
+            ("one", "any")),
     Setting("DEVELOPMENT_IDENTITY", "off", "on: believe callers' metadata on any address", "on：任何地址均相信自报身份",
             ("on", "off")),
     Setting("LOG_LEVEL", "info", "debug, info, warning or error", "日志级别", ("debug", "info", "warning", "error")),

@@ -66,9 +66,10 @@ def started(
 
 
 async def serve(most: int, said: Mapping[str, str]) -> None:
-    process = Process(Settings(said), (SERVICE,), most=most)
+    settings = Settings(said)
+    process = Process(settings, (SERVICE,), most=most)
     await process.start()
-    settle()
+    _ = settle(settings)
     print(process.port, flush=True)
     await asyncio.Event().wait()
 
