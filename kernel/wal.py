@@ -1,6 +1,7 @@
 """Copies SQLite's log (WAL) into its database beside the writer, whose commits would wait for it."""
 
 import sqlite3
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
@@ -11,6 +12,7 @@ log = structlog.get_logger(__name__)
 
 EVERY = 500  # journal lines: a dozen pages each where a commit carries few of them, two or three where it carries an import's
 LONGEST = 8_000  # pages of the log; then the writer's own commits copy what is left
+QUIET = 60.0  # seconds until a failure is told again
 
 
 class WalCheckpoints:
@@ -24,7 +26,7 @@ class WalCheckpoints:
         self._engine, self._thread = reading, ThreadPoolExecutor(1, name)
         self._begun, self._last = 0, Future[None]()
         self._last.set_result(None)
-        self._failed = False
+        self._quiet = 0.0
         sa.event.listen(writing, "connect", _seldom)
 
     def wrote(self, position: int) -> None:
@@ -46,15 +48,15 @@ class WalCheckpoints:
         try:
             with closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            self._failed = False
         except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
             self._tell(error)
 
     def _tell(self, error: Exception) -> None:
-        """Once, until one succeeds: what was not copied is copied by the next, or by the writer."""
-        if not self._failed:
+        """What was not copied is copied by the next, or by the writer; some succeed between others that fail."""
+        now = time.monotonic()
+        if now >= self._quiet:
             log.warning("wal_checkpoint_failed", error=type(error).__name__)
-        self._failed = True
+            self._quiet = now + QUIET
 
 
 def _seldom(connection: sqlite3.Connection, _: object) -> None:

@@ -123,19 +123,22 @@ def test_a_writer_of_a_room_does_so_seldom_and_any_other_as_ever(things: Things)
         assert tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 4000
 
 
-def test_what_fails_is_told_once_until_one_succeeds(things: Things) -> None:
+@pytest.mark.parametrize(("quiet", "times"), [(wal.QUIET, 1), (0.0, 3)])
+def test_what_fails_is_told_once_in_a_while(things: Things, quiet: float, times: int) -> None:
     full = sa.exc.OperationalError(None, None, Exception("database or disk is full"))
-
-    connected = things.reading.raw_connection()
     with (
-        patch.object(things.reading, "raw_connection", side_effect=[full, full, connected, full]),
+        patch.object(wal, "QUIET", quiet),
+        patch.object(things.reading, "raw_connection", side_effect=full),
         structlog.testing.capture_logs() as told,
     ):
-        for number in range(1, 5):
+        for number in range(1, 4):
             things.checkpoints.wrote(number * EVERY)
             things.settled()
-    assert [line["event"] for line in told] == ["wal_checkpoint_failed"] * 2
-    things.fill(1)
+    assert [line["event"] for line in told] == ["wal_checkpoint_failed"] * times
+    things.fill(100)
+    things.checkpoints.wrote(4 * EVERY)
+    things.settled()
+    assert things.copied > 100
 
 
 def test_where_no_thread_is_to_be_had_the_writer_goes_on(things: Things) -> None:
