@@ -120,8 +120,7 @@ class Commands:
     def _fingerprint(self, action: str, request: Any, caller: Caller) -> bytes:
         """16 bytes over who asked for what: it tells a repeat from a clash."""
         said = f"{action}\0{caller.actor}\0{caller.department}\0".encode()
-        said += request.SerializeToString(deterministic=True)
-        return hashlib.blake2b(said, key=self._key, digest_size=16).digest()
+        return self.mark(said + request.SerializeToString(deterministic=True))
 
 
 def _command(

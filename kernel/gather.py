@@ -30,14 +30,12 @@ class Pace:
     def __init__(self, least: int, most: int = 4096) -> None:
         self._least, self._most = least, most
         self._cost = 0.0  # seconds a question
-
-    @property
-    def room(self) -> int:
-        affordable = int(PATIENCE / self._cost) if self._cost else self._most
-        return min(self._most, max(self._least, affordable))
+        self.room = most
 
     def took(self, seconds: float, questions: int) -> None:
         self._cost += RECENT * (seconds / questions - self._cost)
+        affordable = int(PATIENCE / self._cost) if self._cost else self._most
+        self.room = min(self._most, max(self._least, affordable))
 
 
 def settle(group: Sequence[Waiting[Q, A]], answers: Sequence[A | Exception]) -> None:
