@@ -17,8 +17,7 @@ log = structlog.get_logger(__name__)
 
 STAY = 1.0  # seconds on one processor before another may be had
 LOOSE = 0.02  # seconds in which the system may choose: meanwhile it moves a busy thread to where there is room
-APART = ("_poll_wrapper", "-wal")
-"""In the names of threads that work without the interpreter: grpcio's that waits for calls, those that copy SQLite's WAL."""
+APART = "_poll_wrapper"  # grpcio's thread that waits for calls without the interpreter
 TASKS = Path("/proc/self/task")
 PROCESSOR = (
     36  # field of a thread's `stat`, counted behind its name: where it ran last (proc_pid_stat(5))
@@ -51,11 +50,7 @@ def _allowed() -> set[int]:
 
 
 def _interpreters() -> list[int]:
-    return [t.native_id for t in threading.enumerate() if t.native_id and not is_apart(t.name)]
-
-
-def is_apart(name: str) -> bool:
-    return any(part in name for part in APART)
+    return [t.native_id for t in threading.enumerate() if t.native_id and APART not in t.name]
 
 
 def _all() -> Iterable[int]:

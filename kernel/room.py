@@ -29,7 +29,6 @@ from kernel.personal import Vault, commitments, reveal, unseal
 from kernel.registry import Service
 from kernel.store import Found, Store, Told
 from kernel.tide import Tide, lines_above
-from kernel.wal import WalCheckpoints
 from kernel.writer import Work, Writer, crashed
 
 if TYPE_CHECKING:
@@ -76,9 +75,8 @@ class Room:
         self.access = AccessJournal(service.name, self.store.access, self.read, Tide())
         self.source, self.mark, self._clock = service.name, self.commands.mark, c.clock
         self._woken = 0
-        self._checkpoints = None if self.store.postgres else self._checkpoints_of(c.url)
         self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
-            self._write,
+            self.writer.write,
             name=f"{service.name}-writer",
             most=c.most,
             weigh=lambda work: len(work.commands),
@@ -90,16 +88,6 @@ class Room:
         self._tails: Gatherer[int, list[Told]] = Gatherer(
             self._told, name=f"{service.name}-tail", most=READERS, least=STREAMS
         )
-
-    def _checkpoints_of(self, url: str) -> WalCheckpoints:
-        name = f"{self.source}-wal"
-        return WalCheckpoints(self.writing, database.reading(url), name=name)
-
-    def _write(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:
-        outcomes = self.writer.write(works)
-        if self._checkpoints is not None:
-            self._checkpoints.wrote(self.writer.position)
-        return outcomes
 
     async def write(self, work: Work) -> list[Outcome]:
         """Return the outcome of each command. References that no event told of are asked for, outside of the transaction."""
@@ -260,8 +248,6 @@ class Room:
     def close(self) -> None:
         """Answer what is queued, then leave the database."""
         self._writes.close()
-        if self._checkpoints is not None:
-            self._checkpoints.close()
         self.writer.leave()
         if self._reader is not None:
             self._reader.close()

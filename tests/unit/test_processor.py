@@ -5,16 +5,13 @@ import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import grpc
 import pytest
-import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from app import processor
 from app.processor import stay_together
-from kernel.wal import EVERY, WalCheckpoints
 
 ALL = os.sched_getaffinity(0)
 pytestmark = pytest.mark.skipif(len(ALL) < 2, reason="one processor is all there is")
@@ -82,20 +79,10 @@ async def test_the_system_may_choose_anew_from_time_to_time(worker: int) -> None
 async def test_the_thread_that_waits_for_calls_goes_where_it_likes() -> None:
     server = grpc.aio.server()
     await server.start()
-    (waits,) = [t.native_id for t in threading.enumerate() if "_poll_wrapper" in t.name]
+    (waits,) = [t.native_id for t in threading.enumerate() if processor.APART in t.name]
     async with together():
         assert where() != where(waits or 0) == ALL
     await server.stop(None)
-
-
-async def test_a_thread_that_copies_the_log_of_sqlite_goes_where_it_likes(tmp_path: Path) -> None:
-    writing, reading = (sa.create_engine(f"sqlite:///{tmp_path}/things.sqlite3") for _ in "wr")
-    checkpoints = WalCheckpoints(writing, reading, name="things-wal")
-    checkpoints.wrote(EVERY)
-    (copies,) = [t.native_id for t in threading.enumerate() if t.name.startswith("things-")]
-    async with together():
-        assert where() != where(copies or 0) == ALL
-    checkpoints.close()
 
 
 async def test_where_it_is_not_allowed_the_log_says_so_and_nothing_else_happens(
