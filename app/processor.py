@@ -17,11 +17,9 @@ log = structlog.get_logger(__name__)
 
 STAY = 1.0  # seconds on one processor before another may be had
 LOOSE = 0.02  # seconds in which the system may choose: meanwhile it moves a busy thread to where there is room
-APART = "_poll_wrapper"  # grpcio's thread that waits for calls without the interpreter
+APART = "_poll_wrapper"  # grpcio's thread that waits for calls, without the interpreter
 TASKS = Path("/proc/self/task")
-PROCESSOR = (
-    36  # field of a thread's `stat`, counted behind its name: where it ran last (proc_pid_stat(5))
-)
+RAN = 36  # field of a thread's `stat`, counted behind its name: the processor it ran on last (proc_pid_stat(5))
 
 
 async def stay_together() -> None:
@@ -29,19 +27,24 @@ async def stay_together() -> None:
 
     Threads that are not Python's go where they like. Ends at once where there is one processor, or no such call.
     """
-    allowed = _allowed()
+    allowed, told = _allowed(), False
     if len(allowed) < 2:
         return
     try:
         while True:
-            _put(_interpreters(), {_processor()})
-            await asyncio.sleep(STAY)
-            _put(_all(), allowed)
-            await asyncio.sleep(LOOSE)
-    except OSError as error:  # a container that may not
-        log.warning("threads_apart", error=type(error).__name__)
+            try:
+                _put(_interpreters(), {_processor()})
+                await asyncio.sleep(STAY)
+                _put(_all(), allowed)
+                await asyncio.sleep(LOOSE)
+            except OSError as error:  # it may not, has other processors now, or no descriptor left
+                if not told:
+                    log.warning("threads_apart", error=type(error).__name__)
+                told = True
+                await asyncio.sleep(STAY)
     finally:
         with contextlib.suppress(OSError):
+            _put(_interpreters(), allowed)  # these need no descriptor to be found
             _put(_all(), allowed)
 
 
@@ -66,4 +69,4 @@ def _put(threads: Iterable[int], processors: set[int]) -> None:
 
 def _processor() -> int:
     stat = (TASKS / str(threading.get_native_id()) / "stat").read_text()
-    return int(stat.rpartition(")")[2].split()[PROCESSOR])
+    return int(stat.rpartition(")")[2].split()[RAN])

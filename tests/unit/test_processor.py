@@ -1,19 +1,26 @@
 """The interpreter's threads on one processor, and free again."""
 
 import asyncio
+import errno
+import gc
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Never
+from unittest.mock import Mock
 
 import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from app import processor
+from app import processor, serve
 from app.processor import stay_together
+from app.settings import Settings
 
-ALL = os.sched_getaffinity(0)
+ALL = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
 pytestmark = pytest.mark.skipif(len(ALL) < 2, reason="one processor is all there is")
 
 
@@ -37,9 +44,11 @@ def worker() -> Iterator[int]:
 async def together() -> AsyncIterator[None]:
     task = asyncio.create_task(stay_together())
     await asyncio.sleep(0)
-    yield
-    task.cancel()
-    await asyncio.wait([task])
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def where(thread: int = 0) -> set[int]:
@@ -85,16 +94,56 @@ async def test_the_thread_that_waits_for_calls_goes_where_it_likes() -> None:
     await server.stop(None)
 
 
-async def test_where_it_is_not_allowed_the_log_says_so_and_nothing_else_happens(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_what_fails_is_told_once_and_tried_again(
+    worker: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
-        raise PermissionError
+    def refused() -> int:
+        raise OSError(errno.EMFILE, "too many open files")
 
-    monkeypatch.setattr(os, "sched_setaffinity", refused)
     with capture_logs() as said:
-        await stay_together()
-    assert said == [{"event": "threads_apart", "error": "PermissionError", "log_level": "warning"}]
+        with monkeypatch.context() as without_descriptors:
+            without_descriptors.setattr(processor, "_processor", refused)
+            async with together():
+                await asyncio.sleep(5 * processor.STAY)
+                assert where() == where(worker) == ALL
+        async with together():
+            assert len(where()) == 1
+    assert said == [{"event": "threads_apart", "error": "OSError", "log_level": "warning"}]
+
+
+async def test_after_a_failure_they_come_together_and_without_descriptors_they_are_freed(
+    worker: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Never:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async with together():
+        with monkeypatch.context() as without_descriptors:
+            without_descriptors.setattr(Path, "iterdir", refused)
+            await asyncio.sleep(3 * processor.STAY)
+        await asyncio.sleep(3 * processor.STAY)
+        monkeypatch.setattr(processor, "LOOSE", 1e-9)
+        for _ in range(1000):
+            if len(where()) == 1:
+                break
+            await asyncio.sleep(0.001)
+        assert where() == where(worker) != ALL
+        monkeypatch.setattr(Path, "iterdir", refused)
+    assert where() == where(worker) == ALL
+
+
+@pytest.mark.parametrize(("chosen", "bound"), [("one", True), ("any", False)])
+async def test_a_service_does_so_unless_it_is_told_not_to(
+    chosen: str, bound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "gc", Mock(get_threshold=gc.get_threshold))
+    monkeypatch.setattr(sys, "setswitchinterval", Mock())
+    task = serve.settle(Settings({"LUOSHU_PROCESSOR": chosen}))
+    await asyncio.sleep(0)
+    assert (len(where()) == 1) is bound
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_of_one_processor_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
