@@ -12,7 +12,7 @@ from kernel.errors import Overloaded, Stopping
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-LINGER = 0.002  # seconds; only after a group of several, so that a lone caller never waits for it
+LINGER = 0.002  # seconds; after a group of several, where not half as many have come meanwhile: a lone caller never waits for it
 PATIENCE = 0.1  # seconds of work that may wait in the queue; what comes then is refused at once instead of late
 FULL = 1000  # weight with which a group is done: a rare heavy question must not hold up all that are behind it
 RECENT = 0.2  # weight of the newest group in what a question costs
@@ -100,12 +100,12 @@ class Gatherer(Generic[Q, A]):
         self._thread.join()
 
     def _run(self) -> None:
-        several = False
+        last = 1
         while (first := self._queue.get()) is not None:
-            if several:
+            if self._queue.qsize() < last // 2:
                 time.sleep(LINGER)  # gives the interpreter to the loop, which has more to hand over
             group = self._grouped(first)
-            several = len(group) > 1
+            last = len(group)
             began = time.monotonic()
             answers = self._answers([waiting.question for waiting in group])
             self._pace.took(time.monotonic() - began, len(group))
