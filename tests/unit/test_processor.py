@@ -55,6 +55,10 @@ def where(thread: int = 0) -> set[int]:
     return os.sched_getaffinity(thread)
 
 
+def refused(*_: object) -> Never:
+    raise OSError(errno.EMFILE, "too many open files")
+
+
 async def test_the_loop_and_its_threads_share_one_processor_and_are_free_at_the_end(
     worker: int,
 ) -> None:
@@ -88,7 +92,7 @@ async def test_the_system_may_choose_anew_from_time_to_time(worker: int) -> None
 async def test_the_thread_that_waits_for_calls_goes_where_it_likes() -> None:
     server = grpc.aio.server()
     await server.start()
-    (waits,) = [t.native_id for t in threading.enumerate() if processor.APART in t.name]
+    *_, waits = [t.native_id for t in threading.enumerate() if processor.APART in t.name]
     async with together():
         assert where() != where(waits or 0) == ALL
     await server.stop(None)
@@ -97,9 +101,6 @@ async def test_the_thread_that_waits_for_calls_goes_where_it_likes() -> None:
 async def test_what_fails_is_told_once_and_tried_again(
     worker: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused() -> int:
-        raise OSError(errno.EMFILE, "too many open files")
-
     with capture_logs() as said:
         with monkeypatch.context() as without_descriptors:
             without_descriptors.setattr(processor, "_processor", refused)
@@ -114,9 +115,6 @@ async def test_what_fails_is_told_once_and_tried_again(
 async def test_after_a_failure_they_come_together_and_without_descriptors_they_are_freed(
     worker: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> Never:
-        raise OSError(errno.EMFILE, "too many open files")
-
     async with together():
         with monkeypatch.context() as without_descriptors:
             without_descriptors.setattr(Path, "iterdir", refused)
