@@ -18,7 +18,6 @@ from prometheus_client import start_http_server
 
 from app import logs, migrate
 from app.catalogue import FOLLOWING, LOOKING, NAMES, READERS, REGISTRIES, own_behaviours, own_rpcs
-from app.listener import Listener
 from app.operating import started, stopped
 from app.others import Others
 from app.processor import stay_together
@@ -79,7 +78,7 @@ class Process:
     upkeep: Upkeep | None = None
     port: int = 0
     _gate: rpc.Gate | None = None
-    _listener: Listener | None = None
+    _server: Any = None
     _health: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _runs: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
@@ -121,9 +120,9 @@ class Process:
             self._served.append((contract, methods))
             edges += its_edges
         self._health = _health()
-        self._listener = Listener(self._made, partial(_bound, setting=self.setting("LISTEN")))
-        self.port = await self._listener.start(self.listen)
-        self._runs.append(self._listener.keep)
+        self._server = self._made()
+        self.port = _bound(self._server, self.listen, self.setting("LISTEN"))
+        await self._server.start()
         if self._web:
             self._web.start()
         for edge in edges:
@@ -263,14 +262,16 @@ class Process:
     def _made(self) -> Any:
         """Return a server with everything that is served here. Raises SettingsError."""
         from grpc_health.v1 import health, health_pb2_grpc
-        from grpc_reflection.v1alpha import reflection
+        from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
         server = _server(self.settings)
         for contract, methods in self._served:
             rpc.serve(server, contract, methods)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, server)
+        servicer = reflection.aio.ReflectionServicer(names)
+        add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+        add(servicer, server)
         return server
 
     @property
@@ -307,8 +308,8 @@ class Process:
         if self._gate:
             self._gate.closed = True
         await asyncio.sleep(FAREWELL)
-        if self._listener:
-            await self._listener.stop(GRACE)
+        if self._server:
+            await self._server.stop(GRACE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -20,10 +20,11 @@ async def main(front: str) -> None:
 
     listening = _server(front)
     handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+    generic = grpc.method_handlers_generic_handler("bench.peer.v1.Peer", handlers)
     if front == fronts.NATIVE:
         listening.add_registered_method_handlers("bench.peer.v1.Peer", handlers)
-    else:
-        fronts.add(listening, "bench.peer.v1.Peer", handlers)
+    else:  # it would wait for each registered method anew with every call
+        listening.add_generic_rpc_handlers((generic,))
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
     print(port, flush=True)
@@ -32,7 +33,7 @@ async def main(front: str) -> None:
 
 def _server(front: str) -> Any:
     if front != fronts.NATIVE:
-        return fronts.server(front, SERVER_OPTIONS)
+        return grpc.aio.server(options=SERVER_OPTIONS)
     from pygrpc_native.aio import Server
 
     return Server(options=fronts.without_proxy(SERVER_OPTIONS), io_threads=1)

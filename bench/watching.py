@@ -1,15 +1,18 @@
 """A hundred watchers of one journal: whether they keep the writer's pace, and what each costs in memory."""
 
 import asyncio
-import contextlib
+import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from asyncio.subprocess import PIPE
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from bench.contest import over_grpc
 from bench.importing import import_rate
+from bench.peers.build import program
 from bench.results import Line, at_least, at_most
 from bench.rows import platform
 from bench.serving import APPLICANT, AUDITOR, Served, served
@@ -17,7 +20,8 @@ from luoshu.journal.v1 import journal_pb2, journal_pb2_grpc
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from luoshu.platforms.v1 import platforms_pb2_grpc
 
-WATCHERS, WRITERS, SECONDS, PER_CONNECTION = 100, 8, 6.0, 20
+WATCH = "/luoshu.platforms.v1.PlatformService/WatchPlatforms"
+WATCHERS, WRITERS, GREEDY, SECONDS = 100, 4, 8, 6.0
 ROWS = 20_000
 
 
@@ -27,61 +31,39 @@ def lines() -> Iterator[Line]:
         for name, rate in (("a watcher", watch_rate), ("a consumer by ReadJournal", follow_rate)):
             yield Line(f"{name} catching up", f"{rate(service, ROWS):,.0f} events/s")
     with served() as service:
-        yield from asyncio.run(_fanned(service))
+        kept, held = asyncio.run(_fanned(service, WRITERS))
+        yield from (kept, held)
+    with served() as service:
+        beyond, _ = asyncio.run(_fanned(service, GREEDY))
+        yield Line(f"{WATCHERS} watchers where {GREEDY} write all that they can", beyond.detail)
 
 
-async def _fanned(service: Served) -> Iterator[Line]:
-    async with _channels(service) as channels:
-        before = resident(service.pid)
-        seen = [[0, 0.0] for _ in range(WATCHERS)]
-        tasks = [
-            asyncio.create_task(_watch(channels[n % len(channels)], seen[n]))
-            for n in range(WATCHERS)
-        ]
-        await asyncio.sleep(1)
-        held = (resident(service.pid) - before) / WATCHERS
-        written, ended = await _written(channels[0])
-        limit = time.monotonic() + 30
-        while min(count for count, _ in seen) < written and time.monotonic() < limit:  # noqa: ASYNC110 - counted, not told
-            await asyncio.sleep(0.05)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    missed = sum(written - count for count, _ in seen)
+async def _fanned(service: Served, writers: int) -> tuple[Line, Line]:
+    """Return whether watchers keep pace with so many writers, each of whom writes all that it can; and their memory."""
+    channel, before = grpc.aio.insecure_channel(service.address), resident(service.pid)
+    asked = over_grpc(service.address, WATCH, b"", dict(AUDITOR))
+    command = (str(program("load")), *asked, "-watch", "-callers", str(WATCHERS))
+    watching = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    await asyncio.sleep(1)
+    held = (resident(service.pid) - before) / WATCHERS
+    written, ended = await _written(channel, writers)
+    said, _ = await watching.communicate(f"{written}\n".encode())
+    await channel.close()
+    seen = json.loads(said)
+    missed = sum(max(0, written - count) for count, _ in seen)
     lag = max(at for _, at in seen) - ended
     pace = written / SECONDS
-    return iter(
-        (
-            at_least(
-                f"{WATCHERS} watchers at the writers' pace: how many have every event a second after the last",
-                sum(count >= written for count, _ in seen) / WATCHERS if lag <= 1 else 0, 1,
-                f"{written:,} events at {pace:,.0f}/s, {WATCHERS * pace:,.0f} messages/s in all, {missed} missed, "
-                f"the last watcher {max(0.0, lag) * 1000:,.0f} ms behind the last answer",
-            ),
-            at_most("memory of a watcher", held / 1024, 200, "resident, all of the server's growth", " KiB"),
-        )
+    kept = at_least(
+        f"{WATCHERS} watchers at the writers' pace: how many have every event a second after the last",
+        sum(count >= written for count, _ in seen) / WATCHERS if lag <= 1 else 0, 1,
+        f"{written:,} events at {pace:,.0f}/s, {WATCHERS * pace:,.0f} messages/s in all, {missed:,.0f} missed, "
+        f"the last watcher {max(0.0, lag) * 1000:,.0f} ms behind the last answer",
     )  # fmt: skip
+    return kept, at_most("memory of a watcher", held / 1024, 200, "resident, all of the server's growth", " KiB")  # fmt: skip
 
 
-@contextlib.asynccontextmanager
-async def _channels(service: Served) -> AsyncIterator[list[Any]]:
-    """Connections that the watchers share."""
-    options = (("grpc.use_local_subchannel_pool", 1),)
-    count = WATCHERS // PER_CONNECTION
-    channels = [grpc.aio.insecure_channel(service.address, options) for _ in range(count)]
-    yield channels
-    for channel in channels:
-        await channel.close()
-
-
-async def _watch(channel: Any, seen: list[Any]) -> None:
-    stub = platforms_pb2_grpc.PlatformServiceStub(channel)
-    async for _ in stub.WatchPlatforms(pb.WatchPlatformsRequest(), metadata=AUDITOR):
-        seen[0], seen[1] = seen[0] + 1, time.monotonic()
-
-
-async def _written(channel: Any) -> tuple[int, float]:
-    """Write for some seconds; return how many were answered, and when the last was."""
+async def _written(channel: Any, writers: int) -> tuple[int, float]:
+    """Write for some seconds; return how many were answered, and when the last was, in seconds since 1970."""
     stub, end = platforms_pb2_grpc.PlatformServiceStub(channel), time.monotonic() + SECONDS
 
     async def writer() -> int:
@@ -93,8 +75,8 @@ async def _written(channel: Any) -> tuple[int, float]:
             count += 1
         return count
 
-    counts = await asyncio.gather(*(writer() for _ in range(WRITERS)))
-    return sum(counts), time.monotonic()
+    counts = await asyncio.gather(*(writer() for _ in range(writers)))
+    return sum(counts), time.time()
 
 
 def resident(pid: int) -> int:

@@ -1,17 +1,26 @@
-"""Which server stands in front: grpcio's, or one whose HTTP/2 runs outside of the interpreter's lock.
+"""Which server stands in front, and what both have in common.
 
-`native` is `pygrpc-native`, an extra (`pip install luoshu[accelerated]`): a create costs about half of the CPU time, a get a
-fifth. It speaks no TLS and closes no connection by age, so a proxy that does both stands before it: docs/operations.md.
+`native` is `pygrpc-native`, an extra (`pip install luoshu[accelerated]`): a tenth to a quarter more creates where many callers
+wait. It closes no connection by age, so a proxy that does stands before it: docs/operations.md.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
+import structlog
+
+log = structlog.get_logger(__name__)
 
 GRPCIO, NATIVE = "grpcio", "native"
 FRONTS = (GRPCIO, NATIVE)
 Options = Sequence[tuple[str, int]]
+Metadata = Sequence[tuple[str, str | bytes]]
+AT_ONCE: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""How a handler's task is made: it begins where it is made (Python 3.12 and newer)."""
+CANCELLED = "the call was cancelled / 调用已取消"
+NO_STATUS = "the call ended with no status that can be sent / 调用以无法发送的状态结束"
 
 LEFT_TO_THE_PROXY = frozenset(
     {
@@ -24,6 +33,18 @@ LEFT_TO_THE_PROXY = frozenset(
 """Options that the native front refuses."""
 
 
+class Ended(Exception):
+    """A handler has ended its call: the status, its text, and the metadata that comes with it."""
+
+
+def ending(error: Exception) -> tuple[grpc.StatusCode, str, Metadata]:
+    """Return how a call ends whose handler raised: nothing of what went wrong is told."""
+    if isinstance(error, Ended):
+        return error.args
+    log.error("call_failed", error=type(error).__name__)
+    return grpc.StatusCode.UNKNOWN, "the call failed / 调用失败", ()
+
+
 class NoFront(Exception):
     """The server asked for is not there; the text says what would work, in both languages."""
 
@@ -31,7 +52,9 @@ class NoFront(Exception):
 def server(front: str, options: Options) -> Any:
     """Return a server of the running loop. Raises NoFront."""
     if front == GRPCIO:
-        return grpc.aio.server(options=options)
+        from kernel import grpcio
+
+        return grpcio.Server(options)
     if front != NATIVE:
         raise NoFront(
             f"no front {front}; there are: {', '.join(FRONTS)} / 可用：{', '.join(FRONTS)}"
@@ -44,21 +67,12 @@ def without_proxy(options: Options) -> Options:
     return [option for option in options if option[0] not in LEFT_TO_THE_PROXY]
 
 
-def add(server: Any, service: str, methods: dict[str, Any]) -> None:
-    """Add a service's handlers to a server that has not started, in the way that it answers fastest."""
-    if not isinstance(server, grpc.aio.Server):
-        server.add(service, methods)
-        return
-    # grpcio would wait for each registered method anew with every call: a fifth of what a change costs.
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
-
-
 def _native(options: Options) -> Any:
     try:
-        from kernel.native import Server
+        from kernel import native
     except ImportError:
         raise NoFront(
             "the native front is not installed: pip install 'luoshu[accelerated]', or leave LUOSHU_FRONT at grpcio / "
             "未安装 native 前端：请运行 pip install 'luoshu[accelerated]'，或将 LUOSHU_FRONT 设为 grpcio"
         ) from None
-    return Server(options)
+    return native.Server(options)

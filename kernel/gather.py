@@ -12,7 +12,7 @@ from kernel.errors import Overloaded, Stopping
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-LINGER = 0.002  # seconds; after a group of several, where not half as many have come meanwhile: a lone caller never waits for it
+LINGER = 0.001  # seconds; after a group of several, where not half as many have come meanwhile: a lone caller never waits for it
 PATIENCE = 0.1  # seconds of work that may wait in the queue; what comes then is refused at once instead of late
 FULL = 1000  # weight with which a group is done: a rare heavy question must not hold up all that are behind it
 RECENT = 0.2  # weight of the newest group in what a question costs

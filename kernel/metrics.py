@@ -89,11 +89,6 @@ REFUSED = Counter(
     ("reason",),
     registry=REGISTRY,
 )
-SERVERS_FAILED = Counter(
-    "luoshu_servers_failed",
-    "gRPC servers that gave up and were replaced; a rise: somebody sends what no client sends, see the runbook.",
-    registry=REGISTRY,
-)
 DEVELOPMENT = Gauge(
     "luoshu_development_identity",
     "1 where callers are believed without proof on an address that others reach; never in production.",

@@ -7,7 +7,6 @@ call begins in the very callback that brings it, and many a read has ended befor
 import asyncio
 import contextlib
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -19,18 +18,15 @@ import grpc
 import structlog
 from pygrpc_native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL, NativeGrpcFront
 
+from kernel import grpcio
+from kernel.front import AT_ONCE, CANCELLED, NO_STATUS, Ended, Metadata, Options, ending
+
 log = structlog.get_logger(__name__)
 
-Metadata = Sequence[tuple[str, str | bytes]]
 IO_THREADS = 1  # the loop answers more slowly than one thread reads and writes; a second wakes up for each call
 EVENTS = 64  # taken at once
 ANSWERS = 16  # handed over at once: each hand-over wakes the thread that writes, and what is there goes out in one piece
 WAITERS = 1000  # threads at most, as many as there may be streams: each waits for one
-AT_ONCE: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-
-
-class _Ended(Exception):
-    """A handler has ended its call: the status, its text, and the metadata that comes with it."""
 
 
 class Context:
@@ -50,18 +46,18 @@ class Context:
         return None if self._ends is None else max(0.0, self._ends - time.monotonic())
 
     async def abort(self, code: grpc.StatusCode, text: str, more: Metadata = ()) -> NoReturn:
-        raise _Ended(code, text, more)
+        raise Ended(code, text, more)
 
 
 class Server:
     """Serves on one address, without TLS. What comes as a stream, and what others add, a grpcio server behind it answers."""
 
-    def __init__(self, options: Sequence[tuple[str, int]]) -> None:
+    def __init__(self, options: Options) -> None:
         self._said = dict(options)
         self._largest = self._said["grpc.max_receive_message_length"]
-        self._behind = grpc.aio.server(options=options)
+        self._behind = grpcio.Server(options)
         self._methods: list[tuple[str, grpc.RpcMethodHandler[Any, Any]]] = []
-        self._calls: dict[int, asyncio.Task[None]] = {}
+        self.calls: dict[int, asyncio.Task[None]] = {}
         self._answers: list[tuple[int, bytes]] = []
         self._turn = threading.Semaphore(0)
         self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="native-stream")
@@ -75,9 +71,7 @@ class Server:
     def add(self, service: str, methods: Mapping[str, Any]) -> None:
         """Add handlers, of bytes to bytes, to a server that has not started."""
         streamed = {name: method for name, method in methods.items() if method.request_streaming}
-        self._behind.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, streamed),)
-        )
+        self._behind.add(service, streamed)
         self._methods += [(f"/{service}/{n}", m) for n, m in methods.items() if n not in streamed]
 
     def add_insecure_port(self, address: str) -> int:
@@ -118,7 +112,7 @@ class Server:
             return
         self._stopping = True
         behind = asyncio.create_task(self._behind.stop(grace))
-        calls = set(self._calls.values())
+        calls = set(self.calls.values())
         if grace and calls:
             await asyncio.wait(calls, timeout=grace)
         for call in calls:
@@ -161,7 +155,7 @@ class Server:
         self._loop.call_soon(self._look)
         for kind, call, method, payload, _, details in events:
             if kind == EVENT_CANCEL:  # the caller has gone, or its time is over
-                if (task := self._calls.get(call)) is not None:
+                if (task := self.calls.get(call)) is not None:
                     task.cancel()
             elif self._stopping:
                 self._fail(call, grpc.StatusCode.UNAVAILABLE, "the server stops / 服务正在停止")
@@ -174,8 +168,8 @@ class Server:
         answered = self._answered(call, method, payload, context)
         task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
         if not task.done():
-            self._calls[call] = task
-            task.add_done_callback(lambda _: self._calls.pop(call, None))
+            self.calls[call] = task
+            task.add_done_callback(lambda _: self.calls.pop(call, None))
 
     # From calls to answers.
 
@@ -185,14 +179,11 @@ class Server:
                 await self._stream(call, method.unary_stream(payload, context))
             else:
                 self._hand_over(call, await method.unary_unary(payload, context))
-        except _Ended as end:
-            self._fail(call, *end.args)
         except asyncio.CancelledError:  # by whom it may be: of those who have gone nobody hears it
-            self._fail(call, grpc.StatusCode.CANCELLED, "the call was cancelled / 调用已取消")
+            self._fail(call, grpc.StatusCode.CANCELLED, CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
-            log.error("call_failed", error=type(error).__name__)
-            self._fail(call, grpc.StatusCode.UNKNOWN, "the call failed / 调用失败")
+            self._fail(call, *ending(error))
 
     def _hand_over(self, call: int, answer: bytes) -> None:
         """Answer with what else is answered in this turn of the loop."""
@@ -210,7 +201,11 @@ class Server:
             self._front.respond(call, answer)
 
     def _fail(self, call: int, code: grpc.StatusCode, text: str, more: Metadata = ()) -> None:
-        self._front.fail(call, code.value[0], text, trailing_metadata=list(more))
+        try:
+            self._front.fail(call, code.value[0], text, trailing_metadata=list(more))
+        except Exception as error:  # noqa: BLE001 - the caller hears of an end, whatever it was to be
+            log.error("status_refused", error=type(error).__name__)
+            self._front.fail(call, grpc.StatusCode.INTERNAL.value[0], NO_STATUS)
 
     async def _stream(self, call: int, answers: AsyncGenerator[bytes, None]) -> None:
         async with contextlib.aclosing(answers):

@@ -247,7 +247,7 @@ def flipped(dice: Random) -> bytes:
     """A call that would do, with some bits the other way round."""
     good = bytearray(_open(wire.call(1, GET, NAME)))
     for _ in range(dice.choice((1, 2, 10))):
-        good[dice.randrange(24, len(good))] ^= 1 << dice.randrange(7)  # see PATH_WITHOUT_TEXT
+        good[dice.randrange(24, len(good))] ^= 1 << dice.randrange(8)
     return bytes(good)
 
 
@@ -293,22 +293,13 @@ async def exchanged(address: str, sent: bytes) -> bytes:
     received = bytearray()
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(LONGEST):
-            reader, writer = await _opened(host, int(port))
+            reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(sent)
             await writer.drain()
             while some := await asyncio.wait_for(reader.read(65_536), QUIET):
                 received += some
             writer.close()
     return bytes(received)
-
-
-async def _opened(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect; a server that has just given up is replaced in a moment."""
-    while True:
-        try:
-            return await asyncio.open_connection(host, port)
-        except ConnectionRefusedError:
-            await asyncio.sleep(0.05)
 
 
 def _codes(received: bytes) -> Iterator[int]:

@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
 
 from app.catalogue import NAMES
-from tests.flow.separate import Separate, addresses, listens, until
+from tests.flow.separate import until
 from tests.hostile import frames
 from tests.running import MovableClock, Running
 from tests.service.registry_suite import AUDITOR
@@ -26,15 +28,19 @@ def _serves(running: Running) -> None:
     assert answer(b"", metadata=AUDITOR.metadata, timeout=20, wait_for_ready=True) is not None
 
 
-def test_after_a_path_that_is_no_text_the_address_answers_or_the_process_has_ended(
-    tmp_path: Path,
+def test_a_path_that_is_no_text_is_none_that_there_is_and_nobody_else_notices(
+    victim: Running,
 ) -> None:
-    """It ends the server of grpc.aio 1.85, and sometimes the process: never is one left that answers nobody."""
-    with Separate(("platforms",), tmp_path, addresses(["platforms"])) as service:
-        asyncio.run(frames.exchanged(service.address, frames.PATH_WITHOUT_TEXT))
-        assert service.process is not None
-        ended = service.process.poll
-        until(lambda: ended() is not None or listens(service.address), "an end, or an answer")
+    """It ends the server of grpc.aio 1.85."""
+    watch = victim.channel.unary_stream("/luoshu.platforms.v1.PlatformService/WatchPlatforms")
+    watching = watch(b"", metadata=AUDITOR.metadata, timeout=60)
+    address = f"127.0.0.1:{victim.process.port}"
+    unimplemented = str(grpc.StatusCode.UNIMPLEMENTED.value[0]).encode()
+    ask = partial(frames.exchanged, address, frames.PATH_WITHOUT_TEXT)
+    until(lambda: unimplemented in asyncio.run(ask()), "its status")
+    _serves(victim)
+    assert watching.is_active()
+    watching.cancel()
 
 
 def test_connections_that_break_http2_hold_nobody_up(victim: Running) -> None:

@@ -2,13 +2,15 @@
 //
 // gRPC: -method /package.Service/Method, the request's bytes from -request (a file). With -id N every request gets a text
 // field N of its own, appended to the bytes: protobuf merges it. HTTP: -url, the request is the body of a POST; with
-// -get it is a GET.
+// -get it is a GET. With -watch the method answers with a stream: every caller takes what comes until each has as many
+// messages as a number says that is read from standard input, half a minute at most; for each, how many, and when the last came.
 package main
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -53,7 +56,7 @@ type result struct {
 
 const perConnection = 50 // calls that share a connection
 
-func overGRPC(address, method string, body []byte, id int, said []string, callers int) []ask {
+func connected(address string, callers int) []*grpc.ClientConn {
 	connections, addresses := []*grpc.ClientConn{}, strings.Split(address, ",")
 	for i := range max(len(addresses), (callers+perConnection-1)/perConnection) {
 		c, err := grpc.NewClient(addresses[i%len(addresses)], grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -63,6 +66,11 @@ func overGRPC(address, method string, body []byte, id int, said []string, caller
 		}
 		connections = append(connections, c)
 	}
+	return connections
+}
+
+func overGRPC(address, method string, body []byte, id int, said []string, callers int) []ask {
+	connections := connected(address, callers)
 	asks := []ask{}
 	for i := range callers {
 		connection := connections[i%len(connections)]
@@ -77,6 +85,49 @@ func overGRPC(address, method string, body []byte, id int, said []string, caller
 		})
 	}
 	return asks
+}
+
+type seen struct {
+	Count atomic.Int64
+	Last  atomic.Int64 // nanoseconds since 1970
+}
+
+func watch(address, method string, body []byte, said []string, callers int) [][2]float64 {
+	connections, all := connected(address, callers), make([]seen, callers)
+	for i := range all {
+		go func() {
+			ctx := metadata.AppendToOutgoingContext(context.Background(), said...)
+			stream, err := connections[i%len(connections)].NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, method)
+			if err != nil {
+				log.Fatal(err)
+			}
+			if err = errors.Join(stream.SendMsg(&body), stream.CloseSend()); err != nil {
+				log.Fatal(err)
+			}
+			for message := []byte{}; stream.RecvMsg(&message) == nil; all[i].Count.Add(1) {
+				all[i].Last.Store(time.Now().UnixNano())
+			}
+		}()
+	}
+	var expected int64
+	if _, err := fmt.Scan(&expected); err != nil {
+		log.Fatal(err)
+	}
+	late := func(one *seen) bool { return one.Count.Load() < expected }
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		waits := false
+		for i := range all {
+			waits = waits || late(&all[i])
+		}
+		if !waits {
+			break
+		}
+	}
+	found := [][2]float64{}
+	for i := range all {
+		found = append(found, [2]float64{float64(all[i].Count.Load()), float64(all[i].Last.Load()) / 1e9})
+	}
+	return found
 }
 
 func overHTTP(url string, body []byte, get bool, said []string, callers int) []ask {
@@ -155,6 +206,7 @@ func main() {
 	url, get := flag.String("url", "", "HTTP address"), flag.Bool("get", false, "GET, not POST")
 	file, id := flag.String("request", "", "file with the request's bytes"), flag.Int("id", 0, "field for an id of its own")
 	callers, seconds := flag.Int("callers", 32, ""), flag.Float64("seconds", 2, "")
+	watches := flag.Bool("watch", false, "the method answers with a stream")
 	flag.Var(&said, "say", "key=value of metadata or header; may be repeated")
 	flag.Parse()
 	var body []byte
@@ -168,6 +220,12 @@ func main() {
 	for _, pair := range said {
 		key, value, _ := strings.Cut(pair, "=")
 		words = append(words, key, value)
+	}
+	if *watches {
+		if err := json.NewEncoder(os.Stdout).Encode(watch(*address, *method, body, words, *callers)); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	var asks []ask
 	if *url != "" {
