@@ -1,6 +1,6 @@
 """An empty RPC of the same framework as its makers ship it: what a handler costs that does nothing.
 
-`python -m bench.empty grpcio|native`; native: pygrpc-native's own asyncio server.
+`python -m bench.empty grpcio|native|ours`: grpcio's and pygrpc-native's own asyncio servers, and ours on grpcio's core.
 """
 
 import sys
@@ -12,6 +12,7 @@ from kernel import front as fronts
 from kernel.rpc import SERVER_OPTIONS
 
 METHOD = "/bench.peer.v1.Peer/Echo"
+OURS = "ours"
 
 
 async def main(front: str) -> None:
@@ -20,10 +21,10 @@ async def main(front: str) -> None:
 
     listening = _server(front)
     handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
-    generic = grpc.method_handlers_generic_handler("bench.peer.v1.Peer", handlers)
-    if front == fronts.NATIVE:
+    if front != fronts.GRPCIO:
         listening.add_registered_method_handlers("bench.peer.v1.Peer", handlers)
     else:  # it would wait for each registered method anew with every call
+        generic = grpc.method_handlers_generic_handler("bench.peer.v1.Peer", handlers)
         listening.add_generic_rpc_handlers((generic,))
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
@@ -32,7 +33,9 @@ async def main(front: str) -> None:
 
 
 def _server(front: str) -> Any:
-    if front != fronts.NATIVE:
+    if front == OURS:
+        return fronts.server(fronts.GRPCIO, SERVER_OPTIONS)
+    if front == fronts.GRPCIO:
         return grpc.aio.server(options=SERVER_OPTIONS)
     from pygrpc_native.aio import Server
 

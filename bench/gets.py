@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from app import migrate
+from bench import empty
 from bench.contest import Contestant, children, contest, over_grpc
 from bench.creators import as_empty, postgres
 from bench.results import FRONTS, Line, at_least
@@ -23,6 +24,10 @@ def lines() -> Iterator[Line]:
                 command = (sys.executable, "-m", "bench.empty", front)
                 with served(front=front, database=url) as ours, started(command) as nothing:
                     yield _got(f"{front}, {database}", ours, nothing)
+        command = (sys.executable, "-m", "bench.empty", empty.OURS)
+        with served() as ours, started(command) as nothing:
+            got = _got("on our own server", ours, nothing)
+            yield Line(got.what, got.found, detail=got.detail)
 
 
 def _got(what: str, ours: Served, nothing: Served) -> Line:

@@ -31,11 +31,11 @@ def lines() -> Iterator[Line]:
         for name, rate in (("a watcher", watch_rate), ("a consumer by ReadJournal", follow_rate)):
             yield Line(f"{name} catching up", f"{rate(service, ROWS):,.0f} events/s")
     with served() as service:
-        kept, held = asyncio.run(_fanned(service, WRITERS))
-        yield from (kept, held)
+        yield from asyncio.run(_fanned(service, WRITERS))
     with served() as service:
         beyond, _ = asyncio.run(_fanned(service, GREEDY))
-        yield Line(f"{WATCHERS} watchers where {GREEDY} write all that they can", beyond.detail)
+        what = f"{WATCHERS} watchers where {GREEDY} write all that they can"
+        yield Line(what, beyond.found, detail=beyond.detail)
 
 
 async def _fanned(service: Served, writers: int) -> tuple[Line, Line]:

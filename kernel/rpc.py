@@ -47,8 +47,8 @@ ENDLESS = float(2**53)  # and more, seconds: how a front may say that a call nam
 IN_FLIGHT = 2000  # unary calls under way in a process
 STREAMS = 1000  # streams under way in a process
 TELL = 1.0  # seconds between two lines about overload
-CALLS = 200  # calls under way on a connection, as many as may wait; who has more at once is told UNAVAILABLE for some
-PENDING = 200  # calls that wait to be looked at: 0.03 to 0.2 s of small changes
+CALLS = 200  # calls under way on a connection; who has more at once is told UNAVAILABLE for some
+PENDING = 400  # calls that wait to be looked at: 0.05 to 0.2 s of small changes
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port must fail
     ("grpc.max_concurrent_streams", CALLS),
