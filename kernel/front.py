@@ -4,6 +4,7 @@
 quarter more on SQLite. It closes no connection by age, so a proxy that does stands before it: docs/operations.md.
 """
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -43,6 +44,21 @@ def ending(error: Exception) -> tuple[grpc.StatusCode, str, Metadata]:
         return error.args
     log.error("call_failed", error=type(error).__name__)
     return grpc.StatusCode.UNKNOWN, "the call failed / 调用失败", ()
+
+
+class Front:
+    """What each server has: its end can be waited for."""
+
+    def __init__(self) -> None:
+        self._terminated = asyncio.Event()
+
+    async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as grpcio's
+        """Tell whether the time was over first."""
+        try:
+            await asyncio.wait_for(self._terminated.wait(), timeout)
+        except TimeoutError:
+            return True
+        return False
 
 
 class NoFront(Exception):

@@ -15,7 +15,7 @@ import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # the package's types leave it out
 
 from kernel.call import Call
-from kernel.front import Options
+from kernel.front import Front, Options
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +29,14 @@ THREAD = "grpc-events"
 HAPPENED = cygrpc.CompletionType.operation_complete
 
 
-class Server:
+class Server(Front):
     """Serves on one address, without TLS, for the running loop.
 
     `calls`: those under way. `closed`: every connection has ended; calls that are still held are to cause nothing more.
     """
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         self.loop = asyncio.get_running_loop()
         self.calls = set[Call]()
         self.closed = False
@@ -48,7 +49,6 @@ class Server:
         self._turn = threading.Lock()
         self._turn.acquire()
         self._started = self._stopping = False
-        self._terminated = asyncio.Event()
 
     def add(self, service: str, methods: Mapping[str, Any]) -> None:
         """Add a service's handlers to a server that has not started."""
@@ -93,14 +93,6 @@ class Server:
             await asyncio.sleep(TICK)
             if not self.calls:
                 return
-
-    async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as grpcio's
-        """Tell whether the time was over first."""
-        try:
-            await asyncio.wait_for(self._terminated.wait(), timeout)
-        except TimeoutError:
-            return True
-        return False
 
     def _shut(self, _: Any) -> None:
         self.closed = True

@@ -19,7 +19,7 @@ import structlog
 from pygrpc_native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL, NativeGrpcFront
 
 from kernel import grpcio
-from kernel.front import AT_ONCE, CANCELLED, NO_STATUS, Ended, Metadata, Options, ending
+from kernel.front import AT_ONCE, CANCELLED, NO_STATUS, Ended, Front, Metadata, Options, ending
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +49,11 @@ class Context:
         raise Ended(code, text, more)
 
 
-class Server:
+class Server(Front):
     """Serves on one address, without TLS. What comes as a stream, and what others add, a grpcio server behind it answers."""
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         self._said = dict(options)
         self._largest = self._said["grpc.max_receive_message_length"]
         self._behind = grpcio.Server(options)
@@ -61,7 +62,7 @@ class Server:
         self._answers: list[tuple[int, bytes]] = []
         self._turn = threading.Semaphore(0)
         self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="native-stream")
-        self._stopping, self._terminated = False, asyncio.Event()
+        self._stopping = False
         self._front: Any = None
         self._folder = ""
         self._loop = asyncio.get_running_loop()
@@ -125,14 +126,6 @@ class Server:
         if self._folder:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
         self._terminated.set()
-
-    async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as grpcio's
-        """Tell whether the time was over first."""
-        try:
-            await asyncio.wait_for(self._terminated.wait(), timeout)
-        except TimeoutError:
-            return True
-        return False
 
     # From events to calls. A thread waits where there is nothing to do; as long as there is, the loop looks itself.
 

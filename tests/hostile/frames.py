@@ -279,7 +279,7 @@ async def attack(address: str, dice: Random, count: int) -> Broken:
             found.append(
                 ("an answer tells of the program", f"{script.__name__}: {received[:500]!r}")
             )
-        for code in _codes(received):
+        for code in codes(received):
             key = f"{script.__name__} {code}"
             answered[key] = answered.get(key, 0) + 1
 
@@ -302,7 +302,7 @@ async def exchanged(address: str, sent: bytes) -> bytes:
     return bytes(received)
 
 
-def _codes(received: bytes) -> Iterator[int]:
+def codes(received: bytes) -> Iterator[int]:
     """Return the statuses among what was received."""
     for one in wire.frames(bytearray(received)):
         if one.kind == HEADERS and one.ends:

@@ -35,9 +35,9 @@ def test_a_path_that_is_no_text_is_none_that_there_is_and_nobody_else_notices(
     watch = victim.channel.unary_stream("/luoshu.platforms.v1.PlatformService/WatchPlatforms")
     watching = watch(b"", metadata=AUDITOR.metadata, timeout=60)
     address = f"127.0.0.1:{victim.process.port}"
-    unimplemented = str(grpc.StatusCode.UNIMPLEMENTED.value[0]).encode()
+    unimplemented = grpc.StatusCode.UNIMPLEMENTED.value[0]
     ask = partial(frames.exchanged, address, frames.PATH_WITHOUT_TEXT)
-    until(lambda: unimplemented in asyncio.run(ask()), "its status")
+    until(lambda: unimplemented in frames.codes(asyncio.run(ask())), "its status")
     _serves(victim)
     assert watching.is_active()
     watching.cancel()

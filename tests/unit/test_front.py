@@ -75,8 +75,9 @@ async def ended(awaited: Any) -> grpc.aio.AioRpcError:
 @pytest.mark.parametrize("code", [echo, echo_later])
 async def test_each_of_many_callers_gets_the_answer_to_its_own_request(code: Unary) -> None:
     async with serving(Echo=unary(code)) as channel:
-        for begins in range(0, 900, 100):
-            requests = [b"%d" % n for n in range(begins, begins + 100)]
+        at_once = 300 if KIND.get() == front.NATIVE else 100
+        for begins in range(0, 900, at_once):
+            requests = [b"%d" % n for n in range(begins, begins + at_once)]
             asked = (call(channel, "Echo", request) for request in requests)
             assert await asyncio.gather(*asked) == requests
 
@@ -148,8 +149,8 @@ async def test_a_handler_that_is_cancelled_from_within_ends_its_call() -> None:
 
 async def test_calls_that_are_cancelled_at_once_leave_nothing_behind() -> None:
     async with serving(Echo=unary(echo_later)) as channel:
-        for _ in range(50):
-            calls = [call(channel, "Echo", b"x") for _ in range(20)]
+        for _ in range(20):
+            calls = [call(channel, "Echo", b"x") for _ in range(50)]
             waiting = asyncio.gather(*calls, return_exceptions=True)
             await asyncio.sleep(0)
             for each in calls:
@@ -304,7 +305,10 @@ async def test_a_stop_lets_calls_end_for_its_grace_and_takes_no_new_ones() -> No
         await stopping
         assert not await channel.server.wait_for_termination(1)
     assert done == b"done"
-    assert late.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    told = {grpc.StatusCode.UNAVAILABLE}
+    if KIND.get() == front.GRPCIO:  # gRPC itself may end what it does not hand on any more
+        told.add(grpc.StatusCode.CANCELLED)
+    assert late.code() in told
     assert cut.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
