@@ -41,6 +41,9 @@ WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """Text that both databases compare byte by byte."""
 
+PIPE = "pipe"
+"""Under this name a connection's record keeps its pipeline."""
+
 Rows = Sequence[tuple[Any, ...]]
 
 
@@ -201,6 +204,8 @@ class Kept:
             if ended:
                 self._connection = connection
             else:
+                if _under_way(connection):
+                    connection.invalidate()
                 connection.close()
 
     def leave(self) -> None:
@@ -298,6 +303,36 @@ def fetch(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[A
     return [*(_in_one_trip if is_postgres(tx.engine) else _one_by_one)(tx, statements)]
 
 
+def _under_way(tx: sa.Connection) -> bool:
+    """Tell whether answers to what has set out are owed: nothing but a trip can be made on such a link."""
+    pipe = None if tx.invalidated else tx.info.get(PIPE)
+    return pipe is not None and pipe.under_way
+
+
+def set_out(tx: sa.Connection, statements: Sequence[Statement]) -> None:
+    """Run statements that answer nothing, in a transaction that has begun, and go on while PostgreSQL does so. The next trip waits
+    for them, and hears of their errors; SQLAlchemy can be used again behind it, or behind `arrive`.
+    """
+    if not is_postgres(tx.engine):
+        send(tx, statements)
+        return
+    import psycopg
+
+    from kernel import trip
+
+    driver: Any = tx.connection.driver_connection
+    try:
+        trip.set_out(driver, _pipe(tx), statements)
+    except psycopg.Error as error:
+        raise _as_told(error, psycopg.Error, tx) from error
+
+
+def arrive(tx: sa.Connection) -> None:
+    """Wait for what has set out."""
+    if _under_way(tx):
+        _in_one_trip(tx, [])
+
+
 def _one_by_one(tx: sa.Connection, statements: Sequence[Statement]) -> Iterator[Rows]:
     """Whoever listens to the engine's statements hears of these too. Errors are SQLAlchemy's."""
     driver: Any = tx.connection.driver_connection
@@ -319,9 +354,18 @@ def _in_one_trip(tx: sa.Connection, statements: Sequence[Statement]) -> list[Row
 
     driver: Any = tx.connection.driver_connection
     try:
-        return trip.take(driver, statements, tx.info.setdefault("prepared", {}))
+        return trip.take(driver, _pipe(tx), statements)
     except psycopg.Error as error:
         raise _as_told(error, psycopg.Error, tx) from error
+
+
+def _pipe(tx: sa.Connection) -> Any:
+    from kernel import trip
+
+    pipe = tx.info.get(PIPE)
+    if pipe is None:
+        pipe = tx.info[PIPE] = trip.Pipe(tx.connection.driver_connection)
+    return pipe
 
 
 def _as_told(error: Exception, any_of_them: type[Exception], tx: sa.Connection) -> BaseException:

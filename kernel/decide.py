@@ -30,6 +30,7 @@ CLOCK = "clock"
 class Batch:
     """What one transaction knows, and what it has decided so far. `last`: the last commit's time in µs since 1970 UTC.
 
+    `rows`, and the lines of `journal` behind the first `sent`, are not on their way to the database yet.
     `changes`: what heads of events have in common, so that it is written down once (`Decision`).
     """
 
@@ -54,6 +55,7 @@ class Batch:
     deadlines: dict[str, Sequence[Deadline]] = field(default_factory=dict)
     access: list[Access] = field(default_factory=list)
     changes: dict[tuple[Any, ...], Change] = field(default_factory=dict)
+    sent: int = 0
     today: datetime.date = field(init=False)
     moment: int = field(init=False)  # µs since 1970 UTC
 
@@ -81,6 +83,16 @@ class Batch:
             deadlines=dict(self.deadlines),
             access=list(self.access),
         )
+
+    @property
+    def unsent(self) -> int:
+        """How many of the journal's lines are not on their way yet."""
+        return len(self.journal) - self.sent
+
+    def gone(self) -> None:
+        """Take note that what was accepted so far is on its way, and found by whoever reads behind it."""
+        self.sent = len(self.journal)
+        self.rows.clear()
 
     def decide(self, command: Command) -> Settled:
         """Raises DomainError, and then nothing has changed."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from kernel.database import arrive
 from kernel.store import Head, Opened, Store
 
 
@@ -36,6 +37,7 @@ class Opening:
             expected, self.expected = self.expected, None
             if self._store.opened(self._tx, *self._asked) != _as_left(expected):
                 raise Moved
+        arrive(self._tx)
         return self._tx
 
 

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.adapt import Transformer
 
 from kernel import trip
 from kernel.database import Rows, Statement, silent
@@ -129,11 +128,9 @@ class Link:
 
     def __init__(self, connection: Any) -> None:
         self._connection, driver = connection, connection.driver_connection
-        self._wire, self._prepared, self._read = driver.pgconn, trip.Prepared(), Transformer(driver)
-        self._wire.enter_pipeline_mode()
+        self._pipe, self._wire = trip.Pipe(driver), driver.pgconn
         self._loop, self._socket = asyncio.get_running_loop(), os.dup(self._wire.socket)
         self._loop.add_reader(self._socket, self._readable)  # libpq closes its own when it is cut
-        self._results = list[Any]()
         self._arrived: asyncio.Future[None] | None = None
         self.cut = self._full = False
         self._next = self._loop.call_later(LOOK, self._look)
@@ -142,13 +139,12 @@ class Link:
         """Return the rows that each finds. Raises psycopg.Error; the link is then to be closed."""
         if not statements:
             return []
-        new = trip.fill(self._wire, statements, trip.packed(statements), self._prepared)
-        arrived = self._loop.create_future()
-        self._results, self._arrived = [], arrived
+        self._pipe.fill(statements, trip.packed(statements))
+        self._wire.pipeline_sync()
+        arrived = self._arrived = self._loop.create_future()
         self._writable()
         await arrived
-        results = trip.learned(self._results, new, self._prepared)
-        return [trip.rows(self._read, result) for result in results]
+        return self._pipe.rows()
 
     def _writable(self) -> None:
         """Send what waits to be sent: mostly the socket takes it at once."""
@@ -166,7 +162,7 @@ class Link:
         """Take in what came; where nothing was asked, it is that the link is cut."""
         try:
             self._wire.consume_input()
-            if self._arrived is not None and trip.complete(self._wire, self._results):
+            if self._arrived is not None and self._pipe.complete():
                 arrived, self._arrived = self._arrived, None
                 arrived.set_result(None)
         except psycopg.Error as error:

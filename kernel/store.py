@@ -22,6 +22,7 @@ from kernel.database import (
     one_of,
     one_of_these,
     send,
+    set_out,
     words,
 )
 from kernel.deadline import Due
@@ -238,10 +239,18 @@ class Store:
                 written.insert(0, self._still.of(expected._asdict()))
         (finish if last else send)(tx, written)
 
-    def _rows_of(self, batch: Batch) -> Iterator[Statement]:
+    def set_out(self, tx: sa.Connection, batch: Batch) -> None:
+        """Let the database write records and journal lines of a batch that goes on being decided."""
+        set_out(tx, [*self._lines_of(batch)])
+        batch.gone()
+
+    def _lines_of(self, batch: Batch) -> Iterator[Statement]:
         for collection, rows in batch.rows.items():
             yield from self._put_records[collection].of(list(rows.values()))
-        yield from self._put_journal.of(batch.journal)
+        yield from self._put_journal.of(batch.journal[batch.sent :])
+
+    def _rows_of(self, batch: Batch) -> Iterator[Statement]:
+        yield from self._lines_of(batch)
         yield from self._put_number.of(list(batch.drawn.items()))
         subjects = {sealed.subject for sealed in batch.sealed.values()}
         yield from self._put_subject.of(

@@ -4,6 +4,7 @@ psycopg's own sends and waits a statement at a time. Each wait gives the interpr
 it back only when the switch interval is over.
 """
 
+import itertools
 import select
 from collections.abc import Sequence
 from typing import Any
@@ -11,77 +12,125 @@ from typing import Any
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus, TransactionStatus
 
 from kernel.arrays import oid_of
 from kernel.database import BEGIN, Rows, Statement
 
 STALE = (InvalidSqlStatementName, FeatureNotSupported)
 """What was prepared is forgotten, or its rows are of other types since a migration: a new link prepares it again."""
-Prepared = dict[str, bytes]
-"""What a connection has prepared: statement → its name there. A statement's parameters are always of the same types."""
+
+
+class Pipe:
+    """One connection's pipeline, and what the connection has prepared: a statement's parameters are always of the same types.
+
+    Nothing here waits. Whoever fills it sends what `flush` leaves, and takes in what comes until it is `complete`.
+    """
+
+    def __init__(self, driver: "psycopg.Connection[Any]") -> None:
+        self.link: Any = driver.pgconn
+        self._read, self._names = Transformer(driver), itertools.count()
+        self._prepared = dict[str, bytes]()
+        self._owed = list[str]()  # of each answer to come: what it prepares, or nothing
+        self._results = list[Any]()
+
+    @property
+    def under_way(self) -> bool:
+        """Tell whether answers are owed."""
+        return bool(self._owed)
+
+    def fill(self, asked: Sequence[Statement], given: Sequence[list[bytes]]) -> None:
+        """Put statements in, and before each that is new what prepares it. `given`: their parameters, packed."""
+        if self.link.pipeline_status == PipelineStatus.OFF:
+            self.link.enter_pipeline_mode()
+        for (text, values), sent in zip(asked, given, strict=True):
+            name = self._prepared.get(text)
+            if name is None:
+                name = self._prepared[text] = b"trip_%d" % next(self._names)
+                self.link.send_prepare(name, text.encode(), [oid_of(value) for value in values])
+                self._owed.append(text)
+            formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in values]
+            self.link.send_query_prepared(name, sent, formats, Format.BINARY)
+            self._owed.append("")
+
+    def complete(self) -> bool:
+        """Tell whether all answers up to the pipeline's end have arrived. Raises psycopg.OperationalError."""
+        link = self.link
+        while not link.is_busy():
+            result = link.get_result()
+            if result is None:  # the end of one statement's answers
+                if link.status != ConnStatus.OK:
+                    raise psycopg.OperationalError("the link was cut")
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                return True
+            else:
+                self._results.append(result)
+        return False
+
+    def rows(self) -> list[Rows]:
+        """Return what each statement found, once it is complete. Raises psycopg.Error: of the first that failed."""
+        answers = list(zip(self._owed, self._results, strict=True))
+        self._owed, self._results = [], []
+        for text, result in answers:
+            if text and result.status != ExecStatus.COMMAND_OK:
+                del self._prepared[text]
+        for _, result in answers:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise error_from_result(result, self._read.encoding)
+        return [self._rows(result) for text, result in answers if not text]
+
+    def _rows(self, result: Any) -> Rows:
+        if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
+            return ()
+        self._read.set_pgresult(result)
+        found: Rows = self._read.load_rows(0, result.ntuples, tuple)
+        return found
+
+
+def set_out(
+    driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[Statement]
+) -> None:
+    """Let the server begin with statements while others are being made: the next `take` waits for them, and hears of errors.
+
+    In a transaction that has begun. Raises psycopg.Error.
+    """
+    given = packed(statements)
+    try:
+        pipe.fill(statements, given)
+        pipe.link.flush()
+    except BaseException:
+        driver.close()
+        raise
 
 
 def take(
-    driver: "psycopg.Connection[Any]", statements: Sequence[Statement], prepared: Prepared
+    driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[Statement]
 ) -> list[Rows]:
     """Run statements, each after the one before, in a transaction; return the rows that each found.
 
     The transaction begins as the server's settings have it. Raises psycopg.Error: of the first that failed; those after it were
     not run. A link that may still have answers on the way, or has forgotten what was prepared, is closed.
     """
-    link = driver.pgconn
-    begins = not driver.autocommit and link.transaction_status == TransactionStatus.IDLE
+    begins = (
+        not driver.autocommit
+        and not pipe.under_way
+        and pipe.link.transaction_status == TransactionStatus.IDLE
+    )
     asked = [BEGIN, *statements] if begins else statements
     given = packed(asked)
     try:
-        results = _carried(link, asked, given, prepared)
+        pipe.fill(asked, given)
+        pipe.link.pipeline_sync()
+        _wait(pipe)
+        pipe.link.exit_pipeline_mode()
     except BaseException:
         driver.close()
         raise
     try:
-        read = Transformer(driver)
-        found = [rows(read, result) for result in results]
+        return pipe.rows()[-len(statements) :] if statements else pipe.rows()[:0]
     except STALE:
         driver.close()
         raise
-    return found[1:] if begins else found
-
-
-def _carried(
-    link: Any, asked: Sequence[Statement], given: Sequence[list[bytes]], prepared: Prepared
-) -> list[Any]:
-    link.enter_pipeline_mode()
-    new = fill(link, asked, given, prepared)
-    results = _results(link)
-    link.exit_pipeline_mode()
-    return learned(results, new, prepared)
-
-
-def fill(
-    link: Any, asked: Sequence[Statement], given: Sequence[list[bytes]], prepared: Prepared
-) -> Prepared:
-    """Put statements into the pipeline, and before them what prepares those that are new; return these. Nothing waits here.
-
-    `given`: their parameters, packed.
-    """
-    kinds = {text: values for text, values in asked if text not in prepared}
-    new = {text: b"trip_%d" % n for n, text in enumerate(kinds, len(prepared))}
-    for text, values in kinds.items():
-        link.send_prepare(new[text], text.encode(), [oid_of(value) for value in values])
-    for (text, values), sent in zip(asked, given, strict=True):
-        formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in values]
-        link.send_query_prepared(prepared.get(text) or new[text], sent, formats, Format.BINARY)
-    link.pipeline_sync()
-    return new
-
-
-def learned(results: list[Any], new: Prepared, prepared: Prepared) -> list[Any]:
-    """Keep what was prepared; return the results, those of the preparing aside, unless that failed."""
-    for text, result in zip(new, results, strict=False):
-        if result.status == ExecStatus.COMMAND_OK:
-            prepared[text] = new[text]
-    return results if new.keys() - prepared.keys() else results[len(new) :]
 
 
 def packed(asked: Sequence[Statement]) -> list[list[bytes]]:
@@ -98,41 +147,14 @@ def _sent(value: str | int | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else b"%d" % value
 
 
-def _results(link: Any) -> list[Any]:
-    """Send what waits to be sent, and return what comes back."""
-    ready = select.poll()
+def _wait(pipe: Pipe) -> None:
+    """Send what waits to be sent, and take in what comes back."""
+    link, ready = pipe.link, select.poll()
     ready.register(link.socket, select.POLLIN | select.POLLOUT)
     while link.flush():  # more than the socket takes at once
         if any(event & ~select.POLLOUT for _, event in ready.poll()):
             link.consume_input()
     ready.modify(link.socket, select.POLLIN)
-    results = list[Any]()
-    while not complete(link, results):
+    while not pipe.complete():
         ready.poll()
         link.consume_input()
-    return results
-
-
-def complete(link: Any, results: list[Any]) -> bool:
-    """Add the results that have arrived; tell whether these were all. Nothing waits here. Raises psycopg.OperationalError."""
-    while not link.is_busy():
-        result = link.get_result()
-        if result is None:  # the end of one statement's answers
-            if link.status != ConnStatus.OK:
-                raise psycopg.OperationalError("the link was cut")
-        elif result.status == ExecStatus.PIPELINE_SYNC:
-            return True
-        else:
-            results.append(result)
-    return False
-
-
-def rows(read: Any, result: Any) -> Rows:
-    """Return what a statement found. `read`: a Transformer of its connection; it keeps what it learns. Raises psycopg.Error."""
-    if result.status == ExecStatus.FATAL_ERROR:
-        raise error_from_result(result, read.encoding)
-    if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
-        return ()
-    read.set_pgresult(result)
-    found: Rows = read.load_rows(0, result.ntuples, tuple)
-    return found

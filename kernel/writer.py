@@ -1,7 +1,7 @@
 """Many commands, one transaction: lock, read, decide each, write, commit."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 5
 PAUSE = 0.02  # seconds before a second attempt; doubles
 ALONE = 8  # transactions in a row before which nobody else wrote; then that is expected of the next
+MANY = 100  # journal lines that PostgreSQL writes while those behind them are decided
 FEW = 64  # journal lines that are kept for those who wait for them
 Effects = Callable[[sa.Connection], None]
 
@@ -126,8 +127,11 @@ class Writer:
             for work in works:
                 if work.tick:
                     batch.tick()
-                batch, decided = _decided(batch, work)
-                _raise_trouble(decided)
+                decided = list[Outcome]()
+                for batch, settled in _decided(batch, work):
+                    decided += settled
+                    if opening.expected is None and batch.unsent >= MANY:
+                        self.store.set_out(tx, batch)
                 outcomes.append(decided)
             told = self._tell(opening, batch, works, outcomes)
             if told and not batch.journal:
@@ -161,7 +165,7 @@ class Writer:
         commands = [command for work in works for command in work.commands]
         names, request_ids = names_of(commands), [c.request_id for c in commands]
         new = self.store.postgres and commands and not names
-        if new and self._alone >= ALONE:
+        if new and self._alone >= ALONE and len(commands) < MANY:
             return Opening(self.store, tx, names, request_ids, self._left)
         opening = Opening(self.store, tx, names, request_ids, None)
         self._alone = self._alone + 1 if opening.opened[:2] == self._left else 0
@@ -257,22 +261,24 @@ def crashed(outcome: Outcome) -> bool:
     return isinstance(outcome, Exception) and not isinstance(outcome, DomainError)
 
 
-def _decided(batch: Batch, work: Work) -> tuple[Batch, list[Outcome]]:
-    """Return the batch and the outcomes of all commands, or of the first requests' where one behind them is open."""
-    if work.atomic:
-        return decide_together(batch, work.commands)
+def _decided(batch: Batch, work: Work) -> Iterator[tuple[Batch, list[Outcome]]]:
+    """Yield the batch to go on with and a request's outcomes, for all of them or up to the first behind which one is open."""
     first, *behind = work.requests
-    outcomes = decide_all(batch, first)
+    if work.atomic:
+        batch, outcomes = decide_together(batch, first)
+    else:
+        outcomes = decide_all(batch, first)
+    _raise_trouble(outcomes)
+    yield batch, outcomes
+    if any(map(is_open, outcomes)):
+        return
     for commands in behind:
+        batch = batch.fork()
+        outcomes = decide_all(batch, commands)
+        _raise_trouble(outcomes)
         if any(map(is_open, outcomes)):
-            break
-        tried = batch.fork()
-        more = decide_all(tried, commands)
-        _raise_trouble(more)
-        if any(map(is_open, more)):
-            break
-        batch, outcomes = tried, outcomes + more
-    return batch, outcomes
+            return
+        yield batch, outcomes
 
 
 def _not_before(now: Timestamp, last: int) -> Timestamp:

@@ -1,4 +1,7 @@
-"""A process that writes alone decides upon what it left, and locks with all that it writes; and where it errs."""
+"""A process that writes alone decides upon what it left, and locks with all that it writes; and where it errs.
+
+What many commands write sets out while those behind them are decided, and is there with them or not at all.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from kernel import database, trip
-from kernel.errors import Invalid, Reused, Unsettled
+from kernel.errors import Invalid, Reused, UnknownReference, Unsettled
 from kernel.outcome import Settled
 from kernel.personal import Vault
 from kernel.store import Store
-from kernel.writer import ALONE, Work, Writer
+from kernel.writer import ALONE, MANY, Work, Writer
 from tests.live import engines
-from tests.unit.kernel_world import NO_PACK, SECRET, TOY, Clock, creation
+from tests.unit.kernel_world import NO_PACK, OFFICER, SECRET, TOY, Clock, S, command, creation
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +172,116 @@ def test_a_row_that_the_database_refuses_is_its_callers_alone(engine: sa.Engine)
     assert isinstance(bad, sa.exc.IntegrityError)
     assert [type(o) for o in (*good, *other)] == [Settled, Settled]  # type: ignore[misc]
     assert len(positions(engine)) == ALONE + 3
+
+
+def many(**more: Any) -> Work:
+    return Work(tuple(fresh(**more) for _ in range(MANY)))
+
+
+def kinds(outcomes: Any) -> set[type]:
+    return {type(outcome) for outcome in outcomes}
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_what_many_write_sets_out_while_those_behind_them_are_decided(
+    engine: sa.Engine, atomic: bool
+) -> None:
+    by, works = alone(engine), [Work(many().commands, atomic) for _ in range(3)]
+    with (
+        patch.object(trip, "set_out", side_effect=trip.set_out) as out,
+        patch.object(trip, "take", side_effect=trip.take) as taken,
+    ):
+        written = by.write([*works, Work((fresh(),))])
+    assert (out.call_count, taken.call_count) == (3, 2)
+    assert [kinds(outcomes) for outcomes in written] == [{Settled}] * 4
+    assert len(positions(engine)) == ALONE + 1 + 3 * MANY + 1
+    assert records(engine) == len(positions(engine))
+
+
+def records(engine: sa.Engine) -> int:
+    with engine.connect() as tx:
+        return int(tx.exec_driver_sql("SELECT count(*) FROM platform").scalar_one())
+
+
+def test_the_messages_of_an_import_set_out_one_by_one(engine: sa.Engine) -> None:
+    commands = (*many().commands, *many().commands, fresh("refers to no/one"), fresh())
+    ends = (MANY, 2 * MANY, 2 * MANY + 1, 2 * MANY + 2)
+    with patch.object(trip, "set_out", side_effect=trip.set_out) as out:
+        (outcomes,) = writer(engine).write([Work(commands, ends=ends)])
+    assert (out.call_count, kinds(outcomes)) == (2, {Settled})
+    assert len(positions(engine)) == records(engine) == len(outcomes) == 2 * MANY
+
+
+def test_what_has_set_out_can_be_changed_and_read_behind_it(engine: sa.Engine) -> None:
+    by, named = writer(engine), [creation("某平台") for _ in range(MANY)]
+    (old,) = write(by, creation("旧"))
+    first, moved, aside = named[0].name, named[1].name, named[2].name
+    submitted = [Work((command("submit", name),)) for name in (first, moved)]
+    drawn = [Work((command("recognize", name, OFFICER),)) for name in (first, moved)]
+    into = Work((command("merge", first, OFFICER, request=Into(old.name)),))
+    with patch.object(trip, "set_out", side_effect=trip.set_out) as out:
+        written = by.write([Work(tuple(named)), *submitted, *drawn, many(), into])
+    assert out.call_count == 2
+    assert [kinds(outcomes) for outcomes in written] == [{Settled}] * 7
+    with engine.connect() as tx:
+        found = tx.exec_driver_sql("SELECT name, state, revisions FROM platform").all()
+    stands = {name: (state, revisions) for name, state, revisions in found}
+    assert stands[first] == (S.STATE_MERGED, 4)
+    assert stands[moved] == (S.STATE_RECOGNIZED, 3)
+    assert stands[aside] == (S.STATE_DRAFT, 1)
+    assert stands[old.name] == (S.STATE_DRAFT, 2)
+    assert len(positions(engine)) == 1 + 2 * MANY + 2 + 2 + 2
+
+
+class Into:
+    """Asks that a record becomes part of another."""
+
+    def __init__(self, into: str) -> None:
+        self.into, self.reason = into, ""
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_row_that_is_refused_on_its_way_is_its_callers_alone(
+    engine: sa.Engine, behind: bool
+) -> None:
+    """`behind`: something is read before the transaction's end, and hears of it."""
+    with engine.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE journal ADD CHECK (request_id <> 'bad')")
+    by = writer(engine)
+    bad = Work((*many().commands, fresh(request_id="bad")))
+    last = Work((fresh("refers to no/one" if behind else "某平台"),))
+    good, spoilt, end = by.write([many(), bad, last])
+    assert isinstance(spoilt, sa.exc.IntegrityError)
+    assert kinds(good) == {Settled}
+    assert kinds(end) == ({UnknownReference} if behind else {Settled})
+    assert len(positions(engine)) == records(engine) == MANY + (0 if behind else 1)
+
+
+def test_what_has_set_out_is_gone_where_the_transaction_does_not_end(engine: sa.Engine) -> None:
+    by = writer(engine)
+    with patch.object(by.store, "save", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
+        by.write([many()])
+    assert positions(engine) == []
+    (outcomes,) = by.write([many()])
+    assert kinds(outcomes) == {Settled}
+    assert len(positions(engine)) == records(engine) == MANY
+
+
+def test_a_link_that_is_cut_under_way_leaves_nothing(engine: sa.Engine) -> None:
+    by = writer(engine)
+    write(by, fresh())
+
+    def cut(*_: Any) -> None:
+        with engine.connect() as other:
+            other.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    with patch.object(Writer, "_tell", side_effect=cut):
+        (unsettled,) = by.write([many()])
+    assert isinstance(unsettled, Unsettled)
+    assert len(positions(engine)) == 1
+    (outcomes,) = by.write([many()])
+    assert kinds(outcomes) == {Settled}
+    assert len(positions(engine)) == records(engine) == MANY + 1
