@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LOOKS = 4  # that the loop does in vain behind a stream's message, before a thread waits: what was just sent is told at once
 NO_DEADLINE = 1e11  # seconds since 1970, and more: the caller names none
 
 
@@ -61,6 +62,7 @@ class Call:
         """Send one of a stream's answers; return when its caller has taken enough of those before."""
         message, sent = self._message(answer), self._promise()
         self._send(partial(_succeeded, sent), message)
+        self._server.looks = LOOKS
         if not await sent:
             raise asyncio.CancelledError  # the caller has gone
 
@@ -108,6 +110,7 @@ class Call:
         while True:
             came = self._promise()
             self._start(partial(_brought, came), cygrpc.ReceiveMessageOperation(0))
+            self._server.looks = LOOKS
             if (raw := await came) is None:
                 return
             yield self._read(raw)
@@ -185,6 +188,14 @@ class Call:
         if not isinstance(answer, bytes):
             raise TypeError(f"an answer is bytes, not {type(answer).__name__}")
         return cygrpc.SendMessageOperation(answer, 0)
+
+
+def is_quiet(event: Any) -> bool:
+    """Tell whether an event ends a call whose handler has nothing more to learn: any thread may take it."""
+    kind = getattr(event.tag, "__func__", None)
+    if kind is Call._left:
+        return not event.batch_operations[0].cancelled()
+    return kind is Call._told
 
 
 def _status(code: grpc.StatusCode, text: str, more: Metadata = ()) -> Any:

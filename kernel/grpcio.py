@@ -14,14 +14,13 @@ from typing import Any
 import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # the package's types leave it out
 
-from kernel.call import Call
+from kernel.call import LOOKS, Call, is_quiet
 from kernel.front import Front, Options
 
 log = structlog.get_logger(__name__)
 
 ASKED = 16  # calls that may come before the loop looks
 EVENTS = 32  # looked at in one turn of the loop
-LOOKS = 4  # in vain, before a thread waits: what was just sent is told at once, and the thread would tell it two wake-ups later
 TICK = 0.01  # seconds between two looks whether calls are under way still
 LAST = 5.0  # seconds in which what was cancelled ends
 PAST = 0.0  # when it is over to wait: there is an event now, or none
@@ -45,7 +44,7 @@ class Server(Front):
         self._core = cygrpc.Server(tuple(options), False)
         self._core.register_completion_queue(self._queue)
         self._waits = threading.Thread(target=self._wait, name=THREAD, daemon=True)
-        self._looks = LOOKS
+        self.looks = 0
         self._turn = threading.Lock()
         self._turn.acquire()
         self._started = self._stopping = False
@@ -104,6 +103,9 @@ class Server(Front):
 
     def _wait(self) -> None:
         while (event := self._queue.poll(None)).completion_type == HAPPENED:  # else it was shut
+            if is_quiet(event):
+                event.tag(event)
+                continue
             try:
                 self.loop.call_soon_threadsafe(self._look, event)
             except RuntimeError:  # the loop was closed, and the server not stopped
@@ -116,12 +118,13 @@ class Server(Front):
             try:
                 event = event or self._queue.poll(PAST)
                 if event.completion_type != HAPPENED:
-                    if not self._looks:
+                    if not self.looks:
                         self._turn.release()
                         return
-                    self._looks -= 1
+                    self.looks -= 1
                     break
-                self._looks = LOOKS
+                if len(self.calls) > 1:
+                    self.looks = LOOKS
                 event.tag(event)
             except Exception as error:  # noqa: BLE001 - one call's, and others wait
                 log.error("event_lost", error=type(error).__name__)
