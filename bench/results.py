@@ -78,6 +78,7 @@ def page(sections: Mapping[str, Sequence[Line]]) -> str:
 _READ = (
     "Written by `make bench`; one section anew: `make bench ARGS='creates'`. Ratios are the medians of interleaved rounds in",
     "one run, with callers, servers and databases on the same cores; absolute figures are this machine's.",
+    "PostgreSQL has run for a while: 2 GB of its log lie there to be written again (docs/operations.md).",
     "比值为同次运行交替轮次的中位数。",
 )
 

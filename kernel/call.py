@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOKS = 4  # that the loop does in vain behind a stream's message, before a thread waits: what was just sent is told at once
+LOOKS = 4  # in vain, before a thread waits: what was just sent is told at once, and the thread would tell it two wake-ups later
 NO_DEADLINE = 1e11  # seconds since 1970, and more: the caller names none
 
 
@@ -41,6 +41,14 @@ class Call:
         self._metadata, self._deadline = event.invocation_metadata, event.call_details.deadline
         self._task: asyncio.Task[None] | None = None
         self._began = self._over = False
+
+    @classmethod
+    def is_quiet(cls, event: Any) -> bool:
+        """Tell whether an event only ends a call, of which no handler hears any more: any thread may take it."""
+        kind = getattr(event.tag, "__func__", None)
+        if kind is cls._left:
+            return not event.batch_operations[0].cancelled()
+        return kind is cls._told
 
     # What a handler may ask of it.
 
@@ -188,14 +196,6 @@ class Call:
         if not isinstance(answer, bytes):
             raise TypeError(f"an answer is bytes, not {type(answer).__name__}")
         return cygrpc.SendMessageOperation(answer, 0)
-
-
-def is_quiet(event: Any) -> bool:
-    """Tell whether an event ends a call whose handler has nothing more to learn: any thread may take it."""
-    kind = getattr(event.tag, "__func__", None)
-    if kind is Call._left:
-        return not event.batch_operations[0].cancelled()
-    return kind is Call._told
 
 
 def _status(code: grpc.StatusCode, text: str, more: Metadata = ()) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # the package's types leave it out
 
-from kernel.call import LOOKS, Call, is_quiet
+from kernel.call import LOOKS, Call
 from kernel.front import Front, Options
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,8 @@ HAPPENED = cygrpc.CompletionType.operation_complete
 class Server(Front):
     """Serves on one address, without TLS, for the running loop.
 
-    `calls`: those under way. `closed`: every connection has ended; calls that are still held are to cause nothing more.
+    `calls`: those under way. `looks`: how many more the loop takes in vain before a thread waits. `closed`: every connection has
+    ended; calls that are still held are to cause nothing more.
     """
 
     def __init__(self, options: Options) -> None:
@@ -103,15 +104,17 @@ class Server(Front):
 
     def _wait(self) -> None:
         while (event := self._queue.poll(None)).completion_type == HAPPENED:  # else it was shut
-            if is_quiet(event):
-                event.tag(event)
-                continue
+            wakes = not Call.is_quiet(event)
             try:
-                self.loop.call_soon_threadsafe(self._look, event)
+                if wakes:
+                    self.loop.call_soon_threadsafe(self._look, event)
+                else:
+                    event.tag(event)
             except RuntimeError:  # the loop was closed, and the server not stopped
                 return
             del event  # it may hold a call, which does not end as long as it is held
-            self._turn.acquire()
+            if wakes:
+                self._turn.acquire()
 
     def _look(self, event: Any = None) -> None:
         for _ in range(EVENTS):

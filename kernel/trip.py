@@ -87,9 +87,7 @@ class Pipe:
         return found
 
 
-def set_out(
-    driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[Statement]
-) -> None:
+def set_out(driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[Statement]) -> None:
     """Let the server begin with statements while others are being made: the next `take` waits for them, and hears of errors.
 
     In a transaction that has begun. Raises psycopg.Error.

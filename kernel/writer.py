@@ -123,16 +123,7 @@ class Writer:
     def _commit(self, works: Sequence[Work]) -> list[list[Outcome]]:
         with self._kept.transaction() as tx:
             opening = self._opening(tx, works)
-            batch, outcomes = self._batch(opening, works), list[list[Outcome]]()
-            for work in works:
-                if work.tick:
-                    batch.tick()
-                decided = list[Outcome]()
-                for batch, settled in _decided(batch, work):
-                    decided += settled
-                    if opening.expected is None and batch.unsent >= MANY:
-                        self.store.set_out(tx, batch)
-                outcomes.append(decided)
+            batch, outcomes = self._decided(opening, tx, works)
             told = self._tell(opening, batch, works, outcomes)
             if told and not batch.journal:
                 self.store.notify(tx)
@@ -155,6 +146,22 @@ class Writer:
         metrics.journal_position(self.store.service.name).set(batch.position)
         metrics.batch_size(self.store.service.name).observe(sum(map(len, outcomes)))
         return outcomes
+
+    def _decided(
+        self, opening: Opening, tx: sa.Connection, works: Sequence[Work]
+    ) -> tuple[Batch, list[list[Outcome]]]:
+        """Decide, and let much set out. Return the batch and each work's outcomes."""
+        batch, outcomes = self._batch(opening, works), list[list[Outcome]]()
+        for work in works:
+            if work.tick:
+                batch.tick()
+            outcomes.append([])
+            for going_on, settled in _by_request(batch, work):
+                batch = going_on
+                outcomes[-1] += settled
+                if opening.expected is None and batch.unsent >= MANY:
+                    self.store.set_out(tx, batch)
+        return batch, outcomes
 
     def leave(self) -> None:
         """Give the database's connection back."""
@@ -261,7 +268,7 @@ def crashed(outcome: Outcome) -> bool:
     return isinstance(outcome, Exception) and not isinstance(outcome, DomainError)
 
 
-def _decided(batch: Batch, work: Work) -> Iterator[tuple[Batch, list[Outcome]]]:
+def _by_request(batch: Batch, work: Work) -> Iterator[tuple[Batch, list[Outcome]]]:
     """Yield the batch to go on with and a request's outcomes, for all of them or up to the first behind which one is open."""
     first, *behind = work.requests
     if work.atomic:

@@ -259,7 +259,10 @@ def test_a_row_that_is_refused_on_its_way_is_its_callers_alone(
 
 def test_what_has_set_out_is_gone_where_the_transaction_does_not_end(engine: sa.Engine) -> None:
     by = writer(engine)
-    with patch.object(by.store, "save", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
+    with (
+        patch.object(by.store, "save", side_effect=ZeroDivisionError),
+        pytest.raises(ZeroDivisionError),
+    ):
         by.write([many()])
     assert positions(engine) == []
     (outcomes,) = by.write([many()])
