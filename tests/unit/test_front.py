@@ -14,6 +14,7 @@ from grpc_health.v1 import health as health_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kernel import front
+from kernel.call import Call
 from kernel.rpc import SERVER_OPTIONS
 
 SERVICE = "test.v1.Test"
@@ -87,6 +88,34 @@ async def test_calls_one_after_another_are_answered_however_long_nothing_came() 
         for n in range(40):
             assert await call(channel, "Echo", b"%d" % n) == b"%d" % n
             await asyncio.sleep(0.005 * (n % 4))
+
+
+@GRPCIO_ONLY
+async def test_what_only_ends_a_call_wakes_nobody_and_holds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A lone call wakes the loop when it comes, and at most once more for its request; then the thread waits without it."""
+    woken = list[str]()
+    async with serving(Echo=unary(echo_later)) as channel:
+        server = channel.server
+        look = server._look
+
+        def counted(event: Any = None) -> None:
+            if event is not None:
+                woken.append(event.tag.__name__)
+            look(event)
+
+        monkeypatch.setattr(server, "_look", counted)
+        for _ in range(20):
+            await call(channel, "Echo", b"lone")
+            await asyncio.sleep(0.02)
+        gc.disable()
+        try:
+            kept = [one for one in gc.get_objects() if type(one) is Call]
+        finally:
+            gc.enable()
+        assert (set(woken) - {"_called", "_came"}, len(kept)) == (set(), 0)
+        assert 20 <= len(woken) <= 40
 
 
 async def test_a_handler_is_told_of_metadata_and_deadline() -> None:
