@@ -140,7 +140,6 @@ class Link:
         if not statements:
             return []
         self._pipe.fill(statements, trip.packed(statements))
-        self._wire.pipeline_sync()
         arrived = self._arrived = self._loop.create_future()
         self._writable()
         await arrived

@@ -33,6 +33,7 @@ class Pipe:
         self._prepared = dict[str, bytes]()
         self._owed = list[str]()  # of each answer to come: what it prepares, or nothing
         self._results = list[Any]()
+        self._ends = 0  # of fillings whose answers are to come
 
     @property
     def under_way(self) -> bool:
@@ -40,7 +41,10 @@ class Pipe:
         return bool(self._owed)
 
     def fill(self, asked: Sequence[Statement], given: Sequence[list[bytes]]) -> None:
-        """Put statements in, and before each that is new what prepares it. `given`: their parameters, packed."""
+        """Put statements in, and before each that is new what prepares it. `given`: their parameters, packed.
+
+        Each filling has an end of its own: behind it the server knows that its client is at work, and for how long it may be.
+        """
         if self.link.pipeline_status == PipelineStatus.OFF:
             self.link.enter_pipeline_mode()
         for (text, values), sent in zip(asked, given, strict=True):
@@ -52,9 +56,11 @@ class Pipe:
             formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in values]
             self.link.send_query_prepared(name, sent, formats, Format.BINARY)
             self._owed.append("")
+        self.link.pipeline_sync()
+        self._ends += 1
 
     def complete(self) -> bool:
-        """Tell whether all answers up to the pipeline's end have arrived. Raises psycopg.OperationalError."""
+        """Tell whether all answers have arrived. Raises psycopg.OperationalError."""
         link = self.link
         while not link.is_busy():
             result = link.get_result()
@@ -62,7 +68,9 @@ class Pipe:
                 if link.status != ConnStatus.OK:
                     raise psycopg.OperationalError("the link was cut")
             elif result.status == ExecStatus.PIPELINE_SYNC:
-                return True
+                self._ends -= 1
+                if not self._ends:
+                    return True
             else:
                 self._results.append(result)
         return False
@@ -118,7 +126,6 @@ def take(
     given = packed(asked)
     try:
         pipe.fill(asked, given)
-        pipe.link.pipeline_sync()
         _wait(pipe)
         pipe.link.exit_pipeline_mode()
     except BaseException:

@@ -3,6 +3,7 @@
 What many commands write sets out while those behind them are decided, and is there with them or not at all.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -268,6 +269,26 @@ def test_what_has_set_out_is_gone_where_the_transaction_does_not_end(engine: sa.
     (outcomes,) = by.write([many()])
     assert kinds(outcomes) == {Settled}
     assert len(positions(engine)) == records(engine) == MANY
+
+
+def test_who_stands_still_behind_what_has_set_out_lets_go_of_the_head(
+    server: Any, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "POSTGRES_OPTIONS", "-c idle_in_transaction_session_timeout=1s")
+    frozen = database.writing(server.url(str(engine.url.database)))
+    by, tell = writer(frozen), Writer._tell
+
+    def stand_still(self: Writer, *given: Any) -> int:
+        if self is by:
+            time.sleep(1.5)
+            assert kinds(write(writer(engine), fresh())) == {Settled}
+        return tell(self, *given)
+
+    monkeypatch.setattr(Writer, "_tell", stand_still)
+    (unsettled,) = by.write([many()])
+    frozen.dispose()
+    assert isinstance(unsettled, Unsettled)
+    assert len(positions(engine)) == records(engine) == 1
 
 
 def test_a_link_that_is_cut_under_way_leaves_nothing(engine: sa.Engine) -> None:
