@@ -310,8 +310,8 @@ def _under_way(tx: sa.Connection) -> bool:
 
 
 def set_out(tx: sa.Connection, statements: Sequence[Statement]) -> None:
-    """Run statements that answer nothing, in a transaction that has begun, and go on while PostgreSQL does so. The next trip
-    waits for them, and hears of their errors; SQLAlchemy can be used again behind it, or behind `arrive`.
+    """Run statements that answer nothing, in a transaction of `Kept` that has begun, and go on while PostgreSQL does so. The next
+    trip waits for them, and hears of their errors; SQLAlchemy can be used again behind it, or behind `arrive`.
     """
     if not is_postgres(tx.engine):
         send(tx, statements)

@@ -92,6 +92,7 @@ class Pipe:
             return ()
         self._read.set_pgresult(result)
         found: Rows = self._read.load_rows(0, result.ntuples, tuple)
+        self._read.set_pgresult(None)  # it would be kept as long as the connection
         return found
 
 
@@ -103,7 +104,7 @@ def set_out(driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[
     given = packed(statements)
     try:
         pipe.fill(statements, given)
-        pipe.link.flush()
+        _send(pipe.link)
     except BaseException:
         driver.close()
         raise
@@ -152,14 +153,22 @@ def _sent(value: str | int | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else b"%d" % value
 
 
-def _wait(pipe: Pipe) -> None:
-    """Send what waits to be sent, and take in what comes back."""
-    link, ready = pipe.link, select.poll()
+def _send(link: Any) -> None:
+    """Send all that waits to be sent: of half a message the server waits for the rest, however long it takes."""
+    if not link.flush():
+        return
+    ready = select.poll()
     ready.register(link.socket, select.POLLIN | select.POLLOUT)
     while link.flush():  # more than the socket takes at once
         if any(event & ~select.POLLOUT for _, event in ready.poll()):
             link.consume_input()
-    ready.modify(link.socket, select.POLLIN)
+
+
+def _wait(pipe: Pipe) -> None:
+    """Send what waits to be sent, and take in what comes back."""
+    link, ready = pipe.link, select.poll()
+    _send(link)
+    ready.register(link.socket, select.POLLIN)
     while not pipe.complete():
         ready.poll()
         link.consume_input()

@@ -57,7 +57,7 @@ class Work:
 
     @property
     def requests(self) -> list[tuple[Command, ...]]:
-        if not self.ends:
+        if self.atomic or not self.ends:
             return [self.commands]
         return [self.commands[start:end] for start, end in pairwise((0, *self.ends))]
 

@@ -271,9 +271,11 @@ def test_what_has_set_out_is_gone_where_the_transaction_does_not_end(engine: sa.
     assert len(positions(engine)) == records(engine) == MANY
 
 
+@pytest.mark.parametrize("title", ["某平台", "长" * 15_000])
 def test_who_stands_still_behind_what_has_set_out_lets_go_of_the_head(
-    server: Any, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    server: Any, engine: sa.Engine, title: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where the texts are long, they are more than the link takes at once."""
     monkeypatch.setattr(database, "POSTGRES_OPTIONS", "-c idle_in_transaction_session_timeout=1s")
     frozen = database.writing(server.url(str(engine.url.database)))
     by, tell = writer(frozen), Writer._tell
@@ -285,7 +287,7 @@ def test_who_stands_still_behind_what_has_set_out_lets_go_of_the_head(
         return tell(self, *given)
 
     monkeypatch.setattr(Writer, "_tell", stand_still)
-    (unsettled,) = by.write([many()])
+    (unsettled,) = by.write([many(title=title)])
     frozen.dispose()
     assert isinstance(unsettled, Unsettled)
     assert len(positions(engine)) == records(engine) == 1

@@ -1,7 +1,9 @@
 """Statements that go to PostgreSQL in one trip, past SQLAlchemy; and notices, of which a process passes its own by."""
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -94,6 +96,21 @@ def test_a_trip_carries_more_than_the_link_takes_at_once_there_and_back(engine: 
         read = Statement("SELECT name, value FROM thing ORDER BY name", ())
         send(tx, Put(THING, postgres=True).of(rows))
         assert fetch(tx, [read, COUNT]) == [rows, [(len(rows),)]]
+
+
+def test_what_was_found_is_not_kept_with_the_connection(engine: sa.Engine) -> None:
+    rows = [(f"n{number:03}", "x" * 100_000) for number in range(300)]
+    read = Statement("SELECT name, value FROM thing", ())
+    with engine.connect() as tx:
+        send(tx, Put(THING, postgres=True).of(rows))
+        before = resident()
+        assert len(fetch(tx, [read])[0]) == len(rows)
+        assert resident() - before < 20e6
+
+
+def resident() -> int:
+    """Return the bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize("replace", [False, True])
