@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOKS = 4  # in vain, before a thread waits: what was just sent is told at once, and the thread would tell it two wake-ups later
 NO_DEADLINE = 1e11  # seconds since 1970, and more: the caller names none
 
 
@@ -50,6 +49,11 @@ class Call:
             return not event.batch_operations[0].cancelled()
         return kind is cls._told
 
+    @staticmethod
+    def is_streams(event: Any) -> bool:
+        """Tell whether an event is of a message within a stream: its handler goes on in the next turn, and may send another."""
+        return isinstance(event.tag, partial)
+
     # What a handler may ask of it.
 
     def invocation_metadata(self) -> Metadata:
@@ -70,7 +74,6 @@ class Call:
         """Send one of a stream's answers; return when its caller has taken enough of those before."""
         message, sent = self._message(answer), self._promise()
         self._send(partial(_succeeded, sent), message)
-        self._server.looks = LOOKS
         if not await sent:
             raise asyncio.CancelledError  # the caller has gone
 
@@ -118,7 +121,6 @@ class Call:
         while True:
             came = self._promise()
             self._start(partial(_brought, came), cygrpc.ReceiveMessageOperation(0))
-            self._server.looks = LOOKS
             if (raw := await came) is None:
                 return
             yield self._read(raw)

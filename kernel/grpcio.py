@@ -14,13 +14,14 @@ from typing import Any
 import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # the package's types leave it out
 
-from kernel.call import LOOKS, Call
+from kernel.call import Call
 from kernel.front import Front, Options
 
 log = structlog.get_logger(__name__)
 
 ASKED = 16  # calls that may come before the loop looks
 EVENTS = 32  # looked at in one turn of the loop
+LOOKS = 4  # in vain, before a thread waits: what was just sent is told at once, and the thread would tell it two wake-ups later
 TICK = 0.01  # seconds between two looks whether calls are under way still
 LAST = 5.0  # seconds in which what was cancelled ends
 PAST = 0.0  # when it is over to wait: there is an event now, or none
@@ -31,8 +32,7 @@ HAPPENED = cygrpc.CompletionType.operation_complete
 class Server(Front):
     """Serves on one address, without TLS, for the running loop.
 
-    `calls`: those under way. `looks`: how many more the loop takes in vain before a thread waits. `closed`: every connection has
-    ended; calls that are still held are to cause nothing more.
+    `calls`: those under way. `closed`: every connection has ended; calls that are still held are to cause nothing more.
     """
 
     def __init__(self, options: Options) -> None:
@@ -45,7 +45,7 @@ class Server(Front):
         self._core = cygrpc.Server(tuple(options), False)
         self._core.register_completion_queue(self._queue)
         self._waits = threading.Thread(target=self._wait, name=THREAD, daemon=True)
-        self.looks = 0
+        self._looks = 0
         self._turn = threading.Lock()
         self._turn.acquire()
         self._started = self._stopping = False
@@ -105,34 +105,42 @@ class Server(Front):
     def _wait(self) -> None:
         while (event := self._queue.poll(None)).completion_type == HAPPENED:  # else it was shut
             wakes = not Call.is_quiet(event)
-            try:
-                if wakes:
-                    self.loop.call_soon_threadsafe(self._look, event)
-                else:
-                    event.tag(event)
-            except RuntimeError:  # the loop was closed, and the server not stopped
+            if not wakes:
+                self._take(event)
+            elif not self._hand_over(event):
                 return
             del event  # it may hold a call, which does not end as long as it is held
             if wakes:
                 self._turn.acquire()
 
+    def _hand_over(self, event: Any) -> bool:
+        """Wake the loop; False: it was closed, and the server not stopped."""
+        try:
+            self.loop.call_soon_threadsafe(self._look, event)
+        except RuntimeError:
+            return False
+        return True
+
     def _look(self, event: Any = None) -> None:
         for _ in range(EVENTS):
-            try:
-                event = event or self._queue.poll(PAST)
-                if event.completion_type != HAPPENED:
-                    if not self.looks:
-                        self._turn.release()
-                        return
-                    self.looks -= 1
-                    break
-                if len(self.calls) > 1:
-                    self.looks = LOOKS
-                event.tag(event)
-            except Exception as error:  # noqa: BLE001 - one call's, and others wait
-                log.error("event_lost", error=type(error).__name__)
+            event = event or self._queue.poll(PAST)
+            if event.completion_type != HAPPENED:
+                if not self._looks:
+                    self._turn.release()
+                    return
+                self._looks -= 1
+                break
+            if len(self.calls) > 1 or Call.is_streams(event):
+                self._looks = LOOKS
+            self._take(event)
             event = None
         self.loop.call_soon(self._look)
+
+    def _take(self, event: Any) -> None:
+        try:
+            event.tag(event)
+        except Exception as error:  # noqa: BLE001 - one call's, and others wait
+            log.error("event_lost", error=type(error).__name__)
 
     def _ask(self) -> None:
         self._core.request_call(self._queue, self._queue, self._called)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -13,7 +14,7 @@ import pytest
 from grpc_health.v1 import health as health_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kernel import front
+from kernel import front, grpcio
 from kernel.call import Call
 from kernel.rpc import SERVER_OPTIONS
 
@@ -90,22 +91,34 @@ async def test_calls_one_after_another_are_answered_however_long_nothing_came() 
             await asyncio.sleep(0.005 * (n % 4))
 
 
+@dataclass
+class Looks:
+    """What the loop looked for: `woken` with which events by the thread, `more` times of itself."""
+
+    woken: list[str] = field(default_factory=list)
+    more: int = 0
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    """Count the looks of the default front's servers."""
+    found, look = Looks(), grpcio.Server._look
+
+    def counted(server: grpcio.Server, event: Any = None) -> None:
+        if event is None:
+            found.more += 1
+        else:
+            found.woken.append(getattr(event.tag, "func", event.tag).__name__)
+        look(server, event)
+
+    monkeypatch.setattr(grpcio.Server, "_look", counted)
+    return found
+
+
 @GRPCIO_ONLY
-async def test_what_only_ends_a_call_wakes_nobody_and_holds_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A lone call wakes the loop when it comes, and at most once more for its request; then the thread waits without it."""
-    woken = list[str]()
+async def test_what_only_ends_a_lone_call_wakes_nobody_and_is_not_looked_for(looks: Looks) -> None:
     async with serving(Echo=unary(echo_later)) as channel:
-        server = channel.server
-        look = server._look
-
-        def counted(event: Any = None) -> None:
-            if event is not None:
-                woken.append(event.tag.__name__)
-            look(event)
-
-        monkeypatch.setattr(server, "_look", counted)
+        looks.more = 0
         for _ in range(20):
             await call(channel, "Echo", b"lone")
             await asyncio.sleep(0.02)
@@ -114,8 +127,35 @@ async def test_what_only_ends_a_call_wakes_nobody_and_holds_nothing(
             kept = [one for one in gc.get_objects() if type(one) is Call]
         finally:
             gc.enable()
-        assert (set(woken) - {"_called", "_came"}, len(kept)) == (set(), 0)
-        assert 20 <= len(woken) <= 40
+        assert (set(looks.woken) - {"_called", "_came"}, kept) == (set(), [])
+        assert 20 <= len(looks.woken) <= 40  # for a call that came, and at times for its request
+        assert looks.more <= 3 * 20  # behind each of these, and once more where an event was there
+
+
+@GRPCIO_ONLY
+async def test_that_a_caller_has_gone_wakes_the_loop(looks: Looks) -> None:
+    async with serving(Wait=unary(lambda *_: asyncio.sleep(60))) as channel:
+        waits = call(channel, "Wait")
+        await asyncio.sleep(0.1)
+        waits.cancel()
+        await asyncio.sleep(0.1)
+        assert (looks.woken[-1], channel.server.calls) == ("_left", set())
+
+
+@GRPCIO_ONLY
+async def test_what_a_lone_stream_has_sent_is_told_without_the_thread(looks: Looks) -> None:
+    async def back(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
+        async for one in requests:
+            yield one
+
+    async with serving(Back=grpc.stream_stream_rpc_method_handler(back)) as channel:
+        stream = channel.stream_stream(f"/{SERVICE}/Back")()
+        for n in range(50):
+            await stream.write(b"%d" % n)
+            assert await stream.read() == b"%d" % n
+            await asyncio.sleep(0.005)
+        await stream.done_writing()
+        assert looks.woken.count("_succeeded") < 25
 
 
 async def test_a_handler_is_told_of_metadata_and_deadline() -> None:
