@@ -25,7 +25,7 @@ from kernel.kafka import Topic
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from luoshu.platforms.v1 import platforms_pb2_grpc
 
-COUNT, ROUNDS, REPLAYED = 150, 5, 30_000
+COUNT, ROUNDS, REPLAYED = 600, 5, 30_000
 CALLERS, FULL, HALF = 4, 5.0, 10.0  # callers; seconds at full and at half load
 LOOK = 0.001  # seconds between two looks at a cursor
 PATIENCE = 60.0  # seconds that a reader gets

@@ -1,6 +1,6 @@
 """Which server stands in front, and what both have in common.
 
-`native` is `pygrpc-native`, an extra (`pip install luoshu[accelerated]`): a twentieth more creates on PostgreSQL, up to a
+`native` is `pygrpc-native`, an extra (`pip install luoshu[accelerated]`): up to a fifth more creates on PostgreSQL, up to a
 quarter more on SQLite. It closes no connection by age, so a proxy that does stands before it: docs/operations.md.
 """
 
