@@ -94,18 +94,6 @@ def empties(running: contextlib.ExitStack) -> Iterator[Contestant]:
         yield as_empty(EMPTY[ours], server)
 
 
-def _run_in(server: Postgres) -> None:
-    """Write the log full; a checkpoint gives its files back to be written again."""
-    import psycopg
-
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        for _ in range(LOG // PIECE):
-            connection.execute(
-                "SELECT pg_logical_emit_message(false, 'bench', repeat('x', %s))", (PIECE * 10**6,)
-            )
-        connection.execute("CHECKPOINT")
-
-
 def as_empty(name: str, server: Served) -> Contestant:
     asked = over_grpc(server.address, empty.METHOD, b"", {})
     return Contestant(name, asked, lambda: children(server.pid))
@@ -125,6 +113,18 @@ def _schema(url: str) -> None:
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute((build.HERE / "schema.sql").read_text("utf-8"))
+
+
+def _run_in(server: Postgres) -> None:
+    """Write the log full; a checkpoint gives its files back to be written again."""
+    import psycopg
+
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        for _ in range(LOG // PIECE):
+            connection.execute(
+                "SELECT pg_logical_emit_message(false, 'bench', repeat('x', %s))", (PIECE * 10**6,)
+            )
+        connection.execute("CHECKPOINT")
 
 
 @contextlib.contextmanager

@@ -313,18 +313,10 @@ def set_out(tx: sa.Connection, statements: Sequence[Statement]) -> None:
     """Run statements that answer nothing, in a transaction of `Kept` that has begun, and go on while PostgreSQL does so. The next
     trip waits for them, and hears of their errors; SQLAlchemy can be used again behind it, or behind `arrive`.
     """
-    if not is_postgres(tx.engine):
+    if is_postgres(tx.engine):
+        _in_one_trip(tx, statements, waits=False)
+    else:
         send(tx, statements)
-        return
-    import psycopg
-
-    from kernel import trip
-
-    driver: Any = tx.connection.driver_connection
-    try:
-        trip.set_out(driver, _pipe(tx), statements)
-    except psycopg.Error as error:
-        raise _as_told(error, psycopg.Error, tx) from error
 
 
 def arrive(tx: sa.Connection) -> None:
@@ -346,17 +338,21 @@ def _one_by_one(tx: sa.Connection, statements: Sequence[Statement]) -> Iterator[
             raise _as_told(error, sqlite3.Error, tx) from error
 
 
-def _in_one_trip(tx: sa.Connection, statements: Sequence[Statement]) -> list[Rows]:
-    """Errors are SQLAlchemy's."""
+def _in_one_trip(
+    tx: sa.Connection, statements: Sequence[Statement], *, waits: bool = True
+) -> list[Rows]:
+    """Return the rows that statements find; none yet where nobody `waits`. Errors are SQLAlchemy's."""
     import psycopg
 
     from kernel import trip
 
-    driver: Any = tx.connection.driver_connection
     try:
-        return trip.take(driver, _pipe(tx), statements)
+        if waits:
+            return trip.take(_pipe(tx), statements)
+        trip.set_out(_pipe(tx), statements)
     except psycopg.Error as error:
         raise _as_told(error, psycopg.Error, tx) from error
+    return []
 
 
 def _pipe(tx: sa.Connection) -> Any:

@@ -104,22 +104,16 @@ class Server(Front):
 
     def _wait(self) -> None:
         while (event := self._queue.poll(None)).completion_type == HAPPENED:  # else it was shut
-            wakes = not Call.is_quiet(event)
-            if not wakes:
+            if Call.is_quiet(event):
                 self._take(event)
-            elif not self._hand_over(event):
+                del event  # it may hold a call, which does not end as long as it is held
+                continue
+            try:
+                self.loop.call_soon_threadsafe(self._look, event)
+            except RuntimeError:  # the loop was closed, and the server not stopped
                 return
-            del event  # it may hold a call, which does not end as long as it is held
-            if wakes:
-                self._turn.acquire()
-
-    def _hand_over(self, event: Any) -> bool:
-        """Wake the loop; False: it was closed, and the server not stopped."""
-        try:
-            self.loop.call_soon_threadsafe(self._look, event)
-        except RuntimeError:
-            return False
-        return True
+            del event
+            self._turn.acquire()
 
     def _look(self, event: Any = None) -> None:
         for _ in range(EVENTS):

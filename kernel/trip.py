@@ -28,7 +28,7 @@ class Pipe:
     """
 
     def __init__(self, driver: "psycopg.Connection[Any]") -> None:
-        self.link: Any = driver.pgconn
+        self.driver, self.link = driver, driver.pgconn
         self._read, self._names = Transformer(driver), itertools.count()
         self._prepared = dict[str, bytes]()
         self._owed = list[str]()  # of each answer to come: what it prepares, or nothing
@@ -96,7 +96,7 @@ class Pipe:
         return found
 
 
-def set_out(driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[Statement]) -> None:
+def set_out(pipe: Pipe, statements: Sequence[Statement]) -> None:
     """Let the server begin with statements while others are being made: the next `take` waits for them, and hears of errors.
 
     In a transaction that has begun. Raises psycopg.Error.
@@ -106,20 +106,18 @@ def set_out(driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[
         pipe.fill(statements, given)
         _send(pipe.link)
     except BaseException:
-        driver.close()
+        pipe.driver.close()
         raise
 
 
-def take(
-    driver: "psycopg.Connection[Any]", pipe: Pipe, statements: Sequence[Statement]
-) -> list[Rows]:
+def take(pipe: Pipe, statements: Sequence[Statement]) -> list[Rows]:
     """Run statements, each after the one before, in a transaction; return the rows that each found.
 
     The transaction begins as the server's settings have it. Raises psycopg.Error: of the first that failed; those after it were
     not run. A link that may still have answers on the way, or has forgotten what was prepared, is closed.
     """
     begins = (
-        not driver.autocommit
+        not pipe.driver.autocommit
         and not pipe.under_way
         and pipe.link.transaction_status == TransactionStatus.IDLE
     )
@@ -130,13 +128,14 @@ def take(
         _wait(pipe)
         pipe.link.exit_pipeline_mode()
     except BaseException:
-        driver.close()
+        pipe.driver.close()
         raise
     try:
-        return pipe.rows()[-len(statements) :] if statements else pipe.rows()[:0]
+        found = pipe.rows()
     except STALE:
-        driver.close()
+        pipe.driver.close()
         raise
+    return found[len(found) - len(statements) :]  # what had set out, and BEGIN, come first
 
 
 def packed(asked: Sequence[Statement]) -> list[list[bytes]]:
