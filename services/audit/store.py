@@ -143,7 +143,10 @@ def _edge(log: Log, *, postgres: bool) -> list[Words]:
 
 
 def _peaks(log: Log) -> Words:
-    """Return what finds the peaks of the signed and of the stored tree: a subtree for each bit of its size."""
+    """Return what finds the peaks of the signed and of the stored tree: a subtree for each bit of its size.
+
+    Each is looked up by its key, for LIMIT keeps the planner from a join: one that it plans over an empty table reads all leaves.
+    """
     return Words(
         f"""
         SELECT node.level, node.index, node.hash
@@ -152,7 +155,9 @@ def _peaks(log: Log) -> Words:
           UNION SELECT max(index) + 1 FROM {log.node.name} WHERE level = 0
         ) AS tree (size)
         CROSS JOIN generate_series(0, 62) AS bit (level)
-        JOIN {log.node.name} AS node ON node.level = bit.level AND node.index = (tree.size >> bit.level) - 1
+        CROSS JOIN LATERAL (
+          SELECT * FROM {log.node.name} AS held WHERE held.level = bit.level AND held.index = (tree.size >> bit.level) - 1 LIMIT 1
+        ) AS node
         WHERE (tree.size >> bit.level) & 1 = 1
         """,  # noqa: S608 - the names are the schema's
         (),
