@@ -138,7 +138,7 @@ _WATCHED = """
 CREATE FUNCTION bench_reached(behind bigint, pause float) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE reached bigint;
 BEGIN
-  FOR look IN 1 .. 4000 LOOP  -- each SELECT sees what is committed by then
+  FOR look IN 1 .. (1 / pause)::int LOOP  -- a second; each SELECT sees what is committed by then
     SELECT position INTO reached FROM {table} WHERE source = '{source}';
     EXIT WHEN reached > behind;
     PERFORM pg_sleep(pause);
@@ -154,11 +154,9 @@ Seconds = Mapping[str, Sequence[float]]
 
 def _effects(here: _Here) -> Iterator[Line]:
     bare, found = list[float](), {name: list[float]() for name in READERS}
-    for turn in range(-1, ROUNDS):
-        alone = _bare(here.brokers, COUNT // ROUNDS)
-        effects = [here.effect() for _ in range(COUNT // ROUNDS)]
-        if turn < 0:  # the broker compiles its code when it has run for a while
-            continue
+    _round(here)  # not counted: the broker compiles its code when it has run for a while
+    for _ in range(ROUNDS):
+        alone, effects = _round(here)
         bare += alone
         for name, seconds in found.items():
             seconds += [effect[name] for effect in effects]
@@ -178,6 +176,12 @@ def _effects(here: _Here) -> Iterator[Line]:
             f"p50 {_ms(each, 0.5)} ms; {rate:,.0f} changes/s, where {CALLERS} callers without a pause reach {full:,.0f}/s",
             " ms", why=way[name],
         )  # fmt: skip
+
+
+def _round(here: _Here) -> tuple[list[float], list[dict[str, float]]]:
+    """Return the seconds of the bare way, and each reader's, one after the other."""
+    count = COUNT // ROUNDS
+    return _bare(here.brokers, count), [here.effect() for _ in range(count)]
 
 
 def _ms(seconds: Sequence[float], share: float) -> str:

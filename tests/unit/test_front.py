@@ -225,9 +225,8 @@ async def test_calls_that_are_cancelled_at_once_leave_nothing_behind() -> None:
             for each in calls:
                 each.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-        await asyncio.sleep(
-            0.1
-        )  # gRPC refuses what comes while a connection has too many, be they cancelled
+        # gRPC refuses what comes while a connection has too many, be they cancelled.
+        await asyncio.sleep(0.1)
         assert not channel.server.calls
         assert await call(channel, "Echo", b"on") == b"on"
         await asyncio.sleep(0.1)
