@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kernel.dates import ONE_DAY, from_date
 from kernel.pack import Counting, Pack, Plan, Target
 from luoshu.reports.v1 import reports_pb2 as pb
-from services.reports.counting import DAYS, Candidate, countable, counted
+from services.reports.counting import DAYS, Candidate, Families, countable, counted
 from services.reports.store import FACT
 from services.reports.views import View, said, true_on
 
@@ -60,6 +60,16 @@ def _target(tx: sa.Connection, target: Target, view: View, pack: Pack) -> pb.Tar
 def counting_ones(tx: sa.Connection, counting: Counting, view: View, pack: Pack) -> list[Candidate]:
     """Return the records that count as of the month's last day, by name."""
     return counted(counting, _candidates(tx, counting, view), pack, view.as_of)
+
+
+def families(tx: sa.Connection, counting: Counting, view: View, names: Iterable[str]) -> set[str]:
+    """Return some records and those that they went into or that went into them: where these count as one, any of them decides
+    which of the others counts.
+    """
+    every = list(_candidates(tx, counting, view))
+    family_of = Families(every)
+    wanted = {family_of(name) for name in names}
+    return {one.record for one in every if family_of(one.record) in wanted}
 
 
 def _candidates(tx: sa.Connection, counting: Counting, view: View) -> Iterable[Candidate]:

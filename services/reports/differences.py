@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from kernel.pack import Pack
 from luoshu.reports.v1 import reports_pb2 as pb
-from services.reports.board import counted_targets, counting_ones
+from services.reports.board import counted_targets, counting_ones, families
 from services.reports.document import BOARD, COUNTED, figures_of
 from services.reports.figures import Cell, Views, cells
 from services.reports.views import (
@@ -59,16 +59,16 @@ def differences(
 
 
 def _swapped(tx: sa.Connection, view: View, after: str, pack: Pack) -> dict[Cell, set[str]]:
-    """Return the targets whose counted records differ, with the records that came or went."""
-    former = view._replace(known=after)
+    """Return the targets whose counted records differ, with the records that came or went and their families."""
+    views = (view._replace(known=after), view)
     found = {}
     for plan, target in counted_targets(pack, view.as_of):
-        was, now = (
-            {one.record for one in counting_ones(tx, target.counting, v, pack)}
-            for v in (former, view)
-        )
-        found[Cell(f"{BOARD}.{plan}", target.id, COUNTED)] = was ^ now
-    return {cell: records for cell, records in found.items() if records}
+        counting = target.counting
+        was, now = ({one.record for one in counting_ones(tx, counting, v, pack)} for v in views)
+        if records := was ^ now:
+            tied = (families(tx, counting, v, records) for v in views)
+            found[Cell(f"{BOARD}.{plan}", target.id, COUNTED)] = records.union(*tied)
+    return found
 
 
 def _events(

@@ -205,6 +205,22 @@ def test_records_that_change_places_are_a_difference_though_the_number_stays(
     assert (swapped.before, swapped.after, swapped.event_count) == (1, 1, 2)
 
 
+def test_a_record_that_counts_no_more_since_another_went_the_same_way_is_told_with_the_others_event(
+    november: Journals, tmp_path: Path
+) -> None:
+    """Both went into one that does not count itself, and the second is told of late: of the two one counts, the first by name."""
+    into = {"successors": ["platforms/whole"]}
+    november.tell(recognized("b", "2026-11-10", **into), "merge", "2026-11-20", state="MERGED")
+    november.tick("2026-12-01")
+    late = recognized("a", "2026-11-10", **into)
+    entry = november.tell(late, "merge", "2026-12-03", state="MERGED", effective="2026-11-25")
+    november.tick("2026-12-05")
+    second = closed(november, tmp_path)["2026-11", 2]
+    (fewer,) = (d for d in second.differences if d.figure.row == "T3")
+    assert (fewer.before, fewer.after, fewer.event_count) == (2, 1, 1)
+    assert [event.position for event in fewer.events] == [entry.position]
+
+
 def test_an_edition_is_never_changed(november: Journals, tmp_path: Path) -> None:
     november.tick("2026-12-01")
     engine = applied(database(tmp_path), november)
