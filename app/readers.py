@@ -47,7 +47,8 @@ def signer_of(path: Path, text: str) -> Any:
         ) from None
 
 
-def _leave(*engines: sa.Engine) -> None:
+def _leave(sink: Any, *engines: sa.Engine) -> None:
+    sink.leave()
     for engine in engines:
         engine.dispose()
 
@@ -150,13 +151,14 @@ def audit(settings: Settings, pack: Pack, clock: Clock) -> Reader:
     writing, reading = database.writing(url), database.reading(url)
     signers = audit_signers(settings)
     policies = [audit_policy(settings, pack, signer) for signer in signers]
+    sink = AuditSink(writing, JOURNALS)
     registries = Registries(EVENTS, {name: home.service.name for name, home in homes().items()})
     return Reader(
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         AuditServicer(reading, policies, Asking(pack, APPROVALS), registries),
-        AuditSink(writing, JOURNALS),
+        sink,
         AccessRoom("audit", schema.ACCESS, url, secret_of(settings, "audit"), clock),
-        partial(_leave, writing, reading),
+        partial(_leave, sink, writing, reading),
         [Sealer(writing, reading, signer) for signer in signers],
         [Collector(writing, reading, policy) for policy in policies],
         TileServer(reading, *policies),
@@ -171,10 +173,11 @@ def reports(settings: Settings, pack: Pack, clock: Clock) -> Reader:
 
     url = settings.database("reports")
     writing, reading = database.writing(url), database.reading(url)
+    sink = ReportsSink(writing, pack)
     return Reader(
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"],
         ReportsServicer(reading, pack),
-        ReportsSink(writing, pack),
+        sink,
         AccessRoom("reports", ACCESS, url, secret_of(settings, "reports"), clock),
-        partial(_leave, writing, reading),
+        partial(_leave, sink, writing, reading),
     )

@@ -45,6 +45,7 @@ class Rebuild:
         self._sink = ReportsSink(beside, pack)
 
     def close(self) -> None:
+        self._sink.leave()
         for engine in (self._live, self._writing, self._beside):
             engine.dispose()
 

@@ -40,6 +40,7 @@ from kernel.registry import Service
 from kernel.relay import LEAD, LEAD_ACCESS, RelaySink
 from kernel.room import Circumstances, Room
 from kernel.servicer import behaviours
+from kernel.turns import Told, Turns
 from kernel.web import Handler, WebServer
 from luoshu.events.v1 import events_pb2
 from luoshu.journal.v1 import journal_pb2
@@ -85,6 +86,7 @@ class Process:
     _web: WebServer | None = None
     _served: list[tuple[Any, dict[str, rpc.Handler]]] = field(default_factory=list)
     _sinks: list[Any] = field(default_factory=list)
+    _ending: list[Callable[[], None]] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
     _others: Others = field(init=False)
 
@@ -227,12 +229,12 @@ class Process:
             self._closing.append(self._web.stop)
 
     def _follow(self, sink: Any) -> None:
-        turn = asyncio.Lock()
+        turns = self._turns(sink.name)
         for source in sink.sources:
-            owner, bus = self._journal(source), self.settings["KAFKA"]
+            owner, bus = turns.taking(self._journal(source)), self.settings["KAFKA"]
             journal = _topic(bus, source) if bus else owner
             rest = REST if isinstance(sink, RoomSink) else 0.0
-            self.followers.append(Follower(sink, source, journal, owner, turn, rest))
+            self.followers.append(Follower(sink, source, journal, owner, turns, rest))
 
     def _relay_all(self) -> None:
         """Publish the journals of this process, where there is a bus to publish them to."""
@@ -248,12 +250,18 @@ class Process:
         from kernel.kafka import KafkaPublisher  # loaded only where there is a bus
 
         sink = RelaySink(cursors, engine, KafkaPublisher(self.settings["KAFKA"]), source, lock)
-        owner = self._journal(source)
-        journal = sink.leading(owner)
-        self.followers.append(Follower(sink, source, journal, owner, asyncio.Lock()))
+        self._ending.append(sink.hurry)
+        turns = self._turns(f"{source}-relay")
+        owner = turns.taking(self._journal(source))
+        self.followers.append(Follower(sink, source, sink.leading(owner), owner, turns))
         self._closing.append(sink.close)
 
-    def _journal(self, source: str) -> Any:
+    def _turns(self, name: str) -> Turns:
+        turns = Turns(name)
+        self._ending.append(turns.end)
+        return turns
+
+    def _journal(self, source: str) -> Told:
         """A source's journal: of this process where it is here, else read from its address."""
         if source in self.journals:
             return partial(entries_of, self.journals[source], follow=True)
@@ -313,6 +321,10 @@ class Process:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for end in (
+            self._ending
+        ):  # what is being taken is taken to its end, while all that it needs is there
+            await asyncio.to_thread(end)
         for recorder in self.recorders.values():
             await asyncio.to_thread(recorder.close)
         for close in self._closing:

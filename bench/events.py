@@ -203,7 +203,7 @@ def _way(here: _Here) -> dict[str, str]:
     return {
         name: f"of the median, {_ms(on_topic, 0.5)} ms until another consumer has the message (journal read, acknowledged by the "
         f"broker, fetched), {_ms(seconds, 0.5)} ms from there until the effect is committed; a synced commit of one row takes "
-        f"{commit} ms here with nothing beside it, and the event is committed by six services in the same moment on {_CORES}"
+        f"{commit} ms here with nothing beside it, and audit, reports and relay commit in the same moment on {_CORES}"
         for name, seconds in after.items()
     }  # fmt: skip
 

@@ -2,19 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import grpc
 import sqlalchemy as sa
@@ -34,12 +25,11 @@ from kernel.errors import (
 from kernel.outcome import Command
 from kernel.parking import WAITING, Parked, Parks, record_of, split
 from kernel.room import Room
+from kernel.turns import Journal, Turns, closing
 from kernel.writer import Displaced, Effects, Work
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 TOGETHER = 25
 """Entries that are looked at in one transaction, a few milliseconds each: so long its service decides nothing else."""
@@ -133,39 +123,27 @@ def fresh(source: str, cursor: int, entries: Sequence[JournalEntry]) -> list[Jou
     return ahead
 
 
-Journal = Callable[[int], AsyncIterator[list[JournalEntry]]]
-"""Tells a source's journal from a position on, for as long as it runs."""
-
-
-@asynccontextmanager
-async def _closing(entries: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """What it reads from is closed at once, not when memory is tidied."""
-    try:
-        yield entries
-    finally:
-        if isinstance(entries, AsyncGenerator):
-            await entries.aclose()
-
-
 @dataclass(slots=True)
 class Follower:
     """One consumer following one source, for ever: an error is logged, waited out and tried again.
 
     `journal`: where it reads, in order or with repeats and holes, as a bus may have them. `owner`: the source's own journal,
-    which fills a hole that stays open. `turn`: of the followers that share a sink. `rest`: seconds from taking a few to
+    which fills a hole that stays open. `turns`: of the followers that share a sink. `rest`: seconds from taking a few to
     reading on, at least.
-    `position`: the last one applied, as far as this process knows.
+    `position`: the last one applied, as far as this process knows. What is read is taken where it is read, in a thread: the
+    event loop hears of it afterwards.
     """
 
     sink: Sink
     source: str
     journal: Journal
     owner: Journal
-    turn: asyncio.Lock
+    turns: Turns
     rest: float = 0.0
     position: int = 0
     _hole: Gap | None = None
     _hole_since: float = 0.0
+    _rested: float = 0.0  # when it reads on at the earliest
     _pause: float = PAUSE
     _suspect: int = 0  # up to here one entry at a time is applied: one of them failed
     _tries: tuple[int, int] = (0, 0)  # position, how often it failed alone
@@ -188,25 +166,24 @@ class Follower:
         """Read on until a hole had to be filled from its owner: what lay behind it was left, and is read again."""
         cursors = await asyncio.to_thread(self.sink.cursors)
         self.position, self._hole = cursors.get((self.source, SHARD), 0), None
-        async with _closing(self.journal(self.position)) as told:
-            async for entries in told:
-                rested = time.monotonic() + self.rest
-                await self._take(entries)
+        async with closing(self.journal(self.position, self._take)) as taken:
+            async for count in taken:
                 if self._hole is None:
                     metrics.STALLED.labels(self.sink.name, self.source).set(0)
                 elif time.monotonic() - self._hole_since >= HOLE:
                     self._stalled(self._hole, HOLE)
                     await self._fill(self._hole)
                     return
-                if self.rest and 0 < len(entries) < FEW:
-                    await asyncio.sleep(rested - time.monotonic())
+                if self.rest and 0 < count < FEW:
+                    await asyncio.sleep(self._rested - time.monotonic())
 
-    async def _take(self, entries: Sequence[JournalEntry]) -> None:
+    def _take(self, entries: Sequence[JournalEntry]) -> None:
         """Apply what follows the cursor; what comes after a hole is left: a restarted relay sends it again, the hole's too."""
+        self._rested = time.monotonic() + self.rest
         ahead, gap = following(self.source, self.position, entries)
         for some in self._groups(ahead):
-            async with self.turn:  # a sink is used by one at a time
-                await asyncio.to_thread(self._apply, some)
+            with self.turns:
+                self._apply(some)
             self.position, self._pause, self._said = some[-1].position, PAUSE, NOTHING_SAID
         if self._hole is not None and self.position >= self._hole.expected:
             self._hole = None
@@ -248,9 +225,8 @@ class Follower:
         return True
 
     async def _fill(self, hole: Gap) -> None:
-        async with _closing(self.owner(self.position)) as told:
-            async for entries in told:
-                await self._take(entries)
+        async with closing(self.owner(self.position, self._take)) as taken:
+            async for _ in taken:
                 if self.position >= hole.got - 1:
                     return
 

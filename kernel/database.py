@@ -182,7 +182,7 @@ class Glances:
 
 class Kept:
     """One connection of an engine, kept from one transaction to the next: to take one from the pool costs as much as a statement
-    or two. Used by one thread.
+    or two. Used by one thread at a time.
     """
 
     def __init__(self, engine: sa.Engine) -> None:

@@ -17,6 +17,7 @@ from kafka.net.selector import NetworkSelector
 
 from kernel.cloudevents import entry_of, message_of, topic_of
 from kernel.relay import Lost
+from kernel.turns import Journal, Take
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 PATIENCE = 5_000  # ms that a broker has to answer when one connects
@@ -93,6 +94,7 @@ class KafkaPublisher:
             max_block_ms=PATIENCE,
             delivery_timeout_ms=DELIVERY,
             request_timeout_ms=DELIVERY // 2,
+            metrics_enabled=False,
             **CLIENT,
         )
 
@@ -223,22 +225,28 @@ def told_until(bootstrap: str, source: str, after: int, last: int) -> Iterator[l
         topic.close()
 
 
-async def journal(
-    bootstrap: str, source: str, after: int
-) -> AsyncGenerator[list[JournalEntry], None]:
-    """Tell a source's topic from a position on, for ever."""
+async def journal(bootstrap: str, source: str, after: int, take: Take) -> AsyncGenerator[int, None]:
+    """Have a source's topic taken from a position on, for ever, by the thread that reads it: to hand a message on to another
+    would take as long again as to read it.
+    """
     loop, topic = asyncio.get_running_loop(), Topic(bootstrap, source)
     thread = ThreadPoolExecutor(1, thread_name_prefix=f"{source}-topic")
     try:
         await loop.run_in_executor(thread, topic.open_after, after)
         while True:
-            yield await loop.run_in_executor(thread, topic.poll)
+            yield await loop.run_in_executor(thread, _taken, topic, take)
     finally:
         thread.submit(topic.close)
         thread.shutdown(wait=False)  # the loop does not wait for a broker that is away
 
 
-def journal_of(bootstrap: str, source: str) -> Any:
+def _taken(topic: Topic, take: Take) -> int:
+    entries = topic.poll()
+    take(entries)
+    return len(entries)
+
+
+def journal_of(bootstrap: str, source: str) -> Journal:
     """Return a source's topic as what a follower reads."""
     return partial(journal, bootstrap, source)
 

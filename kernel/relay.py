@@ -7,15 +7,15 @@ away its cursor stands still, and it starts again after it: repeats are legal on
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import sqlalchemy as sa
 import structlog
 
-from kernel.consumer import SHARD, Journal
-from kernel.database import Statement, finish, is_postgres
+from kernel.consumer import SHARD
+from kernel.database import Kept, Statement, finish, is_postgres
+from kernel.turns import Journal, Take, closing
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 log = structlog.get_logger(__name__)
@@ -117,21 +117,20 @@ class RelaySink:
         lock: int = LEAD,
     ) -> None:
         self._store, self._engine, self._publisher = cursors, engine, publisher
-        self._lead = Lead(engine, lock)
+        self._lead, self._kept = Lead(engine, lock), Kept(engine)
         self.sources = (source,)
 
     def leading(self, owner: Journal) -> Journal:
         """Return the journal to follow: it tells nothing while another process leads."""
         return partial(self._led, owner)
 
-    async def _led(self, owner: Journal, after: int) -> AsyncGenerator[list[JournalEntry], None]:
+    async def _led(self, owner: Journal, after: int, take: Take) -> AsyncGenerator[int, None]:
         if not await asyncio.to_thread(self._lead.taken):
             await asyncio.sleep(LOOK)
             return  # the follower asks again, from where the other process is by then
-        entries: Any = owner(after)
-        async with aclosing(entries):
-            async for some in entries:
-                yield some
+        async with closing(owner(after, take)) as taken:
+            async for count in taken:
+                yield count
 
     def cursors(self) -> Mapping[tuple[str, int], int]:
         with self._engine.connect() as tx:
@@ -150,9 +149,14 @@ class RelaySink:
         self._move(source, entries[-1].position)
 
     def _move(self, source: str, position: int) -> None:
-        with self._engine.connect() as tx:
+        with self._kept.transaction() as tx:
             finish(tx, self._store.moved(source, SHARD, position))
+
+    def hurry(self) -> None:
+        """Let go of the broker: who waits for it is told that nothing is known. To be called from any thread."""
+        self._publisher.close()
 
     def close(self) -> None:
         self._publisher.close()
+        self._kept.leave()
         self._lead.leave()

@@ -14,9 +14,10 @@ import pytest
 
 from kernel import database
 from kernel.cloudevents import Message
-from kernel.consumer import SHARD, Follower, Journal, following
+from kernel.consumer import SHARD, Follower, following
 from kernel.relay import Lost, Publisher, RelaySink
 from kernel.store import Store
+from kernel.turns import Journal, Turns, closing
 from luoshu.journal.v1.journal_pb2 import EventHead, JournalEntry
 from tests.unit.kernel_world import TOY, schema
 
@@ -55,16 +56,15 @@ async def heard(bus: Bus, source: str, after: int, last: int) -> list[JournalEnt
     """Return what a reader takes from above a position to the last one; a hole that stays is an error."""
     taken: list[JournalEntry] = []
 
+    def take(some: list[JournalEntry]) -> None:
+        ahead, _ = following(source, after + len(taken), some)
+        taken.extend(ahead)
+
     async def read() -> None:
-        told: Any = bus.journal(source)(after)
-        try:
-            async for some in told:
-                ahead, _ = following(source, after + len(taken), some)
-                taken.extend(ahead)
+        async with closing(bus.journal(source)(after, take)) as told:
+            async for _ in told:
                 if after + len(taken) >= last:
                     return
-        finally:
-            await told.aclose()
 
     if last > after:
         await asyncio.wait_for(read(), PATIENCE)
@@ -93,7 +93,7 @@ class Cursors:
                 await asyncio.sleep(0.02)
 
 
-def nothing(_after: int) -> Any:
+def nothing(_after: int, _take: Any) -> Any:
     raise AssertionError("the owner was asked, so the bus had a hole")
 
 
@@ -203,7 +203,7 @@ class BusContract:
         self, bus: Bus, source: str, publish: Publish
     ) -> None:
         sink = Cursors(source)
-        follower = Follower(sink, source, bus.journal(source), nothing, asyncio.Lock())
+        follower = Follower(sink, source, bus.journal(source), nothing, Turns(source))
         running = asyncio.create_task(follower.run())
         await asyncio.to_thread(publish, 1, 10)
         await sink.has(10)

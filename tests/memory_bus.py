@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kernel.cloudevents import Message, entry_of, message_of
-from kernel.consumer import Journal
 from kernel.relay import Lost
+from kernel.turns import Journal, Turns
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 PAUSE = 0.01  # seconds between two looks
@@ -29,7 +29,7 @@ class MemoryBus:
         return MemoryPublisher(self)
 
     def journal(self, source: str) -> Journal:
-        return partial(self._tell, source)
+        return Turns(source).taking(partial(self._tell, source))
 
     def messages(self, source: str) -> list[Message]:
         return self.topics.setdefault(source, [])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from kernel.consumer import SHARD, following
-from kernel.database import Put, finish, is_postgres
+from kernel.database import Kept, Put, finish, is_postgres
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit import merkle, schema, store
 from services.audit.domain import columns, leaf
@@ -24,7 +24,7 @@ class AuditSink:
 
     def __init__(self, engine: sa.Engine, sources: tuple[str, ...]) -> None:
         self.sources = sources
-        self._engine = engine
+        self._engine, self._kept = engine, Kept(engine)
         postgres = is_postgres(engine)
         self._put_entries = Put(schema.entry, postgres=postgres)
         self._put_nodes = Put(schema.FIRST.node, postgres=postgres)
@@ -43,7 +43,7 @@ class AuditSink:
             Gap: positions are missing. What came before the hole is in the log by then, so that
                 `expected` is always the position after the cursor.
         """
-        with self._engine.connect() as tx:
+        with self._kept.transaction() as tx:
             edge = store.lock(tx)
             fresh, gap = following(source, edge.cursors.get((source, SHARD), 0), entries)
             if fresh:
@@ -51,6 +51,10 @@ class AuditSink:
                 self._append(tx, source, before, fresh)
         if gap is not None:
             raise gap
+
+    def leave(self) -> None:
+        """Give the database's connection back."""
+        self._kept.leave()
 
     def _append(
         self, tx: sa.Connection, source: str, before: merkle.Tree, fresh: Sequence[JournalEntry]

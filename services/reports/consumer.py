@@ -6,7 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from kernel.consumer import SHARD, Stuck, fresh
-from kernel.database import Put, Statement, fetch_in_turn, finish, is_postgres, send, words
+from kernel.database import Kept, Put, Statement, fetch_in_turn, finish, is_postgres, send, words
 from kernel.pack import Pack
 from kernel.parking import WAITING, Parked, Parking, split
 from kernel.writer import Displaced
@@ -54,7 +54,7 @@ class ReportsSink:
     """
 
     def __init__(self, engine: sa.Engine, pack: Pack, sources: Sequence[str] = SOURCES) -> None:
-        self._engine = engine
+        self._engine, self._kept = engine, Kept(engine)
         self._sources = tuple(sources)
         self._closing = Closing(self._sources, pack)
         postgres = is_postgres(engine)
@@ -80,7 +80,7 @@ class ReportsSink:
 
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
         """Apply entries and move the cursor in one transaction. Raises Gap, Stuck."""
-        with self._engine.connect() as tx:
+        with self._kept.transaction() as tx:
             at = self._standing(tx, source)
             ahead = fresh(source, at.cursor, entries)
             if not ahead:
@@ -96,6 +96,10 @@ class ReportsSink:
                 written = []
             finish(tx, written)
         self._settled = True
+
+    def leave(self) -> None:
+        """Give the database's connection back."""
+        self._kept.leave()
 
     def _standing(self, tx: sa.Connection, source: str) -> "_Standing":
         """Lock all cursors, for closing a month asks every source; return how this one stands."""

@@ -18,6 +18,7 @@ from kernel.errors import Denied, NotFound, OwnerSilent, Unsettled
 from kernel.events import EventServicer, measure
 from kernel.parking import Parks, redrive
 from kernel.room import Circumstances, Room
+from kernel.turns import Turns
 from luoshu.events.v1 import events_pb2 as pb
 from luoshu.journal.v1.journal_pb2 import AccessEvent, EventHead, JournalEntry
 from services.audit.consumer import AuditSink
@@ -84,7 +85,9 @@ async def following(sink: Any, entries: Sequence[JournalEntry]) -> AsyncIterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(consumer, "LONGEST_PAUSE", 0.001)
         patch.setattr(consumer, "PAUSE", 0.001)
-        made = Follower(sink, "toys", journal, journal, asyncio.Lock())
+        turns = Turns("toys")
+        told = turns.taking(journal)
+        made = Follower(sink, "toys", told, told, turns)
         running = asyncio.create_task(made.run())
         try:
             yield made
@@ -449,7 +452,9 @@ async def test_a_source_that_is_away_is_told_of_once_in_words_and_found_again_at
         yield [entry(1, "toys/a")]
         await asyncio.Event().wait()
 
-    following = Follower(sink, "toys", journal, journal, asyncio.Lock())
+    turns = Turns("toys")
+    told = turns.taking(journal)
+    following = Follower(sink, "toys", told, told, turns)
     with structlog.testing.capture_logs() as lines:
         running = asyncio.create_task(following.run())
         try:

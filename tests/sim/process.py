@@ -4,6 +4,7 @@ What a process holds in memory is made anew after a crash. Left out: gRPC, threa
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import SimpleNamespace
@@ -11,8 +12,11 @@ from typing import Any
 from unittest.mock import patch
 
 import kernel.database
+import kernel.relay
 import kernel.room
 import kernel.writer
+import services.audit.consumer
+import services.reports.consumer
 from app.catalogue import FOLLOWING, own_behaviours, registry
 from app.upkeep import Upkeep
 from kernel.access import access_source
@@ -24,6 +28,7 @@ from kernel.relay import RelaySink
 from kernel.room import Circumstances, Room
 from kernel.rpc import Behaviour
 from kernel.servicer import Servicer
+from kernel.turns import Turns
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 from services.audit.consumer import AuditSink
 from services.audit.keys import Signer
@@ -31,7 +36,7 @@ from services.audit.sealing import Sealer
 from services.reports.consumer import ReportsSink
 from tests.sim.bus import Bus
 from tests.sim.disk import Disk, store_of
-from tests.sim.together import Ask, Queue, Turn
+from tests.sim.together import Ask, Queue
 
 SECRET = bytes(range(32))
 SIGNER = Signer("luoshu.example/audit", bytes(32))
@@ -58,6 +63,15 @@ class Glances(kernel.database.Glances):
             self.leave()
 
 
+KEEPING: tuple[Any, ...] = (
+    kernel.writer,
+    kernel.relay,
+    services.audit.consumer,
+    services.reports.consumer,
+)
+"""Who keeps a connection from one transaction to the next."""
+
+
 def opened(name: str, label: str, around: "Surroundings") -> Room:
     """Return a service's Room. Its queues answer at once, and its engines are the disk's."""
     service = registry(name)
@@ -73,8 +87,7 @@ def opened(name: str, label: str, around: "Surroundings") -> Room:
         "Tide": Still,
         "Glances": Glances,
     }
-    keep = patch.object(kernel.writer, "Kept", around.disk.keep)
-    with patch.multiple(kernel.room, **stands), keep:
+    with patch.multiple(kernel.room, **stands):
         return Room(service, Circumstances("", SECRET, around.pack, around.clock, around.ask))
 
 
@@ -112,15 +125,20 @@ class Process:
 
     def start(self) -> "Process":
         """Make what is in memory: nothing is read from the disk yet."""
-        around = self.around
+        with ExitStack() as stack:
+            for module in KEEPING:
+                stack.enter_context(patch.object(module, "Kept", self.around.disk.keep))
+            self._make()
+        return self
+
+    def _make(self) -> None:
         if registry(self.name) is not None:
-            self.room = opened(self.name, self.label, around)
+            self.room = opened(self.name, self.label, self.around)
             self._relay(self.room)
         sink = self._sink()
         if sink is not None:
             for source in sink.sources:
                 self._follow(sink, source)
-        return self
 
     def _sink(self) -> Sink | None:
         if self.name == "audit":
@@ -145,14 +163,17 @@ class Process:
             for journal, cursors in ((room, room.store), (room.access, room.store.access)):
                 publisher = self.around.bus.publisher(self.label)
                 sink = RelaySink(cursors, room.writing, publisher, journal.source)  # type: ignore[arg-type]
-                owner = partial(entries_of, journal, follow=False)
+                turns = Turns(journal.source)
+                owner = turns.taking(partial(entries_of, journal, follow=False))
                 led = sink.leading(owner)
-                self.followers.append(Follower(sink, journal.source, led, owner, Turn()))  # type: ignore[arg-type]
+                self.followers.append(Follower(sink, journal.source, led, owner, turns))
 
     def _follow(self, sink: Sink, source: str) -> None:
-        owner = partial(self.around.journal, source)
-        journal = partial(self.around.bus.journal, source) if self.through_bus else owner
-        self.followers.append(Follower(sink, source, journal, owner, Turn()))  # type: ignore[arg-type]
+        turns = Turns(sink.name)
+        owner = turns.taking(partial(self.around.journal, source))
+        bus = turns.taking(partial(self.around.bus.journal, source))
+        journal = bus if self.through_bus else owner
+        self.followers.append(Follower(sink, source, journal, owner, turns))
 
     async def lines(self, source: str, after: int, limit: int) -> list[JournalEntry]:
         """Tell a source's journal, as `Others.lines` does."""

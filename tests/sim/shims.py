@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from kernel import commands, consumer, decide, personal, relay, room, servicer, writer
+from kernel import commands, consumer, decide, personal, relay, room, servicer, turns, writer
 from services.audit import sealing
 from tests.sim.together import LOOP
 
@@ -71,6 +71,7 @@ def simulated(
         (relay, "log", silent),
         (room, "asyncio", LOOP),
         (sealing, "asyncio", LOOP),
+        (turns, "asyncio", LOOP),
         (writer, "time", SimpleNamespace(sleep=sleep)),
         (writer, "log", silent),
         (personal, "secrets", secrets),

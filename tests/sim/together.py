@@ -102,14 +102,6 @@ async def in_place(work: Callable[..., Any], *args: Any) -> Any:
     return work(*args)
 
 
-class Turn:
-    """Stands for the lock of followers that share a sink: here one goes at a time anyway."""
-
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-
 def _threadsafe(call: Coroutine[Any, Any, Any], _loop: Any) -> Any:
     return SimpleNamespace(result=lambda: alone(call))
 
@@ -123,7 +115,6 @@ LOOP: Any = SimpleNamespace(
     get_running_loop=lambda: SimpleNamespace(run_in_executor=_in_executor),
     run_coroutine_threadsafe=_threadsafe,
     CancelledError=asyncio.CancelledError,
-    Lock=Turn,
 )
 """What `kernel.consumer` and `kernel.room` see as asyncio."""
 

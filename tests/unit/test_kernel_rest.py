@@ -8,6 +8,7 @@ import pytest
 
 from kernel import consumer
 from kernel.consumer import FEW, REST, SHARD, Follower
+from kernel.turns import Turns
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 LAST = 9
@@ -64,10 +65,11 @@ async def followed(
     monkeypatch.setattr(
         consumer,
         "asyncio",
-        SimpleNamespace(sleep=clock.sleep, to_thread=asyncio.to_thread, Lock=asyncio.Lock),
+        SimpleNamespace(sleep=clock.sleep, to_thread=asyncio.to_thread),
     )
-    told = getattr(clock, journal)
-    await Follower(sink, "toys", told, told, asyncio.Lock(), rest)._follow()
+    turns = Turns("toys")
+    told = turns.taking(getattr(clock, journal))
+    await Follower(sink, "toys", told, told, turns, rest)._follow()
     return sink, clock
 
 
