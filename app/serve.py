@@ -86,6 +86,7 @@ class Process:
     _web: WebServer | None = None
     _served: list[tuple[Any, dict[str, rpc.Handler]]] = field(default_factory=list)
     _sinks: list[Any] = field(default_factory=list)
+    _hurrying: list[Callable[[], None]] = field(default_factory=list)
     _ending: list[Callable[[], None]] = field(default_factory=list)
     _closing: list[Callable[[], None]] = field(default_factory=list)
     _others: Others = field(init=False)
@@ -163,6 +164,7 @@ class Process:
                 looks = {source: look(room) for source, look in LOOKING.get(name, {}).items()}
                 sink = RoomSink(room, name, reactions, asyncio.get_running_loop(), looks)
                 self._sinks.append(sink)
+                self._hurrying.append(sink.hurry)
         for sink in self._sinks:  # now every journal of this process is known
             self._follow(sink)
         if self.rooms:
@@ -250,11 +252,11 @@ class Process:
         from kernel.kafka import KafkaPublisher  # loaded only where there is a bus
 
         sink = RelaySink(cursors, engine, KafkaPublisher(self.settings["KAFKA"]), source, lock)
-        self._ending.append(sink.hurry)
+        self._hurrying.append(sink.hurry)
         turns = self._turns(f"{source}-relay")
+        self._ending.append(sink.close)
         owner = turns.taking(self._journal(source))
         self.followers.append(Follower(sink, source, sink.leading(owner), owner, turns))
-        self._closing.append(sink.close)
 
     def _turns(self, name: str) -> Turns:
         turns = Turns(name)
@@ -321,15 +323,17 @@ class Process:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for end in (
-            self._ending
-        ):  # what is being taken is taken to its end, while all that it needs is there
-            await asyncio.to_thread(end)
+        await self._leave_off()
         for recorder in self.recorders.values():
             await asyncio.to_thread(recorder.close)
         for close in self._closing:
             close()
         await self._others.close()
+
+    async def _leave_off(self) -> None:
+        """Let what is being taken come to its end, while all that it needs is there: of a consumer a transaction."""
+        for leave in (*self._hurrying, *self._ending):
+            await asyncio.to_thread(leave)
 
 
 def _health() -> Any:

@@ -76,7 +76,7 @@ def is_poison(error: Exception) -> bool:
 
 
 class Sink(Protocol):
-    """What a consumer does with entries. All calls come from one thread at a time."""
+    """What a consumer does with entries. One follower at a time applies (`kernel.turns`); the rest is asked at any time."""
 
     @property
     def name(self) -> str: ...
@@ -302,6 +302,7 @@ class RoomSink:
     loop: asyncio.AbstractEventLoop
     looks: Mapping[str, Looking] = field(default_factory=dict)
     _known: dict[str, Standing] = field(default_factory=dict, init=False)
+    _stopping: bool = field(default=False, init=False)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -311,7 +312,12 @@ class RoomSink:
         self._known.clear()
         return self.room.read_here(self.room.store.cursors)
 
+    def hurry(self) -> None:
+        """Leave what is being applied behind the transaction under way. To be called from any thread."""
+        self._stopping = True
+
     def apply(self, source: str, entries: Sequence[JournalEntry]) -> None:
+        """Raises Stopping: `hurry` was called."""
         remembered = source in self._known
         try:
             self._go_on(source, entries)
@@ -324,6 +330,8 @@ class RoomSink:
         try:
             ahead = fresh(source, self._at_last(source)[0], entries)
             while ahead:
+                if self._stopping:
+                    raise Stopping.now()
                 done = self._quiet(source, ahead[:TOGETHER])
                 if not done:
                     part = self._first(source, ahead)
@@ -336,9 +344,10 @@ class RoomSink:
 
     def _at_last(self, source: str) -> Standing:
         """Return how this process left it; the transaction that goes on from there finds out if another did more."""
-        if source not in self._known:
-            self._known[source] = self.room.read_here(self._standing, source)
-        return self._known[source]
+        at = self._known.get(source)
+        if at is None:
+            at = self._known[source] = self.room.read_here(self._standing, source)
+        return at
 
     def _quiet(self, source: str, entries: Sequence[JournalEntry]) -> int:
         """Apply the first entries that lead to no command in one transaction, each seeing what those before it left.

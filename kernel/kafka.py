@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.selector import NetworkSelector
 
 from kernel.cloudevents import entry_of, message_of, topic_of
@@ -25,7 +26,25 @@ DELIVERY = 10_000  # ms until an unacknowledged message is an error
 WAIT = 1_000  # ms that a fetch waits for the next message
 MOST = 2_000  # messages a poll
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+class _Direct(KafkaNetSocket):  # type: ignore[misc]
+    """The way to a broker without a proxy. What cannot connect is closed: the library leaves it to Python's collector, which
+    comes to a process that has little to do when that has no descriptors left.
+    """
+
+    SCHEMES = ("direct",)
+
+    async def sock_connect(self, net: Any, sock: Any, *to: Any, **until: Any) -> Any:
+        try:
+            return await super().sock_connect(net, sock, *to, **until)
+        except BaseException:
+            sock.close()
+            raise
+
+
 CLIENT = {
+    "proxy_url": "direct://",
     "bootstrap_timeout_ms": PATIENCE,
     "reconnect_backoff_ms": 50,
     # kafka-python's own 30 s would outlast a broker's restart by as much.
@@ -124,16 +143,13 @@ class _Alone(NetworkSelector):  # type: ignore[misc]
         pass
 
 
-def _alone(**settings: Any) -> KafkaNetClient:
-    return KafkaNetClient(net=_Alone(**settings), **settings)
-
-
 class Topic:
     """A source's topic, read by hand: no group, no offsets kept by the broker. Used by one thread at a time."""
 
     def __init__(self, bootstrap: str, source: str) -> None:
         self._bootstrap, self._source = bootstrap, source
         self._partition = TopicPartition(topic_of(source), 0)
+        self._client: Any = None
         self._consumer: Any = None
 
     def open(self) -> None:
@@ -147,10 +163,15 @@ class Topic:
             max_poll_records=MOST,
             request_timeout_ms=DELIVERY,
             metrics_enabled=False,
-            kafka_client=_alone,
+            kafka_client=self._alone,
             **CLIENT,
         )
         self._consumer.assign([self._partition])
+
+    def _alone(self, **settings: Any) -> KafkaNetClient:
+        """Return the consumer's client, and remember it: a consumer that cannot be made leaves its own open."""
+        self._client = KafkaNetClient(net=_Alone(**settings), **settings)
+        return self._client
 
     def open_after(self, position: int) -> None:
         """Stand where everything above a position is still to come.
@@ -190,8 +211,9 @@ class Topic:
         ]
 
     def close(self) -> None:
-        if self._consumer is not None:
-            self._consumer.close()
+        opened = self._consumer or self._client
+        if opened is not None:
+            opened.close()
 
 
 @contextmanager

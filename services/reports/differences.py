@@ -59,14 +59,14 @@ def differences(
 
 
 def _swapped(tx: sa.Connection, view: View, after: str, pack: Pack) -> dict[Cell, set[str]]:
-    """Return the targets whose counted records differ, with the records that came or went and their families."""
+    """Return the targets whose counted records differ, with those that came or went, and their families if these count once."""
     views = (view._replace(known=after), view)
     found = {}
     for plan, target in counted_targets(pack, view.as_of):
         counting = target.counting
         was, now = ({one.record for one in counting_ones(tx, counting, v, pack)} for v in views)
         if records := was ^ now:
-            tied = (families(tx, counting, v, records) for v in views)
+            tied = [families(tx, counting, v, records) for v in views if counting.merged_once]
             found[Cell(f"{BOARD}.{plan}", target.id, COUNTED)] = records.union(*tied)
     return found
 

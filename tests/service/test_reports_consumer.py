@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from app import migrate
 from kernel.consumer import Gap, Stuck
 from kernel.database import writing
 from kernel.dates import from_date
+from kernel.pack import Pack, Plan, Register
 from luoshu.platforms.v1.platforms_pb2 import Platform
 from luoshu.reports.v1 import reports_pb2 as pb
 from services.reports.consumer import ReportsSink
@@ -219,6 +221,42 @@ def test_a_record_that_counts_no_more_since_another_went_the_same_way_is_told_wi
     (fewer,) = (d for d in second.differences if d.figure.row == "T3")
     assert (fewer.before, fewer.after, fewer.event_count) == (2, 1, 1)
     assert [event.position for event in fewer.events] == [entry.position]
+
+
+def test_where_each_record_counts_for_itself_no_other_ones_event_is_named(
+    november: Journals, tmp_path: Path
+) -> None:
+    """Two that went the same way: one stops counting late, the other gets another title, by which no figure is another."""
+    into = {"successors": ["platforms/whole"]}
+    for key in ("b", "c"):
+        november.tell(recognized(key, "2026-11-10", **into), "merge", "2026-11-20", state="MERGED")
+    november.tick("2026-12-01")
+    gone = recognized("b", "2026-11-10", **into)
+    entry = november.tell(gone, "revoke", "2026-12-03", state="REVOKED", effective="2026-11-28")
+    named = recognized("c", "2026-11-10", title="改名", **into)
+    november.tell(named, "update", "2026-12-03", state="MERGED", effective="2026-11-28")
+    november.tick("2026-12-05")
+    engine = database(tmp_path)
+    sink = ReportsSink(engine, each_for_itself(pack()))
+    for source in SOURCES:
+        sink.apply(source, november.entries[source])
+    second = parsed(editions(engine)["2026-11", 2])
+    (fewer,) = (d for d in second.differences if d.figure.row == "T3")
+    assert (fewer.before, fewer.after) == (3, 2)
+    assert [event.position for event in fewer.events] == [entry.position]
+
+
+def each_for_itself(pack: Pack) -> Pack:
+    """Return the pack whose targets count every record, also of those that went into one another."""
+
+    def apart(plan: Plan) -> Plan:
+        targets = tuple(
+            replace(target, counting=replace(target.counting, merged_once=False))
+            for target in plan.targets
+        )
+        return replace(plan, targets=targets)
+
+    return replace(pack, plans=Register(("plan", "规划"), [apart(plan) for plan in pack.plans]))
 
 
 def test_an_edition_is_never_changed(november: Journals, tmp_path: Path) -> None:
