@@ -17,6 +17,7 @@ from kafka.net.inet import KafkaNetSocket
 from kafka.net.selector import NetworkSelector
 
 from kernel.cloudevents import entry_of, message_of, topic_of
+from kernel.errors import Stopping
 from kernel.relay import Lost
 from kernel.turns import Journal, Take
 from luoshu.journal.v1.journal_pb2 import JournalEntry
@@ -59,23 +60,32 @@ class KafkaPublisher:
         self._bootstrap = bootstrap
         self._producer: Any = None
         self._ends: dict[str, int] = {}  # source → offset after the last acknowledged message
+        self._left = False
 
     def publish(self, source: str, entries: Sequence[JournalEntry]) -> None:
         """Raise whatever went wrong; then nothing is known of the entries, and the next call has a new producer.
 
         Raises:
             Lost: the topic lacks what it acknowledged before.
+            Stopping: `leave` was called.
         """
         try:
+            self._demand_here()
             if source not in self._ends:
                 self._ends[source] = self._end(source, entries[0].position)
+                self._demand_here()
             producer = self._producer = self._producer or self._connected()
+            self._demand_here()
             sent = [self._send(producer, source, entry) for entry in entries]
             offsets = [future.get(timeout=DELIVERY / 1000).offset for future in sent]
             self._ends[source] = self._checked(source, offsets)
         except BaseException:
             self.close()
             raise
+
+    def _demand_here(self) -> None:
+        if self._left:
+            raise Stopping.now()
 
     def _end(self, source: str, first: int) -> int:
         """Return where the topic ends. Raises Lost: what goes before the first position to be sent is not in it."""
@@ -121,6 +131,11 @@ class KafkaPublisher:
     def _send(producer: Any, source: str, entry: JournalEntry) -> Any:
         key, value, headers = message_of(entry)
         return producer.send(topic_of(source), key=key, value=value, headers=headers, partition=0)
+
+    def leave(self) -> None:
+        """Close, for good: who waits for an acknowledgement is told that nothing is known; who connects leaves in PATIENCE."""
+        self._left = True
+        self.close()
 
     def close(self) -> None:
         """Drop what is not acknowledged yet: it is sent again, by a new producer."""

@@ -54,6 +54,10 @@ class Publisher(Protocol):
         """Return when all are acknowledged, in order; raise otherwise. Raises Lost."""
         ...
 
+    def leave(self) -> None:
+        """Close, for good. To be called from any thread."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -153,10 +157,10 @@ class RelaySink:
             finish(tx, self._store.moved(source, SHARD, position))
 
     def hurry(self) -> None:
-        """Let go of the broker: who waits for it is told that nothing is known. To be called from any thread."""
-        self._publisher.close()
+        """Publish no more. To be called from any thread."""
+        self._publisher.leave()
 
     def close(self) -> None:
-        self._publisher.close()
+        self._publisher.leave()
         self._kept.leave()
         self._lead.leave()

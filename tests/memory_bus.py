@@ -75,4 +75,6 @@ class MemoryPublisher:
             raise Lost(source, held)
         topic.extend(message_of(entry) for entry in entries)
 
+    def leave(self) -> None: ...
+
     def close(self) -> None: ...

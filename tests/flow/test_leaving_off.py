@@ -66,7 +66,7 @@ class Read:
         await asyncio.Event().wait()
 
 
-async def test_two_threads_that_read_for_one_sink_have_it_in_turn_and_not_after_the_end() -> None:
+async def test_two_threads_that_read_for_one_sink_have_it_in_turn() -> None:
     sink, turns = Held(), Turns("held")
     topics = {source: Read(source) for source in sink.sources}
     follows = [
@@ -134,6 +134,7 @@ def test_a_process_leaves_its_databases_behind_what_is_being_applied(
     """Its upkeep tells the day at once, so that there is something to apply."""
     entered, ending, told = threading.Event(), threading.Event(), list[str]()
     apply, end, leave = ReportsSink.apply, Turns.end, ReportsSink.leave
+    hurry = RoomSink.hurry
 
     def held(self: ReportsSink, source: str, entries: Sequence[JournalEntry]) -> None:
         if not entered.is_set():
@@ -143,7 +144,13 @@ def test_a_process_leaves_its_databases_behind_what_is_being_applied(
             apply(self, source, entries)
             told.append("applied")
 
+    def hurried(self: RoomSink) -> None:
+        told.append("hurried")
+        hurry(self)
+
     def ended(self: Turns) -> None:
+        if not ending.is_set():
+            told.append("ending")
         ending.set()
         end(self)
 
@@ -152,11 +159,14 @@ def test_a_process_leaves_its_databases_behind_what_is_being_applied(
         leave(self)
 
     monkeypatch.setattr(ReportsSink, "apply", held)
+    monkeypatch.setattr(RoomSink, "hurry", hurried)
     monkeypatch.setattr(Turns, "end", ended)
     monkeypatch.setattr(ReportsSink, "leave", left)
-    running = Running(tmp_path, ("platforms", "reports"), MovableClock()).start()
+    names = ("platforms", "coordination", "reports")
+    running = Running(tmp_path, names, MovableClock()).start()
     try:
         assert entered.wait(PATIENCE)
     finally:
         running.stop()
-    assert told == ["applied", "left"]
+    assert set(told[: told.index("ending")]) == {"hurried"}
+    assert told[told.index("ending") :] == ["ending", "applied", "left"]

@@ -96,6 +96,8 @@ class Publisher:
             raise Lost(source, _position(topic[:first]))
         self.ends[source] = len(topic)
 
+    def leave(self) -> None: ...
+
     def close(self) -> None: ...
 
 
