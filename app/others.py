@@ -92,7 +92,7 @@ class Others:
 
     async def journal(
         self, source: str, after: int
-    ) -> AsyncIterator[list[journal_pb2.JournalEntry]]:
+    ) -> AsyncGenerator[list[journal_pb2.JournalEntry], None]:
         """Tell a journal of a service at its address, for as long as it answers."""
         stub = journal_pb2_grpc.JournalServiceStub(self._channel(service_of(source)))
         request = journal_pb2.ReadJournalRequest(source=source, after_position=after, follow=True)

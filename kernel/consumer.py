@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ from kernel.errors import (
 from kernel.outcome import Command
 from kernel.parking import WAITING, Parked, Parks, record_of, split
 from kernel.room import Room
-from kernel.turns import Journal, Turns, closing
+from kernel.turns import Journal, Turns
 from kernel.writer import Displaced, Effects, Work
 from luoshu.journal.v1.journal_pb2 import Change, JournalEntry
 
@@ -166,7 +167,7 @@ class Follower:
         """Read on until a hole had to be filled from its owner: what lay behind it was left, and is read again."""
         cursors = await asyncio.to_thread(self.sink.cursors)
         self.position, self._hole = cursors.get((self.source, SHARD), 0), None
-        async with closing(self.journal(self.position, self._take)) as taken:
+        async with aclosing(self.journal(self.position, self._take)) as taken:
             async for count in taken:
                 if self._hole is None:
                     metrics.STALLED.labels(self.sink.name, self.source).set(0)
@@ -225,7 +226,7 @@ class Follower:
         return True
 
     async def _fill(self, hole: Gap) -> None:
-        async with closing(self.owner(self.position, self._take)) as taken:
+        async with aclosing(self.owner(self.position, self._take)) as taken:
             async for _ in taken:
                 if self.position >= hole.got - 1:
                     return

@@ -7,6 +7,7 @@ away its cursor stands still, and it starts again after it: repeats are legal on
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Protocol
 
@@ -15,7 +16,7 @@ import structlog
 
 from kernel.consumer import SHARD
 from kernel.database import Kept, Statement, finish, is_postgres
-from kernel.turns import Journal, Take, closing
+from kernel.turns import Journal, Take
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 log = structlog.get_logger(__name__)
@@ -57,8 +58,6 @@ class Publisher(Protocol):
     def leave(self) -> None:
         """Close, for good. To be called from any thread."""
         ...
-
-    def close(self) -> None: ...
 
 
 class Lead:
@@ -132,7 +131,7 @@ class RelaySink:
         if not await asyncio.to_thread(self._lead.taken):
             await asyncio.sleep(LOOK)
             return  # the follower asks again, from where the other process is by then
-        async with closing(owner(after, take)) as taken:
+        async with aclosing(owner(after, take)) as taken:
             async for count in taken:
                 yield count
 

@@ -2,36 +2,23 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from functools import partial
-from typing import TypeVar
 
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
-T = TypeVar("T")
-
 Take = Callable[[list[JournalEntry]], None]
 """Takes what comes next of a journal. Called in a thread."""
-Journal = Callable[[int, Take], AsyncIterator[int]]
+Journal = Callable[[int, Take], AsyncGenerator[int, None]]
 """Has a source's journal taken from a position on, for as long as it runs; yields how many entries were, each time."""
-Told = Callable[[int], AsyncIterator[list[JournalEntry]]]
+Told = Callable[[int], AsyncGenerator[list[JournalEntry], None]]
 """Tells a source's journal from a position on, in the event loop, for as long as it runs."""
 
 
 class Over(Exception):
     """Nobody takes a turn any more: the process stops."""
-
-
-@asynccontextmanager
-async def closing(told: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """What is read from is closed at once, not when memory is tidied."""
-    try:
-        yield told
-    finally:
-        if isinstance(told, AsyncGenerator):
-            await told.aclose()
 
 
 class Turns:
@@ -60,7 +47,7 @@ class Turns:
 
     async def _taken(self, told: Told, after: int, take: Take) -> AsyncGenerator[int, None]:
         loop = asyncio.get_running_loop()
-        async with closing(told(after)) as batches:
+        async with aclosing(told(after)) as batches:
             async for entries in batches:
                 await loop.run_in_executor(self._thread, take, entries)
                 yield len(entries)

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from kernel.cloudevents import Message
 from kernel.consumer import SHARD, Follower, following
 from kernel.relay import Lost, Publisher, RelaySink
 from kernel.store import Store
-from kernel.turns import Journal, Turns, closing
+from kernel.turns import Journal, Turns
 from luoshu.journal.v1.journal_pb2 import EventHead, JournalEntry
 from tests.unit.kernel_world import TOY, schema
 
@@ -61,7 +62,7 @@ async def heard(bus: Bus, source: str, after: int, last: int) -> list[JournalEnt
         taken.extend(ahead)
 
     async def read() -> None:
-        async with closing(bus.journal(source)(after, take)) as told:
+        async with aclosing(bus.journal(source)(after, take)) as told:
             async for _ in told:
                 if after + len(taken) >= last:
                     return

@@ -98,8 +98,6 @@ class Publisher:
 
     def leave(self) -> None: ...
 
-    def close(self) -> None: ...
-
 
 def _position(topic: Sequence[Message]) -> int:
     return int(dict(topic[-1].headers)[SEQUENCE]) if topic else 0

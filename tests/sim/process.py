@@ -40,7 +40,6 @@ from tests.sim.together import Ask, Queue
 
 SECRET = bytes(range(32))
 SIGNER = Signer("luoshu.example/audit", bytes(32))
-Journal = Callable[[int], AsyncIterator[list[JournalEntry]]]
 
 
 class Still:

@@ -4,10 +4,11 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 import pytest
 
-from kernel.turns import Over, Turns, closing
+from kernel.turns import Over, Turns
 from luoshu.journal.v1.journal_pb2 import JournalEntry
 
 PATIENCE = 20.0  # seconds; the machine may be busy
@@ -48,7 +49,7 @@ async def test_what_the_loop_tells_is_taken_in_a_thread_of_the_sink_and_counted(
     turns, journal = Turns("toy"), Journal()
     sink = Sink(turns)
     sink.go_on.set()
-    async with closing(turns.taking(journal.tell)(6, sink.take)) as taken:
+    async with aclosing(turns.taking(journal.tell)(6, sink.take)) as taken:
         counts = [await anext(taken), await anext(taken)]
     assert counts == [1, 1]
     assert sink.taken == [(7, "toy_0"), (8, "toy_0")]
