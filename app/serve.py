@@ -5,6 +5,7 @@ import contextlib
 import gc
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ GRACE = 5.0  # seconds that calls under way get when the process is told to stop
 
 def now() -> Timestamp:
     stamp = Timestamp()
-    stamp.GetCurrentTime()
+    stamp.FromMicroseconds(time.time_ns() // 1000)
     return stamp
 
 

@@ -1,4 +1,4 @@
-"""A time limit that costs nothing where nothing is waited for."""
+"""A time limit that costs nothing where nothing is waited for, and little where something is."""
 
 import asyncio
 import types
@@ -6,19 +6,56 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+NEVER = float("inf")
+SOON = 0.001  # seconds: uvloop's time goes in such steps, and what ends within one ends with it
 
 
-async def in_time(run: Coroutine[Any, Any, T], limit: Callable[[], float]) -> T:
-    """Return what a coroutine returns. Raises TimeoutError: it waited for more than `limit` seconds in all.
-
-    What has its answer at once is not timed: to start a clock takes as long as to look up a row.
+class Clock:
+    """The limits of what waits in one event loop. One timer runs for all, to the nearest: hardly any limit is ever reached, and to
+    set and stop a timer for each takes longer than all else about it.
     """
-    try:
-        waits_for = run.send(None)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    async with asyncio.timeout(limit()):
-        return await _rest(run, waits_for)
+
+    def __init__(self) -> None:
+        self._ends = dict[asyncio.Timeout, float]()
+        self._nearest = NEVER
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def in_time(self, run: Coroutine[Any, Any, T], limit: Callable[[], float]) -> T:
+        """Return what a coroutine returns. Raises TimeoutError: it waited for more than `limit` seconds in all.
+
+        What has its answer at once is not timed: to start a clock takes as long as to look up a row.
+        """
+        try:
+            waits_for = run.send(None)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        async with asyncio.timeout(None) as timeout:
+            self._start(timeout, limit())
+            try:
+                return await _rest(run, waits_for)
+            finally:
+                self._ends.pop(timeout, None)
+
+    def _start(self, timeout: asyncio.Timeout, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        ends = self._ends[timeout] = loop.time() + seconds
+        if ends < self._nearest:
+            self._set(loop, ends)
+
+    def _set(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._nearest, self._timer = when, loop.call_at(when, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what is over, and set the timer to what is next."""
+        now = loop.time()
+        for timeout in [one for one, ends in self._ends.items() if ends < now + SOON]:
+            del self._ends[timeout]
+            timeout.reschedule(now)
+        self._nearest, self._timer = NEVER, None
+        if self._ends:
+            self._set(loop, min(self._ends.values()))
 
 
 @types.coroutine

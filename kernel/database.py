@@ -286,8 +286,13 @@ def send(tx: sa.Connection, statements: Sequence[Statement]) -> None:
 
 
 def finish(tx: sa.Connection, statements: Sequence[Statement]) -> None:
-    """The same, and commit: PostgreSQL in the same trip."""
-    send(tx, [*statements, COMMIT] if statements and is_postgres(tx.engine) else statements)
+    """The same, and commit: PostgreSQL in the same trip, and past SQLAlchemy where nothing has begun."""
+    if statements and is_postgres(tx.engine):
+        statements = [*statements, COMMIT]
+        if not tx.in_transaction():
+            _in_one_trip(tx, statements)
+            return
+    send(tx, statements)
     tx.commit()
 
 
@@ -356,10 +361,10 @@ def _in_one_trip(
 
 
 def _pipe(tx: sa.Connection) -> Any:
-    from kernel import trip
-
     pipe = tx.info.get(PIPE)
     if pipe is None:
+        from kernel import trip
+
         driver: Any = tx.connection.driver_connection
         pipe = tx.info[PIPE] = trip.Pipe(driver)
     return pipe

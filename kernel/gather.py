@@ -18,7 +18,7 @@ FULL = 1000  # weight with which a group is done: a rare heavy question must not
 RECENT = 0.2  # weight of the newest group in what a question costs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting(Generic[Q, A]):
     question: Q
     answer: "asyncio.Future[A]"

@@ -162,7 +162,8 @@ class Server(Front):
         task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
         if not task.done():
             self.calls[call] = task
-            task.add_done_callback(lambda _: self.calls.pop(call, None))
+            if not AT_ONCE:  # it may be cancelled before it begins
+                task.add_done_callback(lambda _: self.calls.pop(call, None))
 
     # From calls to answers.
 
@@ -177,6 +178,8 @@ class Server(Front):
             raise
         except Exception as error:  # noqa: BLE001 - whoever waits is told, whatever it was
             self._fail(call, *ending(error))
+        finally:
+            self.calls.pop(call, None)
 
     def _hand_over(self, call: int, answer: bytes) -> None:
         """Answer with what else is answered in this turn of the loop."""

@@ -30,7 +30,7 @@ class Pipe:
     def __init__(self, driver: "psycopg.Connection[Any]") -> None:
         self.driver, self.link = driver, driver.pgconn
         self._read, self._names = Transformer(driver), itertools.count()
-        self._prepared = dict[str, bytes]()
+        self._prepared = dict[str, tuple[bytes, list[Format]]]()  # its name, its parameters' formats
         self._owed = list[str]()  # of each answer to come: what it prepares, or nothing
         self._results = list[Any]()
         self._ends = 0  # of fillings whose answers are to come
@@ -48,16 +48,19 @@ class Pipe:
         if self.link.pipeline_status == PipelineStatus.OFF:
             self.link.enter_pipeline_mode()
         for (text, values), sent in zip(asked, given, strict=True):
-            name = self._prepared.get(text)
-            if name is None:
-                name = self._prepared[text] = b"trip_%d" % next(self._names)
-                self.link.send_prepare(name, text.encode(), [oid_of(value) for value in values])
-                self._owed.append(text)
-            formats = [Format.BINARY if isinstance(v, bytes) else Format.TEXT for v in values]
+            name, formats = self._prepared.get(text) or self._prepare(text, values)
             self.link.send_query_prepared(name, sent, formats, Format.BINARY)
             self._owed.append("")
         self.link.pipeline_sync()
         self._ends += 1
+
+    def _prepare(self, text: str, values: Sequence[Any]) -> tuple[bytes, list[Format]]:
+        name = b"trip_%d" % next(self._names)
+        self.link.send_prepare(name, text.encode(), [oid_of(value) for value in values])
+        self._owed.append(text)
+        formats = [Format.BINARY if isinstance(value, bytes) else Format.TEXT for value in values]
+        self._prepared[text] = name, formats
+        return name, formats
 
     def complete(self) -> bool:
         """Tell whether all answers have arrived. Raises psycopg.OperationalError."""
@@ -145,11 +148,11 @@ def packed(asked: Sequence[Statement]) -> list[list[bytes]]:
 
 def _sent(value: str | int | bytes) -> bytes:
     """Raises psycopg.DataError: libpq would end the text at its NUL."""
-    if isinstance(value, str) and "\0" in value:
-        raise psycopg.DataError("PostgreSQL text cannot hold NUL")
-    if isinstance(value, bytes):
-        return value
-    return value.encode() if isinstance(value, str) else b"%d" % value
+    if isinstance(value, str):
+        if "\0" in value:
+            raise psycopg.DataError("PostgreSQL text cannot hold NUL")
+        return value.encode()
+    return value if isinstance(value, bytes) else b"%d" % value
 
 
 def _send(link: Any) -> None:

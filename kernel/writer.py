@@ -36,7 +36,7 @@ class Displaced(Exception):
     """Another instance of the same consumer has moved the cursor in between."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """Commands that came together. `atomic`: all or nothing. `effects`: written in the same transaction, unless one is open.
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from kernel.clocked import in_time
+from kernel.clocked import Clock
 
 
 @contextmanager
@@ -25,7 +27,7 @@ async def test_what_does_not_wait_is_not_timed() -> None:
         return "here"
 
     with told(0) as (asked, limit):
-        assert await in_time(at_once(), limit) == "here"
+        assert await Clock().in_time(at_once(), limit) == "here"
     assert not asked
 
 
@@ -34,7 +36,7 @@ async def test_what_fails_at_once_fails_so() -> None:
         raise KeyError("no")
 
     with pytest.raises(KeyError):
-        await in_time(fails(), lambda: 1)
+        await Clock().in_time(fails(), lambda: 1)
 
 
 async def test_what_waits_goes_on_to_its_answer() -> None:
@@ -47,7 +49,7 @@ async def test_what_waits_goes_on_to_its_answer() -> None:
             await asyncio.sleep(0)
         return found
 
-    assert await in_time(steps(), lambda: 5) == 10
+    assert await Clock().in_time(steps(), lambda: 5) == 10
 
 
 async def test_what_it_waits_for_may_fail_and_it_may_mend_that() -> None:
@@ -61,7 +63,7 @@ async def test_what_it_waits_for_may_fail_and_it_may_mend_that() -> None:
             return str(error)
         return ""
 
-    assert await in_time(mends(), lambda: 5) == "away"
+    assert await Clock().in_time(mends(), lambda: 5) == "away"
 
 
 async def test_a_limit_ends_it() -> None:
@@ -74,7 +76,7 @@ async def test_a_limit_ends_it() -> None:
             ends.append("ended")
 
     with pytest.raises(TimeoutError):
-        await in_time(waits(), lambda: 0.01)
+        await Clock().in_time(waits(), lambda: 0.01)
     assert ends == ["ended"]
 
 
@@ -90,9 +92,68 @@ async def test_a_cancellation_reaches_it_and_is_no_timeout() -> None:
             await asyncio.sleep(0)
             raise
 
-    task = asyncio.create_task(in_time(waits(), lambda: 30))
+    task = asyncio.create_task(Clock().in_time(waits(), lambda: 30))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert heard == ["cancelled"]
+
+
+async def test_of_many_limits_each_is_kept_and_one_timer_runs() -> None:
+    clock, loop, ended = Clock(), asyncio.get_running_loop(), list[float]()
+
+    async def waits(seconds: float) -> None:
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            await clock.in_time(asyncio.sleep(30), lambda: seconds)
+        ended.append(seconds)
+        assert loop.time() - began > seconds - 0.002
+
+    async def answers(seconds: float) -> None:
+        await clock.in_time(asyncio.sleep(seconds), lambda: 30)
+
+    limits = [0.05, 0.01, 0.03, 0.07]
+    with timers(loop) as running:
+        async with asyncio.TaskGroup() as group:
+            for seconds in limits:
+                group.create_task(waits(seconds))
+                group.create_task(answers(seconds))
+            await asyncio.sleep(0.005)
+            assert sum(not timer.cancelled() for timer in running) == 1
+    assert ended == sorted(limits)
+
+
+async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() -> None:
+    clock, deaf = Clock(), asyncio.Event()
+
+    async def hears_later() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await deaf.wait()
+
+    late = asyncio.create_task(clock.in_time(hears_later(), lambda: 0.01))
+    await asyncio.sleep(0.02)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await clock.in_time(asyncio.sleep(30), lambda: 0.01)
+    assert not late.done()
+    deaf.set()
+    with pytest.raises(TimeoutError):
+        await late
+
+
+@contextmanager
+def timers(loop: asyncio.AbstractEventLoop) -> Iterator[list[asyncio.TimerHandle]]:
+    """The timers that are set to look after limits."""
+    made, call_at = list[asyncio.TimerHandle](), loop.call_at
+
+    def counts(when: float, callback: Any, *args: Any, **more: Any) -> asyncio.TimerHandle:
+        timer = call_at(when, callback, *args, **more)
+        if getattr(callback, "__self__", None).__class__ is Clock:
+            made.append(timer)
+        return timer
+
+    with patch.object(loop, "call_at", counts):
+        yield made
