@@ -11,8 +11,9 @@ SOON = 0.001  # seconds: uvloop's time goes in such steps, and what ends within 
 
 
 class Clock:
-    """The limits of what waits in one event loop. One timer runs for all, to the nearest: hardly any limit is ever reached, and to
-    set and stop a timer for each takes longer than all else about it.
+    """The limits of what waits in one event loop. One timer runs for all, to the nearest.
+
+    Hardly any limit is ever reached, and to set and stop a timer for each takes longer than all else about it.
     """
 
     def __init__(self) -> None:

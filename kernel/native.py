@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 IO_THREADS = 1  # the loop answers more slowly than one thread reads and writes; a second wakes up for each call
 EVENTS = 64  # taken at once
-ANSWERS = 16  # handed over at once: each hand-over wakes the thread that writes, and what is there goes out in one piece
+ANSWERS = 8  # handed over at once: each hand-over wakes the thread that writes, and what is there goes out in one piece
 WAITERS = 1000  # threads at most, as many as there may be streams: each waits for one
 
 
@@ -60,7 +60,8 @@ class Server(Front):
         self._methods: list[tuple[str, grpc.RpcMethodHandler[Any, Any]]] = []
         self.calls: dict[int, asyncio.Task[None]] = {}
         self._answers: list[tuple[int, bytes]] = []
-        self._turn = threading.Semaphore(0)
+        self._turn = threading.Lock()
+        self._turn.acquire()
         self._waiters = ThreadPoolExecutor(WAITERS, thread_name_prefix="native-stream")
         self._stopping = False
         self._front: Any = None

@@ -20,8 +20,6 @@ from kernel.gather import Pace, Waiting, settle
 
 A = TypeVar("A")
 MOST = 256  # names asked for together
-IDLE = 30e-6  # seconds: a turn of the loop that takes less had nothing to do
-GATHERING = 0.002  # seconds that a busy loop gathers names at most
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, *trip.STALE)
 """What the next question, on a link of its own, may not meet again."""
 LOOK = 1.0  # seconds between two looks at a link: uvloop tells nobody that a socket has failed
@@ -63,7 +61,7 @@ class Reader(Generic[A]):
 
     async def _run(self) -> None:
         while self._queue:
-            await _idle()  # those who were answered go on first, and may ask again
+            await asyncio.sleep(0)  # those who were answered go on first, and may ask again
             group = self._queue[:MOST]
             del self._queue[:MOST]
             began = time.monotonic()
@@ -110,17 +108,6 @@ class Reader(Generic[A]):
         if self._task is not None:
             await asyncio.wait([self._task])
         self._leave()
-
-
-async def _idle() -> None:
-    """Wait until the loop has nothing else to do, but not long: the more names a question has, the less each costs."""
-    began = now = time.monotonic()
-    while now - began < GATHERING:
-        turn = now
-        await asyncio.sleep(0)
-        now = time.monotonic()
-        if now - turn < IDLE:
-            return
 
 
 class Link:

@@ -163,7 +163,9 @@ class Edge:
         try:
             self._gate.admit(False)
             caller = call.caller = self._gate.identity.caller(_metadata(context))
-            answer = await self._gate.clock.in_time(self._answer(raw, caller), partial(_limit, context))
+            answer = await self._gate.clock.in_time(
+                self._answer(raw, caller), partial(_limit, context)
+            )
             body, code = _bytes(answer), grpc.StatusCode.OK
             return body
         except TimeoutError:

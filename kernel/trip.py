@@ -30,7 +30,9 @@ class Pipe:
     def __init__(self, driver: "psycopg.Connection[Any]") -> None:
         self.driver, self.link = driver, driver.pgconn
         self._read, self._names = Transformer(driver), itertools.count()
-        self._prepared = dict[str, tuple[bytes, list[Format]]]()  # its name, its parameters' formats
+        self._prepared = dict[
+            str, tuple[bytes, list[Format]]
+        ]()  # its name, its parameters' formats
         self._owed = list[str]()  # of each answer to come: what it prepares, or nothing
         self._results = list[Any]()
         self._ends = 0  # of fillings whose answers are to come
