@@ -31,8 +31,8 @@ class Clock:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         async with asyncio.timeout(None) as timeout:
-            self._start(timeout, limit())
             try:
+                self._start(timeout, limit())
                 return await _rest(run, waits_for)
             finally:
                 self._ends.pop(timeout, None)
@@ -50,11 +50,11 @@ class Clock:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is over, and set the timer to what is next."""
+        self._nearest, self._timer = NEVER, None
         now = loop.time()
         for timeout in [one for one, ends in self._ends.items() if ends < now + SOON]:
             del self._ends[timeout]
             timeout.reschedule(now)
-        self._nearest, self._timer = NEVER, None
         if self._ends:
             self._set(loop, min(self._ends.values()))
 

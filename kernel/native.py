@@ -163,7 +163,7 @@ class Server(Front):
         task = asyncio.Task(answered, loop=self._loop, **AT_ONCE)
         if not task.done():
             self.calls[call] = task
-            if not AT_ONCE:  # it may be cancelled before it begins
+            if not AT_ONCE:  # it may be cancelled before it begins, and then never ends itself
                 task.add_done_callback(lambda _: self.calls.pop(call, None))
 
     # From calls to answers.

@@ -20,6 +20,9 @@ from kernel.database import BEGIN, Rows, Statement
 STALE = (InvalidSqlStatementName, FeatureNotSupported)
 """What was prepared is forgotten, or its rows are of other types since a migration: a new link prepares it again."""
 
+Prepared = tuple[bytes, list[Format]]
+"""A statement's name, and the formats of its parameters."""
+
 
 class Pipe:
     """One connection's pipeline, and what the connection has prepared: a statement's parameters are always of the same types.
@@ -30,9 +33,7 @@ class Pipe:
     def __init__(self, driver: "psycopg.Connection[Any]") -> None:
         self.driver, self.link = driver, driver.pgconn
         self._read, self._names = Transformer(driver), itertools.count()
-        self._prepared = dict[
-            str, tuple[bytes, list[Format]]
-        ]()  # its name, its parameters' formats
+        self._prepared: dict[str, Prepared] = {}
         self._owed = list[str]()  # of each answer to come: what it prepares, or nothing
         self._results = list[Any]()
         self._ends = 0  # of fillings whose answers are to come
@@ -56,7 +57,7 @@ class Pipe:
         self.link.pipeline_sync()
         self._ends += 1
 
-    def _prepare(self, text: str, values: Sequence[Any]) -> tuple[bytes, list[Format]]:
+    def _prepare(self, text: str, values: Sequence[Any]) -> Prepared:
         name = b"trip_%d" % next(self._names)
         self.link.send_prepare(name, text.encode(), [oid_of(value) for value in values])
         self._owed.append(text)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import migrate
 from app.catalogue import registry
 from kernel import database
-from kernel.database import Put, Statement, fetch, finish, send
+from kernel.database import Kept, Put, Statement, fetch, finish, send
 from kernel.notices import Notices
 from kernel.store import Store
 from tests.live import engines
@@ -87,6 +87,37 @@ def test_a_trip_that_finishes_has_committed_and_one_that_fails_has_left_nothing(
         finish(tx, put.of([("b", "2")]))  # the same connection, a transaction of its own
     with pytest.raises(sa.exc.IntegrityError), engine.connect() as tx:
         finish(tx, [*put.of([("c", "3")]), *put.of([("a", "4")])])
+    assert count(engine) == 2
+
+
+def test_a_transaction_of_one_trip_passes_sqlalchemy_by_and_one_that_has_begun_does_not(
+    engine: sa.Engine,
+) -> None:
+    put, begun = Put(THING, postgres=True), list[object]()
+    sa.event.listen(engine, "begin", begun.append)
+    with engine.connect() as tx:
+        finish(tx, put.of([("a", "1")]))
+        assert not begun
+        assert fetch(tx, [COUNT]) == [[(1,)]]
+        finish(tx, put.of([("b", "2")]))
+        assert (len(begun), tx.in_transaction(), count(engine)) == (1, False, 2)
+
+
+def test_where_a_transaction_of_one_trip_fails_whoever_hears_of_it_can_go_on(
+    engine: sa.Engine,
+) -> None:
+    put, kept = Put(THING, postgres=True), Kept(engine)
+    with engine.connect() as tx:
+        finish(tx, put.of([("a", "1")]))
+        with pytest.raises(sa.exc.IntegrityError):
+            finish(tx, put.of([("a", "2")]))
+        tx.rollback()
+        assert fetch(tx, [COUNT]) == [[(1,)]]
+    with kept.transaction() as tx, pytest.raises(sa.exc.IntegrityError):
+        finish(tx, put.of([("a", "3")]))
+    with kept.transaction() as tx:
+        finish(tx, put.of([("b", "4")]))
+    kept.leave()
     assert count(engine) == 2
 
 

@@ -1,12 +1,14 @@
 """The time limit: it is kept, and no clock runs where nothing is waited for."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+import uvloop
 
 from kernel.clocked import Clock
 
@@ -71,7 +73,7 @@ async def test_a_limit_ends_it() -> None:
 
     async def waits() -> None:
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1)
         finally:
             ends.append("ended")
 
@@ -86,13 +88,13 @@ async def test_a_cancellation_reaches_it_and_is_no_timeout() -> None:
     async def waits() -> None:
         begun.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1)
         except asyncio.CancelledError:
             heard.append("cancelled")
             await asyncio.sleep(0)
             raise
 
-    task = asyncio.create_task(Clock().in_time(waits(), lambda: 30))
+    task = asyncio.create_task(Clock().in_time(waits(), lambda: 1))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -100,28 +102,44 @@ async def test_a_cancellation_reaches_it_and_is_no_timeout() -> None:
     assert heard == ["cancelled"]
 
 
-async def test_of_many_limits_each_is_kept_and_one_timer_runs() -> None:
-    clock, loop, ended = Clock(), asyncio.get_running_loop(), list[float]()
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_of_many_limits_each_is_kept_and_one_timer_runs(run: Any) -> None:
+    ended = list[float]()
 
-    async def waits(seconds: float) -> None:
-        began = loop.time()
-        with pytest.raises(TimeoutError):
-            await clock.in_time(asyncio.sleep(30), lambda: seconds)
-        ended.append(seconds)
-        assert loop.time() - began > seconds - 0.002
+    async def story() -> None:
+        clock = Clock()
 
-    async def answers(seconds: float) -> None:
-        await clock.in_time(asyncio.sleep(seconds), lambda: 30)
+        async def waits(seconds: float) -> None:
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                await clock.in_time(asyncio.sleep(1), lambda: seconds)
+            ended.append(seconds)
+            assert time.monotonic() - began > seconds - 0.003
 
-    limits = [0.05, 0.01, 0.03, 0.07]
-    with timers(loop) as running:
-        async with asyncio.TaskGroup() as group:
-            for seconds in limits:
-                group.create_task(waits(seconds))
-                group.create_task(answers(seconds))
-            await asyncio.sleep(0.005)
-            assert sum(not timer.cancelled() for timer in running) == 1
+        async def answers(seconds: float) -> None:
+            await clock.in_time(asyncio.sleep(seconds), lambda: 1)
+
+        with timers() as running:
+            async with asyncio.TaskGroup() as group:
+                for seconds in limits:
+                    group.create_task(waits(seconds))
+                    group.create_task(answers(seconds))
+                await asyncio.sleep(0)
+                assert sum(not timer.cancelled() for timer in running) == 1
+        assert not clock._ends
+
+    limits = [0.2, 0.1, 0.15, 0.25]
+    run(story())
     assert ended == sorted(limits)
+
+
+async def test_a_look_after_what_has_answered_meanwhile_leaves_other_limits_as_they_are() -> None:
+    clock = Clock()
+    for _ in range(3):
+        await clock.in_time(asyncio.sleep(0), lambda: 0.01)
+        await asyncio.sleep(0.02)
+    with pytest.raises(TimeoutError):
+        await clock.in_time(asyncio.sleep(1), lambda: 0.01)
 
 
 async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() -> None:
@@ -129,7 +147,7 @@ async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() 
 
     async def hears_later() -> None:
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1)
         finally:
             await deaf.wait()
 
@@ -137,7 +155,7 @@ async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() 
     await asyncio.sleep(0.02)
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            await clock.in_time(asyncio.sleep(30), lambda: 0.01)
+            await clock.in_time(asyncio.sleep(1), lambda: 0.01)
     assert not late.done()
     deaf.set()
     with pytest.raises(TimeoutError):
@@ -145,15 +163,14 @@ async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() 
 
 
 @contextmanager
-def timers(loop: asyncio.AbstractEventLoop) -> Iterator[list[asyncio.TimerHandle]]:
+def timers() -> Iterator[list[asyncio.TimerHandle]]:
     """The timers that are set to look after limits."""
-    made, call_at = list[asyncio.TimerHandle](), loop.call_at
+    made, set_ = list[asyncio.TimerHandle](), Clock._set
 
-    def counts(when: float, callback: Any, *args: Any, **more: Any) -> asyncio.TimerHandle:
-        timer = call_at(when, callback, *args, **more)
-        if getattr(callback, "__self__", None).__class__ is Clock:
-            made.append(timer)
-        return timer
+    def sets(clock: Clock, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        set_(clock, loop, when)
+        assert clock._timer is not None
+        made.append(clock._timer)
 
-    with patch.object(loop, "call_at", counts):
+    with patch.object(Clock, "_set", sets):
         yield made
