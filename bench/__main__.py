@@ -18,7 +18,7 @@ from bench import (
     watching,
 )
 from bench.plot import draw
-from bench.results import KEPT, PAGE, Line, keep, kept
+from bench.results import KEPT, PAGE, Line, Section, keep, kept, now
 
 SECTIONS: dict[str, Callable[[], Iterator[Line]]] = {
     "creates": creates.on_postgres,
@@ -46,13 +46,14 @@ def main(names: list[str]) -> None:
         )
     results = kept()
     for name in names or SECTIONS:
-        lines = list[Line]()
+        measured, lines = now(), list[Line]()
         for line in SECTIONS[name]():
             print(f"{line.what}: {line.found} {line.goal} {line.detail}", flush=True)
             lines.append(line)
-        results = {section: [*results.get(section, ())] for section in SECTIONS} | {name: lines}
-        keep({section: found for section, found in results.items() if found})
-    draw(line for found in results.values() for line in found)
+        results[name] = Section(measured, lines)
+        results = {section: results[section] for section in SECTIONS if section in results}
+        keep(results)
+    draw(line for section in results.values() for line in section.lines)
     print(f"\n{PAGE.name} and {KEPT.name} are written")
 
 

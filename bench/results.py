@@ -37,6 +37,14 @@ class Line:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Section:
+    """What was found together. `measured`: when, and of which commit."""
+
+    measured: str
+    lines: Sequence[Line]
+
+
 def at_least(what: str, found: float, goal: float, detail: str = "", why: str = "") -> Line:
     return Line(what, f"{found:.2f}", f"≥ {goal:g}", found >= goal, detail, found / goal, why)
 
@@ -48,24 +56,32 @@ def at_most(
     return Line(what, told, f"≤ {goal:g}{unit}", found <= goal, detail, share, why)
 
 
-def kept() -> dict[str, list[Line]]:
-    """Return section → its last lines: one section can be measured anew without the others."""
+def now() -> str:
+    """Return the moment and the commit."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}"
+
+
+def kept() -> dict[str, Section]:
+    """Return the sections as they were found last: one can be measured anew without the others."""
     if not KEPT.exists():
         return {}
     said = json.loads(KEPT.read_text("utf-8"))
-    return {section: [Line(**line) for line in lines] for section, lines in said.items()}
+    return {
+        name: Section(one["measured"], [Line(**line) for line in one["lines"]])
+        for name, one in said.items()
+    }
 
 
-def keep(sections: Mapping[str, Sequence[Line]]) -> None:
+def keep(sections: Mapping[str, Section]) -> None:
     """Write the sections down, and the page that shows them."""
-    said = {section: [asdict(line) for line in lines] for section, lines in sections.items()}
+    said = {name: asdict(section) for name, section in sections.items()}
     KEPT.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", "utf-8")
     PAGE.write_text(page(sections), "utf-8")
 
 
-def page(sections: Mapping[str, Sequence[Line]]) -> str:
+def page(sections: Mapping[str, Section]) -> str:
     """Return the page: what has a goal comes first, then what only tells."""
-    every = [line for lines in sections.values() for line in lines]
+    every = [line for section in sections.values() for line in section.lines]
     head = ["# Measurements", "", *_machine(), "", *_READ, ""]
     goals = [line for line in every if line.holds is not None]
     marks = {True: "holds", False: "**missed**", None: ""}
@@ -83,11 +99,11 @@ _READ = (
 )
 
 
-def _told(sections: Mapping[str, Sequence[Line]]) -> list[str]:
+def _told(sections: Mapping[str, Section]) -> list[str]:
     lines = list[str]()
-    for section, found in sections.items():
-        tables, rest = _tables(found)
-        lines += [f"## {section}", "", *tables, *map(_item, rest), ""]
+    for name, section in sections.items():
+        tables, rest = _tables(section.lines)
+        lines += [f"## {name}", "", f"{section.measured}.", "", *tables, *map(_item, rest), ""]
     return lines
 
 
@@ -116,12 +132,11 @@ def _item(line: Line) -> str:
 
 
 def _machine() -> list[str]:
-    now = datetime.datetime.now(datetime.UTC)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     return [
-        f"{now:%Y-%m-%d %H:%M} UTC, commit {_commit()}; {_processor()}, {os.cpu_count()} cores,",
-        f"{system}; load average {load} at the end (1, 5, 15 minutes);",
+        f"{_processor()}, {os.cpu_count()} cores, {system}. When, and of which commit, stands at each section.",
+        f"At the end of the last, {now()}: load average {load} (1, 5, 15 minutes);",
         f"an fsync of 4 KiB takes {_sync() * 1000:.2f} ms here.",
     ]
 

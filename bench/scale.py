@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import Template
 
 from app.settings import ROOT
-from bench.results import HERE, Line, kept
+from bench.results import HERE, Line, Section, kept
 from bench.rows import platform
 
 PAGE, TEMPLATE = ROOT / "docs" / "scale.md", HERE / "scale.md.in"
@@ -112,9 +112,9 @@ def lines() -> Iterator[Line]:
     )  # fmt: skip
 
 
-def measured(results: Mapping[str, Sequence[Line]]) -> dict[str, float]:
+def measured(results: Mapping[str, Section]) -> dict[str, float]:
     """Return the unit costs whose sections were measured."""
-    every = [line for lines in results.values() for line in lines]
+    every = [line for section in results.values() for line in section.lines]
     parts = [_number(x.found) for x in every if x.what.startswith("CPU of a create, grpcio")]
     said = {
         "database": _scaled(every, "CPU of PostgreSQL a create, Luoshu", 1e-6),
