@@ -39,7 +39,11 @@ class Clock:
 
     def _start(self, timeout: asyncio.Timeout, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        ends = self._ends[timeout] = loop.time() + seconds
+        ends = loop.time() + seconds
+        if seconds <= 0:
+            timeout.reschedule(ends)
+            return
+        self._ends[timeout] = ends
         if ends < self._nearest:
             self._set(loop, ends)
 

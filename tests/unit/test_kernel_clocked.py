@@ -133,6 +133,15 @@ def test_of_many_limits_each_is_kept_and_one_timer_runs(run: Any) -> None:
     assert ended == sorted(limits)
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_what_is_over_when_it_comes_ends_before_it_goes_on(run: Any) -> None:
+    async def story() -> None:
+        with pytest.raises(TimeoutError):
+            await Clock().in_time(asyncio.sleep(0), lambda: 0)
+
+    run(story())
+
+
 async def test_a_look_after_what_has_answered_meanwhile_leaves_other_limits_as_they_are() -> None:
     clock = Clock()
     for _ in range(3):
