@@ -1,11 +1,13 @@
 """Every registry: what a change does, and what a refused one does not."""
 
+import time
 from functools import partial
 from typing import Any
 
 import grpc
 import pytest
 
+from kernel.room import Room
 from tests.running import NOBODY, Running, Who, new_request_id, refusal
 from tests.service.registry_suite import AUDITOR, SAMPLES, STRANGER, Sample
 
@@ -223,7 +225,16 @@ def test_an_answer_tells_what_the_caller_may_do_next(registries: Running, sample
     assert list(sample.get(registries, record.name, AUDITOR).allowed_actions) == []
 
 
-def test_a_deadline_that_is_over_is_exceeded(registries: Running, sample: Sample) -> None:
+def test_a_deadline_that_is_over_is_exceeded(
+    registries: Running, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Room.read_here
+
+    def later(room: Room, *asked: Any) -> Any:
+        time.sleep(0.3)
+        return read(room, *asked)
+
+    monkeypatch.setattr(Room, "read_here", later)
     with pytest.raises(grpc.RpcError) as caught:
-        registries.call(f"List{sample.plural}", AUDITOR, timeout=0)
+        registries.call(f"List{sample.plural}", AUDITOR, timeout=0.1)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
