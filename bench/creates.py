@@ -51,8 +51,8 @@ def _alone(creators: list[Contestant], many: Rounds) -> Line:
     return at_least(
         "creates of one caller, PostgreSQL, against Go a commit a request",
         alone.ratio(DEFAULT, PER_REQUEST), 0.6, alone.all_told(),
-        why=f"{_busy(alone)}; {dearer:,.0f} µs of ours are what {many.callers} callers share or find warm: a transaction of two "
-        "trips, two threads' wake-ups, caches that the wait before each create has left cold (Go's is dearer alone, too)",
+        why=f"{_busy(alone)}; {dearer:,.0f} µs of ours are what {many.callers} callers share or find warm: a transaction's trip, "
+        "two threads' wake-ups, caches that the wait before each create has left cold (Go's is dearer alone, too)",
     )  # fmt: skip
 
 
