@@ -10,7 +10,7 @@ NEVER = float("inf")
 SOON = 0.001  # seconds: uvloop's time goes in such steps, and what ends within one ends with it
 
 
-class Clock:
+class Limits:
     """The limits of what waits in one event loop. One timer runs for all, to the nearest.
 
     Hardly any limit is ever reached, and to set and stop a timer for each takes longer than all else about it.

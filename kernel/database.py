@@ -287,20 +287,19 @@ def send(tx: sa.Connection, statements: Sequence[Statement]) -> None:
 
 def finish(tx: sa.Connection, statements: Sequence[Statement]) -> None:
     """The same, and commit: PostgreSQL in the same trip."""
-    if not (statements and is_postgres(tx.engine)):
-        send(tx, statements)
-        tx.commit()
-    elif tx.in_transaction():
-        send(tx, [*statements, COMMIT])
-        tx.commit()
-    else:
-        _all_in_one_trip(tx, statements)
+    if statements and is_postgres(tx.engine):
+        statements = [*statements, COMMIT]
+        if not tx.in_transaction():
+            _whole(tx, statements)
+            return
+    send(tx, statements)
+    tx.commit()
 
 
-def _all_in_one_trip(tx: sa.Connection, statements: Sequence[Statement]) -> None:
-    """Run and commit a whole transaction, of which SQLAlchemy hears where it fails: to roll back is its."""
+def _whole(tx: sa.Connection, statements: Sequence[Statement]) -> None:
+    """Run a transaction that one trip begins and commits. SQLAlchemy hears of it where it fails: to roll back is its."""
     try:
-        _in_one_trip(tx, [*statements, COMMIT])
+        _in_one_trip(tx, statements)
     except BaseException:
         tx.begin()
         raise

@@ -22,7 +22,7 @@ from kernel import metrics
 from kernel.access import Access, Kind, denial_code
 from kernel.access_store import Recorder
 from kernel.case import Caller
-from kernel.clocked import Clock
+from kernel.clocked import Limits
 from kernel.errors import (
     Denied,
     DomainError,
@@ -102,14 +102,14 @@ class Rows(NamedTuple):
 class Gate:
     """Lets calls in. `in_flight`, `streams`: how many are under way; past the limits a call is refused before it is queued.
 
-    `closed`: the process stops, and nobody comes in any more. `clock`: how long the unary ones may take.
+    `closed`: the process stops, and nobody comes in any more. `limits`: of how long the unary ones may take.
     """
 
     identity: Identity
     in_flight: int = field(default=0)
     streams: int = field(default=0)
     closed: bool = field(default=False)
-    clock: Clock = field(default_factory=Clock)
+    limits: Limits = field(default_factory=Limits)
     _refused: int = field(default=0)
     _told: float = field(default=float("-inf"))
 
@@ -163,7 +163,7 @@ class Edge:
         try:
             self._gate.admit(False)
             caller = call.caller = self._gate.identity.caller(_metadata(context))
-            answer = await self._gate.clock.in_time(
+            answer = await self._gate.limits.in_time(
                 self._answer(raw, caller), partial(_limit, context)
             )
             body, code = _bytes(answer), grpc.StatusCode.OK

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 import uvloop
 
-from kernel.clocked import Clock
+from kernel.clocked import Limits
 
 
 @contextmanager
@@ -29,7 +29,7 @@ async def test_what_does_not_wait_is_not_timed() -> None:
         return "here"
 
     with told(0) as (asked, limit):
-        assert await Clock().in_time(at_once(), limit) == "here"
+        assert await Limits().in_time(at_once(), limit) == "here"
     assert not asked
 
 
@@ -38,7 +38,7 @@ async def test_what_fails_at_once_fails_so() -> None:
         raise KeyError("no")
 
     with pytest.raises(KeyError):
-        await Clock().in_time(fails(), lambda: 1)
+        await Limits().in_time(fails(), lambda: 1)
 
 
 async def test_what_waits_goes_on_to_its_answer() -> None:
@@ -51,7 +51,7 @@ async def test_what_waits_goes_on_to_its_answer() -> None:
             await asyncio.sleep(0)
         return found
 
-    assert await Clock().in_time(steps(), lambda: 5) == 10
+    assert await Limits().in_time(steps(), lambda: 5) == 10
 
 
 async def test_what_it_waits_for_may_fail_and_it_may_mend_that() -> None:
@@ -65,7 +65,7 @@ async def test_what_it_waits_for_may_fail_and_it_may_mend_that() -> None:
             return str(error)
         return ""
 
-    assert await Clock().in_time(mends(), lambda: 5) == "away"
+    assert await Limits().in_time(mends(), lambda: 5) == "away"
 
 
 async def test_a_limit_ends_it() -> None:
@@ -78,7 +78,7 @@ async def test_a_limit_ends_it() -> None:
             ends.append("ended")
 
     with pytest.raises(TimeoutError):
-        await Clock().in_time(waits(), lambda: 0.01)
+        await Limits().in_time(waits(), lambda: 0.01)
     assert ends == ["ended"]
 
 
@@ -94,7 +94,7 @@ async def test_a_cancellation_reaches_it_and_is_no_timeout() -> None:
             await asyncio.sleep(0)
             raise
 
-    task = asyncio.create_task(Clock().in_time(waits(), lambda: 1))
+    task = asyncio.create_task(Limits().in_time(waits(), lambda: 1))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -107,17 +107,17 @@ def test_of_many_limits_each_is_kept_and_one_timer_runs(run: Any) -> None:
     ended = list[float]()
 
     async def story() -> None:
-        clock = Clock()
+        kept = Limits()
 
         async def waits(seconds: float) -> None:
             began = time.monotonic()
             with pytest.raises(TimeoutError):
-                await clock.in_time(asyncio.sleep(1), lambda: seconds)
+                await kept.in_time(asyncio.sleep(1), lambda: seconds)
             ended.append(seconds)
             assert time.monotonic() - began > seconds - 0.003
 
         async def answers(seconds: float) -> None:
-            await clock.in_time(asyncio.sleep(seconds), lambda: 1)
+            await kept.in_time(asyncio.sleep(seconds), lambda: 1)
 
         with timers() as running:
             async with asyncio.TaskGroup() as group:
@@ -126,7 +126,7 @@ def test_of_many_limits_each_is_kept_and_one_timer_runs(run: Any) -> None:
                     group.create_task(answers(seconds))
                 await asyncio.sleep(0)
                 assert sum(not timer.cancelled() for timer in running) == 1
-        assert not clock._ends
+        assert not kept._ends
 
     limits = [0.2, 0.1, 0.15, 0.25]
     run(story())
@@ -137,22 +137,22 @@ def test_of_many_limits_each_is_kept_and_one_timer_runs(run: Any) -> None:
 def test_what_is_over_when_it_comes_ends_before_it_goes_on(run: Any) -> None:
     async def story() -> None:
         with pytest.raises(TimeoutError):
-            await Clock().in_time(asyncio.sleep(0), lambda: 0)
+            await Limits().in_time(asyncio.sleep(0), lambda: 0)
 
     run(story())
 
 
 async def test_a_look_after_what_has_answered_meanwhile_leaves_other_limits_as_they_are() -> None:
-    clock = Clock()
+    kept = Limits()
     for _ in range(3):
-        await clock.in_time(asyncio.sleep(0), lambda: 0.01)
+        await kept.in_time(asyncio.sleep(0), lambda: 0.01)
         await asyncio.sleep(0.02)
     with pytest.raises(TimeoutError):
-        await clock.in_time(asyncio.sleep(1), lambda: 0.01)
+        await kept.in_time(asyncio.sleep(1), lambda: 0.01)
 
 
 async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() -> None:
-    clock, deaf = Clock(), asyncio.Event()
+    kept, deaf = Limits(), asyncio.Event()
 
     async def hears_later() -> None:
         try:
@@ -160,11 +160,11 @@ async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() 
         finally:
             await deaf.wait()
 
-    late = asyncio.create_task(clock.in_time(hears_later(), lambda: 0.01))
+    late = asyncio.create_task(kept.in_time(hears_later(), lambda: 0.01))
     await asyncio.sleep(0.02)
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            await clock.in_time(asyncio.sleep(1), lambda: 0.01)
+            await kept.in_time(asyncio.sleep(1), lambda: 0.01)
     assert not late.done()
     deaf.set()
     with pytest.raises(TimeoutError):
@@ -174,12 +174,12 @@ async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() 
 @contextmanager
 def timers() -> Iterator[list[asyncio.TimerHandle]]:
     """The timers that are set to look after limits."""
-    made, set_ = list[asyncio.TimerHandle](), Clock._set
+    made, set_ = list[asyncio.TimerHandle](), Limits._set
 
-    def sets(clock: Clock, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        set_(clock, loop, when)
-        assert clock._timer is not None
-        made.append(clock._timer)
+    def sets(kept: Limits, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        set_(kept, loop, when)
+        assert kept._timer is not None
+        made.append(kept._timer)
 
-    with patch.object(Clock, "_set", sets):
+    with patch.object(Limits, "_set", sets):
         yield made
