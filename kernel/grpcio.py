@@ -74,21 +74,25 @@ class Server(Front):
         self._waits.start()
 
     async def stop(self, grace: float | None) -> None:
-        """Refuse new calls, and let those under way end for `grace` seconds; what does not is cancelled."""
+        """Refuse new calls, and let those under way end for `grace` seconds; what does not is cancelled.
+
+        gRPC says of an answer that it has taken it. That it has gone out is told by its connection, which ends behind it.
+        """
         if self._started and not self.closed:
+            until = self.loop.time() + (grace or 0.0)
             if not self._stopping:
                 self._stopping = True
                 self._core.shutdown(self._queue, self._shut)
-            await self._emptied(grace or 0.0)
-            self._core.cancel_all_calls()
-            await self._emptied(LAST)
+            await self._emptied(until)
+            if await self.wait_for_termination(max(0.0, until - self.loop.time())):
+                self._core.cancel_all_calls()
+                await self._emptied(self.loop.time() + LAST)
             if not await self.wait_for_termination(LAST):
                 await asyncio.to_thread(self._waits.join, LAST)
         self._terminated.set()
 
-    async def _emptied(self, within: float) -> None:
-        """Wait until no call is under way, for so many seconds at most."""
-        until = self.loop.time() + within
+    async def _emptied(self, until: float) -> None:
+        """Wait until no call is under way, or the loop's clock says so."""
         while self.loop.time() < until:
             await asyncio.sleep(TICK)
             if not self.calls:

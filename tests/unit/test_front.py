@@ -1,7 +1,9 @@
 """Each front, with handlers of the test's own: what gRPC promises a caller and a handler."""
 
 import asyncio
+import contextlib
 import gc
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -436,19 +438,63 @@ async def test_a_stop_ends_streams_too(grace: float | None) -> None:
         await ended(answers.read())
 
 
+@asynccontextmanager
+async def lingering(port: int, goes_on: asyncio.Event) -> AsyncIterator[int]:
+    """Yield the port of a way to a server that takes what the server sends only while `goes_on` is set, and keeps little."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: Any, when: asyncio.Event) -> None:
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(1 << 16):
+                await when.wait()
+                writer.write(part)
+                await writer.drain()
+        writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = socket.socket()
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        there.connect(("127.0.0.1", port))
+        back, forth = await asyncio.open_connection(sock=there)
+        always = asyncio.Event()
+        always.set()
+        await asyncio.gather(pass_on(reader, forth, always), pass_on(back, writer, goes_on))
+
+    async with await asyncio.start_server(join, "127.0.0.1", 0) as way:
+        yield way.sockets[0].getsockname()[1]
+
+
 @GRPCIO_ONLY
-async def test_what_is_answered_before_a_stop_arrives() -> None:
-    answered = asyncio.Event()
+async def test_what_is_answered_before_a_stop_arrives_however_slow_the_way() -> None:
+    answered, many, goes_on = list[bytes](), 10, asyncio.Event()
 
-    async def large(_: bytes, __: Any) -> bytes:
-        asyncio.get_running_loop().call_soon(answered.set)
-        return b"x" * 3_000_000
+    async def large(request: bytes, _: Any) -> bytes:
+        answered.append(request)
+        return b"x" * 300_000
 
-    async with serving(Large=unary(large)) as channel:
-        calls = asyncio.gather(*(call(channel, "Large") for _ in range(10)))
-        await answered.wait()
-        await channel.server.stop(5)
-        assert {len(answer) for answer in await calls} == {3_000_000}
+    goes_on.set()
+    async with (
+        serving(Large=unary(large)) as served,
+        lingering(served.port, goes_on) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        await call(channel, "Large")
+        goes_on.clear()
+        calls = asyncio.gather(*(call(channel, "Large") for _ in range(many)))
+        while len(answered) <= many or served.server.calls:
+            await asyncio.sleep(0.01)
+        asyncio.get_running_loop().call_later(0.2, goes_on.set)
+        await served.server.stop(10)
+        assert {len(answer) for answer in await calls} == {300_000}
+
+
+@GRPCIO_ONLY
+async def test_a_connection_that_does_not_end_holds_a_stop_for_its_grace_at_most() -> None:
+    async with serving(Echo=unary(echo)) as served:
+        with socket.create_connection(("127.0.0.1", served.port)):
+            await asyncio.sleep(0.1)
+            async with asyncio.timeout(3):
+                await served.server.stop(0.5)
+        assert served.server.closed
 
 
 async def test_a_status_that_cannot_be_sent_ends_the_call_all_the_same() -> None:
