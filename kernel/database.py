@@ -409,9 +409,7 @@ class Put:
         names = self._table.c.keys()
         self._packers = [(f"many_{c.name}", packer(c.type)) for c in self._table.c]
         binds = [sa.bindparam(f"many_{c.name}", type_=Array(c.type)) for c in self._table.c]
-        columns = [sa.column(c.name, c.type) for c in self._table.c]
-        unnested = sa.func.unnest(*binds).table_valued(*columns).render_derived()
-        return pg_insert(self._table).from_select(names, sa.select(unnested))
+        return pg_insert(self._table).from_select(names, sa.select(*map(sa.func.unnest, binds)))
 
     def __call__(self, tx: sa.Connection, rows: Rows) -> None:
         """Write rows, each a tuple in the order of the table's columns."""

@@ -42,6 +42,8 @@ STILL = """SELECT CAST(COALESCE((
 ), 'another process has written') AS integer)"""
 """Locks the head. Where that is elsewhere, or away, it fails, and all behind it: what is compared is the row that was locked."""
 
+REVISIONS = 1  # the column of a record's row that says how many it has
+
 
 class Found(NamedTuple):
     """A record as a read finds it."""
@@ -92,7 +94,8 @@ class Store:
         tables, postgres = self.tables, self.postgres
         self.access = AccessStore(tables.access, postgres=postgres)
         self._put_journal = Put(tables.journal, postgres=postgres)
-        self._put_records = {
+        self._put_new = {c: Put(t, postgres=postgres) for c, t in tables.records.items()}
+        self._put_changed = {
             c: Put(t, postgres=postgres, replace=True) for c, t in tables.records.items()
         }
         self._put_number = Put(tables.number, postgres=postgres, replace=True)
@@ -228,7 +231,7 @@ class Store:
         """Write what a batch decided, the head at the end; other processes are told with the commit. `last`: and commit.
 
         `expected`: the head, where it is not locked yet. Raises DataError: it is elsewhere;
-        IntegrityError: a request id was used before.
+        IntegrityError: a request id was used before, or a name that was drawn.
         """
         written = list[Statement]()
         if batch.journal:
@@ -246,7 +249,10 @@ class Store:
 
     def _lines_of(self, batch: Batch) -> Iterator[Statement]:
         for collection, rows in batch.rows.items():
-            yield from self._put_records[collection].of(list(rows.values()))
+            new = [row for row in rows.values() if row[REVISIONS] == 1]
+            changed = [row for row in rows.values() if row[REVISIONS] > 1]
+            yield from self._put_new[collection].of(new)
+            yield from self._put_changed[collection].of(changed)
         yield from self._put_journal.of(batch.journal[batch.sent :])
 
     def _rows_of(self, batch: Batch) -> Iterator[Statement]:

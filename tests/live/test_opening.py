@@ -17,6 +17,7 @@ from kernel.outcome import Settled
 from kernel.personal import Vault
 from kernel.store import Store
 from kernel.writer import ALONE, MANY, Work, Writer
+from luoshu.platforms.v1 import platforms_pb2 as pb
 from tests.live import engines
 from tests.unit.kernel_world import NO_PACK, OFFICER, SECRET, TOY, Clock, S, command, creation
 
@@ -104,6 +105,20 @@ def test_a_request_that_another_process_heard_gets_its_first_answer(engine: sa.E
     (again,) = write(by, command._replace(name="platforms/other"))
     assert (again.name, again.repeated) == (first.name, True)
     assert len(positions(engine)) == 1 + ALONE + 1
+
+
+def test_a_name_that_is_drawn_again_overwrites_nothing(engine: sa.Engine) -> None:
+    first = fresh("甲")
+    write(writer(engine), first)
+    by = alone(engine)
+    works = [Work((fresh("乙")._replace(name=first.name),)), Work((fresh("丙"),))]
+    spoilt, (new,) = by.write(works)
+    assert isinstance(spoilt, sa.exc.IntegrityError)
+    assert isinstance(new, Settled)
+    with engine.connect() as tx:
+        kept = tx.execute(sa.text("SELECT record FROM platform WHERE name = :n"), {"n": first.name})
+        assert pb.Platform.FromString(kept.scalar_one()).title == "甲"
+    assert len(positions(engine)) == 1 + ALONE + 2
 
 
 @pytest.mark.parametrize("title", ["某平台", "refused"])

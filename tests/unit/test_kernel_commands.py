@@ -20,7 +20,7 @@ def test_what_is_made_up_never_comes_twice_however_much_is_drawn() -> None:
     requests = [_made_up() for _ in range(3 * DRAWN)]
     assert len({*names, *requests}) == 6 * DRAWN
     assert all(re.fullmatch("r[0-9a-f]{24}", name) for name in names)
-    assert all(re.fullmatch("auto~[0-9a-f]{32}", request) for request in requests)
+    assert all(re.fullmatch("auto~r[0-9a-f]{24}", request) for request in requests)
 
 
 def test_a_process_that_branches_off_draws_for_itself() -> None:
@@ -35,7 +35,7 @@ def test_a_process_that_branches_off_draws_for_itself() -> None:
     os.close(reading)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert re.fullmatch("auto~[0-9a-f]{32}", drawn)
+    assert re.fullmatch("auto~r[0-9a-f]{24}", drawn)
     assert drawn != _made_up()
 
 

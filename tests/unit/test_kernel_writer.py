@@ -167,6 +167,16 @@ def test_a_work_that_spoils_the_transaction_is_done_alone(url: str) -> None:
     assert [event.platform.title for event in events(url)] == ["甲", "丁"]
 
 
+def test_a_name_that_is_drawn_again_overwrites_nothing(url: str) -> None:
+    by, first = writer(url), creation("甲", fresh=True)
+    write(by, Work((first,)))
+    again = creation("乙", fresh=True)._replace(name=first.name)
+    spoilt, (new,) = write(by, Work((again,)), Work((creation("丙", fresh=True),)))
+    assert isinstance(spoilt, sa.exc.IntegrityError)
+    assert isinstance(new, Settled)
+    assert [event.platform.title for event in events(url)] == ["甲", "丙"]
+
+
 def test_effects_are_there_with_the_commands_or_not_at_all(url: str) -> None:
     def effect(tx: sa.Connection) -> None:
         by.store.put_cursor(tx, "elsewhere", 0, 7)
