@@ -1,15 +1,19 @@
 """The two databases, and the few things in which they differ."""
 
+import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from kernel.errors import Silent
 
@@ -44,6 +48,10 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 PIPE = "pipe"
 """Under this name a connection's record keeps its pipeline."""
 
+ASIDE = ThreadPoolExecutor(16, "connects")
+"""Threads that nothing else keeps: all of the loop's own may wait for a change, and that one for its connection."""
+
+T = TypeVar("T")
 Rows = Sequence[tuple[Any, ...]]
 
 
@@ -195,7 +203,7 @@ class Kept:
 
         The next transaction then takes another.
         """
-        connection, self._connection = self._connection or self.engine.connect(), None
+        connection, self._connection = self._connection or _aside(self.engine.connect), None
         ended = False
         try:
             yield connection
@@ -215,6 +223,21 @@ class Kept:
             connection.close()
 
 
+def _aside(work: Callable[[], T]) -> T:
+    """Do what only a thread can wait for: in the event loop (`kernel.waits`) in one of `ASIDE`."""
+    if in_greenlet():
+        return await_(asyncio.get_running_loop().run_in_executor(ASIDE, work))
+    return work()
+
+
+def pause(seconds: float) -> None:
+    """Wait where this runs: in a thread, or in the event loop (`kernel.waits`)."""
+    if in_greenlet():
+        await_(asyncio.sleep(seconds))
+    else:
+        time.sleep(seconds)
+
+
 def silent() -> Silent:
     """Return what is told where the database does not answer."""
     return Silent(
@@ -224,10 +247,12 @@ def silent() -> Silent:
 
 
 def _postgres(url: str, **more: Any) -> sa.Engine:
-    from kernel import arrays  # psycopg is not loaded where SQLite is all there is
+    from kernel import arrays, waits  # psycopg is not loaded where SQLite is all there is
 
     url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     engine = sa.create_engine(url, hide_parameters=True, **more)
+    connect = waits.Connection.connect
+    sa.event.listen(engine, "do_connect", lambda _, __, args, said: connect(*args, **said))
     sa.event.listen(engine, "connect", lambda connection, _: arrays.register(connection.adapters))
     return engine
 

@@ -1,14 +1,17 @@
-"""What queued while the last answer was being made is answered together, by one thread."""
+"""What queued while the last answer was being made is answered together: by one thread, or in the event loop."""
 
 import asyncio
+import contextvars
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from kernel.errors import Overloaded, Stopping
+from kernel.front import AT_ONCE
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -131,3 +134,80 @@ class Gatherer(Generic[Q, A]):
     def _settle(self, group: list[Waiting[Q, A]], answers: Sequence[A | Exception]) -> None:
         settle(group, answers)
         self._after()
+
+
+class LoopGatherer(Generic[Q, A]):
+    """The same in the event loop, where `work` is awaited: no thread has to be woken, and none to hand its answers over."""
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
+        *,
+        most: int = 256,
+        weigh: Callable[[Q], int] = lambda _: 1,
+        least: int = 0,
+        waiting: int = 4096,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._work, self._most, self._weigh, self._after = work, most, weigh, after
+        self._pace, self._queue = Pace(least or most, waiting), deque[Waiting[Q, A]]()
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._closed, self._last = False, 1
+
+    async def ask(self, question: Q) -> A:
+        """Return the answer, or raise it when it is an exception. Raises Overloaded, Stopping."""
+        if self._closed:
+            raise Stopping.now()
+        if len(self._queue) >= self.room:
+            raise Overloaded.now()
+        answer: asyncio.Future[A] = self._loop.create_future()
+        self._queue.append(Waiting(question, answer))
+        if self._task is None or self._task.done():
+            run, of_nobody = (
+                self._run(),
+                contextvars.Context(),
+            )  # not of the caller who happens to begin
+            self._task = asyncio.Task(run, loop=self._loop, context=of_nobody, **AT_ONCE)
+        return await answer
+
+    @property
+    def room(self) -> int:
+        """How many may queue, as for a thread."""
+        return self._pace.room
+
+    def close(self) -> None:
+        """Answer what is queued, then end. Waits for the loop, where it runs: to be called in another thread."""
+        if self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._closed = True  # whoever waited has ended with the loop
+
+    async def _end(self) -> None:
+        self._closed = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while self._queue:
+            if self._last > 1:
+                await asyncio.sleep(0)  # those who were answered go on first, and may ask again
+            group = self._grouped()
+            self._last = len(group)
+            began = time.monotonic()
+            answers = await self._answers([waiting.question for waiting in group])
+            self._pace.took(time.monotonic() - began, len(group))
+            settle(group, answers)
+            self._loop.call_soon(self._after)
+
+    def _grouped(self) -> list[Waiting[Q, A]]:
+        group, weight = list[Waiting[Q, A]](), 0
+        while self._queue and len(group) < self._most and weight < FULL:
+            group.append(self._queue.popleft())
+            weight += self._weigh(group[-1].question)
+        return group
+
+    async def _answers(self, questions: list[Q]) -> Sequence[A | Exception]:
+        try:
+            return await self._work(questions)
+        except Exception as error:  # noqa: BLE001 - those who ask next are to be answered
+            return [error] * len(questions)

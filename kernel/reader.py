@@ -5,7 +5,6 @@ A thread that asks takes the interpreter from the loop, and each of the two wait
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
@@ -15,8 +14,7 @@ import sqlalchemy as sa
 
 from kernel import trip
 from kernel.database import Rows, Statement, silent
-from kernel.errors import Overloaded, Stopping
-from kernel.gather import Pace, Waiting, settle
+from kernel.gather import LoopGatherer
 
 A = TypeVar("A")
 MOST = 256  # names asked for together
@@ -40,34 +38,11 @@ class Reader(Generic[A]):
         name: str,
     ) -> None:
         self._engine, self._asked, self._found = engine, asked, found
-        self._pace, self._queue = Pace(least=MOST), list[Waiting[str, A | None]]()
         self._loop = asyncio.get_running_loop()
         self._aside = ThreadPoolExecutor(1, name)  # connects, which waits
         self._link: Link | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
-
-    async def ask(self, name: str) -> A | None:
-        """Return what has the name. Raises Silent, Overloaded, Stopping."""
-        if self._closed:
-            raise Stopping.now()
-        if len(self._queue) >= self._pace.room:
-            raise Overloaded.now()
-        answer: asyncio.Future[A | None] = self._loop.create_future()
-        self._queue.append(Waiting(name, answer))
-        if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._run())
-        return await answer
-
-    async def _run(self) -> None:
-        while self._queue:
-            await asyncio.sleep(0)  # those who were answered go on first, and may ask again
-            group = self._queue[:MOST]
-            del self._queue[:MOST]
-            began = time.monotonic()
-            answers = await self._answers([waiting.question for waiting in group])
-            self._pace.took(time.monotonic() - began, len(group))
-            settle(group, answers)
+        self._gatherer: LoopGatherer[str, A | None] = LoopGatherer(self._answers, most=MOST)
+        self.ask = self._gatherer.ask
 
     async def _answers(self, names: Sequence[str]) -> Sequence[A | Exception | None]:
         try:
@@ -75,10 +50,9 @@ class Reader(Generic[A]):
             found = self._found(await link.ask(self._asked(dict.fromkeys(names))))
         except BaseException as error:
             self._leave()  # it may have answers on the way, or have forgotten what was prepared
-            if not isinstance(error, Exception):
-                raise
-            away = isinstance(error, AWAY)
-            return [silent() if away else error] * len(names)
+            if isinstance(error, AWAY):
+                return [silent()] * len(names)
+            raise
         return [found.get(name) for name in names]
 
     async def _linked(self) -> "Link":
@@ -95,18 +69,15 @@ class Reader(Generic[A]):
 
     def close(self) -> None:
         """Answer what is queued, then end. Waits for the loop, where it runs: to be called in another thread."""
+        self._gatherer.close()
         if self._loop.is_running():
             asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        else:  # whoever waited has ended with it
-            self._closed = True
+        else:
             self._leave()
         self._aside.shutdown()
         self._engine.dispose()
 
     async def _end(self) -> None:
-        self._closed = True
-        if self._task is not None:
-            await asyncio.wait([self._task])
         self._leave()
 
 

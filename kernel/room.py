@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,7 @@ from kernel.columns import microseconds
 from kernel.commands import Commands
 from kernel.database import Glances
 from kernel.errors import DomainError, Silent, UnknownReference
-from kernel.gather import Gatherer
+from kernel.gather import Gatherer, LoopGatherer
 from kernel.lists import Lists
 from kernel.notices import Notices
 from kernel.outcome import Clock, Command, JournalRow, Outcome, Settled
@@ -45,6 +46,7 @@ Ask = Callable[[str], Awaitable[Reference | None]]
 TAIL, TAIL_BYTES = 500, 1024 * 1024  # journal lines, and about how many bytes, read at a time
 READERS = 64  # whose questions about the journal are answered together
 STREAMS = 2_000  # that may ask in one moment: who watches was let in already, and is not turned away in the middle
+LIGHT = 128  # commands that the loop decides at once: 3 ms
 GROUP = 256  # commands that may wait in any case, for few commits carry them
 REFERENCES = 64  # references of one request that may have to be asked for
 
@@ -75,19 +77,34 @@ class Room:
         self.access = AccessJournal(service.name, self.store.access, self.read, Tide())
         self.source, self.mark, self._clock = service.name, self.commands.mark, c.clock
         self._woken = 0
-        self._writes: Gatherer[Work, list[Outcome]] = Gatherer(
-            self.writer.write,
-            name=f"{service.name}-writer",
-            most=c.most,
-            weigh=lambda work: len(work.commands),
-            least=GROUP,
-            after=self._wake,
-        )
+        self._aside = ThreadPoolExecutor(1, f"{service.name}-writer")
+        self._writes = self._gatherer(c.most)
         self._file = None if self.store.postgres else Glances(database.reading(c.url))
         self._reader = self._reader_of(c.url) if self._file is None else None
         self._tails: Gatherer[int, list[Told]] = Gatherer(
             self._told, name=f"{service.name}-tail", most=READERS, least=STREAMS
         )
+
+    def _gatherer(
+        self, most: int
+    ) -> Gatherer[Work, list[Outcome]] | LoopGatherer[Work, list[Outcome]]:
+        """Return who has works written together: a thread where they go to a file, else the loop."""
+        said: Any = {"most": most, "least": GROUP, "after": self._wake}
+        said["weigh"] = lambda work: len(work.commands)
+        if self.store.postgres:
+            return LoopGatherer(self._written, **said)
+        return Gatherer(self.writer.write, name=f"{self.source}-writer", **said)
+
+    async def _written(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:
+        """Write. On a server the loop does it itself and waits for it, for to wake a thread takes longer than a change; in a
+        thread goes what would hold the loop up.
+        """
+        from kernel.waits import in_loop
+
+        if sum(len(work.commands) for work in works) <= LIGHT and not any(w.effects for w in works):
+            return await in_loop(self.writer.write, works)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._aside, self.writer.write, works)
 
     async def write(self, work: Work) -> list[Outcome]:
         """Return the outcome of each command. References that no event told of are asked for, outside of the transaction."""
@@ -248,6 +265,7 @@ class Room:
     def close(self) -> None:
         """Answer what is queued, then leave the database."""
         self._writes.close()
+        self._aside.shutdown()
         self.writer.leave()
         if self._reader is not None:
             self._reader.close()

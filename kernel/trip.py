@@ -5,11 +5,11 @@ it back only when the switch interval is over.
 """
 
 import itertools
-import select
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import psycopg
+from psycopg import waiting
 from psycopg.adapt import Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus, TransactionStatus
@@ -110,7 +110,7 @@ def set_out(pipe: Pipe, statements: Sequence[Statement]) -> None:
     given = packed(statements)
     try:
         pipe.fill(statements, given)
-        _send(pipe.link)
+        pipe.driver.wait(_sending(pipe))
     except BaseException:
         pipe.driver.close()
         raise
@@ -131,7 +131,7 @@ def take(pipe: Pipe, statements: Sequence[Statement]) -> list[Rows]:
     given = packed(asked)
     try:
         pipe.fill(asked, given)
-        _wait(pipe)
+        pipe.driver.wait(_arriving(pipe))
         pipe.link.exit_pipeline_mode()
     except BaseException:
         pipe.driver.close()
@@ -158,22 +158,16 @@ def _sent(value: str | int | bytes) -> bytes:
     return value if isinstance(value, bytes) else b"%d" % value
 
 
-def _send(link: Any) -> None:
+def _sending(pipe: Pipe) -> Generator[waiting.Wait, Any, None]:
     """Send all that waits to be sent: of half a message the server waits for the rest, however long it takes."""
-    if not link.flush():
-        return
-    ready = select.poll()
-    ready.register(link.socket, select.POLLIN | select.POLLOUT)
-    while link.flush():  # more than the socket takes at once
-        if any(event & ~select.POLLOUT for _, event in ready.poll()):
-            link.consume_input()
+    while pipe.link.flush():  # more than the socket takes at once
+        if (yield waiting.Wait.RW) & waiting.Ready.R:
+            pipe.link.consume_input()
 
 
-def _wait(pipe: Pipe) -> None:
+def _arriving(pipe: Pipe) -> Generator[waiting.Wait, Any, None]:
     """Send what waits to be sent, and take in what comes back."""
-    link, ready = pipe.link, select.poll()
-    _send(link)
-    ready.register(link.socket, select.POLLIN)
+    yield from _sending(pipe)
     while not pipe.complete():
-        ready.poll()
-        link.consume_input()
+        yield waiting.Wait.R
+        pipe.link.consume_input()

@@ -1,6 +1,5 @@
 """Many commands, one transaction: lock, read, decide each, write, commit."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kernel import metrics
 from kernel.access import Access, Kind, denial_code
 from kernel.columns import microseconds
-from kernel.database import Kept
+from kernel.database import Kept, pause
 from kernel.decide import Batch, decide_all, decide_together, names_of
 from kernel.errors import Denied, DomainError, Hidden, UnknownReference, Unsettled
 from kernel.ledger import Overdrawn
@@ -110,7 +109,7 @@ class Writer:
             except sa.exc.OperationalError as error:
                 if attempt == ATTEMPTS - 1 or not _again(error):
                     raise
-                time.sleep(PAUSE * 2**attempt)
+                pause(PAUSE * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
     def _committed(self, works: Sequence[Work]) -> list[list[Outcome]]:

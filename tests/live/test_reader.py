@@ -138,7 +138,9 @@ def test_each_of_many_names_gets_its_own_answer_and_what_is_not_there_none(
             names = [str(n) for n in range(3 * MOST)] + ["nobody", "7", "7"]
             answers = await asyncio.gather(*map(reader.ask, names))
             assert answers == [*map(value_of, names[:-3]), None, value_of("7"), value_of("7")]
-            assert [len(group) for group in asked.groups] == [MOST, MOST, MOST, 2]
+            assert sum(map(len, asked.groups)) == 3 * MOST + 2  # what came twice is asked for once
+            assert max(map(len, asked.groups)) == MOST
+            assert len(asked.groups) <= 5
 
     play(story())
 
@@ -244,14 +246,14 @@ def test_a_link_that_is_cut_in_a_question_is_told_to_its_callers_and_replaced_fo
         async with reading(server) as (reader, asked):
             asked.sql = LOCKED
             async with held_up(server):
-                lost = [asyncio.ensure_future(reader.ask(name)) for name in "12"]
+                lost = [asyncio.ensure_future(reader.ask("1"))]
                 await under_way(server)
                 next_ = [asyncio.ensure_future(reader.ask(name)) for name in "34"]
                 await asyncio.sleep(0)
                 asked.sql = FIND
                 await asyncio.to_thread(cut_off, server, LOCKED)
                 told = await asyncio.gather(*lost, return_exceptions=True)
-            assert [type(one) for one in told] == [Silent, Silent]
+            assert [type(one) for one in told] == [Silent]
             assert await asyncio.gather(*next_) == [value_of("3"), value_of("4")]
 
     play(story())
@@ -319,7 +321,7 @@ def test_a_link_that_has_forgotten_what_was_prepared_is_replaced(
 def test_more_than_can_be_answered_in_time_is_refused_at_once(server: Postgres, play: Any) -> None:
     async def story() -> None:
         async with reading(server) as (reader, asked):
-            reader._pace.took(100.0, 1)  # then a group's worth may wait
+            reader._gatherer._pace.took(100.0, 1)  # then a group's worth may wait
             asked.sql = LOCKED
             async with held_up(server):
                 callers = [asyncio.ensure_future(reader.ask("0"))]
@@ -344,7 +346,7 @@ def test_closing_answers_what_is_queued_and_refuses_what_comes_later(
                 await under_way(server)
                 callers += [asyncio.ensure_future(reader.ask(str(n))) for n in range(1, 9)]
                 closing = asyncio.ensure_future(asyncio.to_thread(reader.close))
-                await until(lambda: reader._closed)
+                await until(lambda: reader._gatherer._closed)
                 with pytest.raises(Stopping):
                     await reader.ask("1")
             await closing

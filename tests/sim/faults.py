@@ -108,7 +108,7 @@ def _dual_write(
 ) -> None:
     """The records in one transaction, their events in the next."""
     for collection, rows in batch.rows.items():
-        self._put_records[collection](tx, list(rows.values()))
+        self._put_changed[collection](tx, list(rows.values()))
     tx.commit()
     self._put_journal(tx, batch.journal)
     if batch.journal:

@@ -8,7 +8,18 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from kernel import commands, consumer, decide, personal, relay, room, servicer, turns, writer
+from kernel import (
+    commands,
+    consumer,
+    database,
+    decide,
+    personal,
+    relay,
+    room,
+    servicer,
+    turns,
+    writer,
+)
 from services.audit import sealing
 from tests.sim.together import LOOP
 
@@ -72,7 +83,7 @@ def simulated(
         (room, "asyncio", LOOP),
         (sealing, "asyncio", LOOP),
         (turns, "asyncio", LOOP),
-        (writer, "time", SimpleNamespace(sleep=sleep)),
+        (database, "time", SimpleNamespace(sleep=sleep)),
         (writer, "log", silent),
         (personal, "secrets", secrets),
         (commands, "secrets", secrets),
