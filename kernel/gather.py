@@ -137,7 +137,10 @@ class Gatherer(Generic[Q, A]):
 
 
 class LoopGatherer(Generic[Q, A]):
-    """The same in the event loop, where `work` is awaited: no thread has to be woken, and none to hand its answers over."""
+    """The same in the event loop, where `work` is awaited: no thread has to be woken, and none to hand its answers over.
+
+    `lingers`: whether more is waited for after a group of several, as the thread does.
+    """
 
     def __init__(
         self,
@@ -148,12 +151,14 @@ class LoopGatherer(Generic[Q, A]):
         least: int = 0,
         waiting: int = 4096,
         after: Callable[[], None] = lambda: None,
+        lingers: bool = False,
     ) -> None:
         self._work, self._most, self._weigh, self._after = work, most, weigh, after
         self._pace, self._queue = Pace(least or most, waiting), deque[Waiting[Q, A]]()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
-        self._closed, self._last = False, 1
+        self._closed, self._last, self._lingers = False, 1, lingers
+        self._enough: asyncio.Future[None] | None = None
 
     async def ask(self, question: Q) -> A:
         """Return the answer, or raise it when it is an exception. Raises Overloaded, Stopping."""
@@ -163,6 +168,8 @@ class LoopGatherer(Generic[Q, A]):
             raise Overloaded.now()
         answer: asyncio.Future[A] = self._loop.create_future()
         self._queue.append(Waiting(question, answer))
+        if self._enough is not None and not self._few:
+            self._come()
         if self._task is None or self._task.done():
             run, of_nobody = (
                 self._run(),
@@ -191,6 +198,8 @@ class LoopGatherer(Generic[Q, A]):
         while self._queue:
             if self._last > 1:
                 await asyncio.sleep(0)  # those who were answered go on first, and may ask again
+                if self._lingers and self._few:
+                    await self._more()
             group = self._grouped()
             self._last = len(group)
             began = time.monotonic()
@@ -198,6 +207,23 @@ class LoopGatherer(Generic[Q, A]):
             self._pace.took(time.monotonic() - began, len(group))
             settle(group, answers)
             self._loop.call_soon(self._after)
+
+    @property
+    def _few(self) -> bool:
+        """Tell whether not half as many wait as were in the last group."""
+        return len(self._queue) < self._last // 2
+
+    async def _more(self) -> None:
+        """Wait for more, for LINGER at most."""
+        self._enough = self._loop.create_future()
+        late = self._loop.call_later(LINGER, self._come)
+        await self._enough
+        late.cancel()
+        self._enough = None
+
+    def _come(self) -> None:
+        if self._enough is not None and not self._enough.done():
+            self._enough.set_result(None)
 
     def _grouped(self) -> list[Waiting[Q, A]]:
         group, weight = list[Waiting[Q, A]](), 0

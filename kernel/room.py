@@ -92,7 +92,7 @@ class Room:
         said: Any = {"most": most, "least": GROUP, "after": self._wake}
         said["weigh"] = lambda work: len(work.commands)
         if self.store.postgres:
-            return LoopGatherer(self._written, **said)
+            return LoopGatherer(self._written, lingers=True, **said)
         return Gatherer(self.writer.write, name=f"{self.source}-writer", **said)
 
     async def _written(self, works: Sequence[Work]) -> list[list[Outcome] | Exception]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -234,6 +235,30 @@ async def test_after_a_group_those_who_were_answered_may_ask_again_first() -> No
     desk.door.set()
     await asyncio.gather(*asked)
     assert sorted(desk.groups[-1]) == [10, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize(("come", "together"), [(2, True), (1, False)])
+async def test_after_a_group_more_is_waited_for_until_half_as_many_have_come(
+    monkeypatch: pytest.MonkeyPatch, come: int, *, together: bool
+) -> None:
+    monkeypatch.setattr(gather, "LINGER", 5.0 if together else 0.05)
+    desk = Desk()
+    gatherer = in_the_loop(desk, lingers=True)
+
+    async def ask_late(n: int) -> None:
+        await asyncio.sleep(0.02)
+        await gatherer.ask(n)
+
+    desk.door.clear()
+    first = [asyncio.ensure_future(gatherer.ask(n)) for n in range(1, 7)]
+    await asyncio.sleep(0.02)
+    desk.door.set()
+    await asyncio.gather(*first)  # one alone, then five
+    began = time.monotonic()
+    await asyncio.gather(*(gatherer.ask(n) for n in (7,)), *map(ask_late, range(8, 7 + come)))
+    assert desk.groups[2:] == [list(range(7, 7 + come))]
+    assert time.monotonic() - began < 1
+    await asyncio.to_thread(gatherer.close)
 
 
 async def test_a_loop_that_has_ended_leaves_nothing_to_wait_for() -> None:
