@@ -1,7 +1,7 @@
 """Which server stands in front, and what both have in common.
 
-`native` is `pygrpc-native`, an extra (`pip install luoshu[accelerated]`): up to a fifth more creates on PostgreSQL, up to a
-quarter more on SQLite. It closes no connection by age, so a proxy that does stands before it: docs/operations.md.
+`native` is `pygrpc-native`, an extra (`pip install luoshu[accelerated]`): up to a third more creates. It closes no connection by
+age, so a proxy that does stands before it: docs/operations.md.
 """
 
 import asyncio

@@ -250,10 +250,12 @@ async def test_after_a_group_more_is_waited_for_until_half_as_many_have_come(
         await gatherer.ask(n)
 
     desk.door.clear()
-    first = [asyncio.ensure_future(gatherer.ask(n)) for n in range(1, 7)]
+    alone = asyncio.ensure_future(gatherer.ask(1))
+    await asyncio.sleep(0.02)
+    five = [asyncio.ensure_future(gatherer.ask(n)) for n in range(2, 7)]
     await asyncio.sleep(0.02)
     desk.door.set()
-    await asyncio.gather(*first)  # one alone, then five
+    await asyncio.gather(alone, *five)
     began = time.monotonic()
     await asyncio.gather(*(gatherer.ask(n) for n in (7,)), *map(ask_late, range(8, 7 + come)))
     assert desk.groups[2:] == [list(range(7, 7 + come))]
