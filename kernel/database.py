@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.util.concurrency import await_, in_greenlet
+from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
 
 from kernel.errors import Silent
 
@@ -50,6 +50,9 @@ PIPE = "pipe"
 
 ASIDE = ThreadPoolExecutor(16, "connects")
 """Threads that nothing else keeps: all of the loop's own may wait for a change, and that one for its connection."""
+
+in_loop = greenlet_spawn
+"""Run a function with its arguments in the event loop, which goes on while it waits for PostgreSQL (`kernel.waits`)."""
 
 T = TypeVar("T")
 Rows = Sequence[tuple[Any, ...]]

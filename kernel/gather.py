@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kernel.errors import Overloaded, Stopping
 from kernel.front import AT_ONCE
@@ -52,30 +52,42 @@ def settle(group: Sequence[Waiting[Q, A]], answers: Sequence[A | Exception]) -> 
             waiting.answer.set_result(answer)
 
 
-class Gatherer(Generic[Q, A]):
-    """`work` takes many questions and returns as many answers, each a value or an exception.
+class Gathers(Generic[Q]):
+    """What both have in common. Made in a running event loop, to which it belongs.
 
     `most`: questions answered together; fewer where they `weigh` FULL. `waiting`: how many may queue at most; fewer where
     they would take longer than PATIENCE, `least` (a group's worth) in any case.
-    `after`: called in the loop when answers are there. Made in a running event loop, to which it belongs.
+    `after`: called in the loop when answers are there.
     """
 
     def __init__(
         self,
-        work: Callable[[Sequence[Q]], Sequence[A | Exception]],
         *,
-        name: str,
         most: int = 256,
         weigh: Callable[[Q], int] = lambda _: 1,
         least: int = 0,
         waiting: int = 4096,
         after: Callable[[], None] = lambda: None,
     ) -> None:
-        self._work, self._most, self._weigh, self._after = work, most, weigh, after
-        self._pace = Pace(least or most, waiting)
+        self._most, self._weigh, self._after = most, weigh, after
+        self._pace, self._loop = Pace(least or most, waiting), asyncio.get_running_loop()
+        self._closed = False
+
+    @property
+    def room(self) -> int:
+        """How many may queue as fast as they are answered now: a group's worth in any case, for one commit carries it."""
+        return self._pace.room
+
+
+class Gatherer(Gathers[Q], Generic[Q, A]):
+    """`work` takes many questions and returns as many answers, each a value or an exception, in a thread of this `name`."""
+
+    def __init__(
+        self, work: Callable[[Sequence[Q]], Sequence[A | Exception]], *, name: str, **said: Any
+    ) -> None:
+        super().__init__(**said)
+        self._work, self._door = work, threading.Lock()
         self._queue: queue.SimpleQueue[Waiting[Q, A] | None] = queue.SimpleQueue()
-        self._loop = asyncio.get_running_loop()
-        self._door, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -89,11 +101,6 @@ class Gatherer(Generic[Q, A]):
                 raise Stopping.now()
             self._queue.put(Waiting(question, answer))
         return await answer
-
-    @property
-    def room(self) -> int:
-        """How many may queue as fast as they are answered now: a group's worth in any case, for one commit carries it."""
-        return self._pace.room
 
     def close(self) -> None:
         """Answer what is queued, then end: whoever asks later is refused, for nobody would answer."""
@@ -136,7 +143,7 @@ class Gatherer(Generic[Q, A]):
         self._after()
 
 
-class LoopGatherer(Generic[Q, A]):
+class LoopGatherer(Gathers[Q], Generic[Q, A]):
     """The same in the event loop, where `work` is awaited: no thread has to be woken, and none to hand its answers over.
 
     `lingers`: whether more is waited for after a group of several, as the thread does.
@@ -146,19 +153,14 @@ class LoopGatherer(Generic[Q, A]):
         self,
         work: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
         *,
-        most: int = 256,
-        weigh: Callable[[Q], int] = lambda _: 1,
-        least: int = 0,
-        waiting: int = 4096,
-        after: Callable[[], None] = lambda: None,
         lingers: bool = False,
+        **said: Any,
     ) -> None:
-        self._work, self._most, self._weigh, self._after = work, most, weigh, after
-        self._pace, self._queue = Pace(least or most, waiting), deque[Waiting[Q, A]]()
-        self._loop = asyncio.get_running_loop()
+        super().__init__(**said)
+        self._work, self._lingers = work, lingers
+        self._queue, self._last = deque[Waiting[Q, A]](), 1
+        self._enough = asyncio.Event()  # have come, of those that are waited for
         self._task: asyncio.Task[None] | None = None
-        self._closed, self._last, self._lingers = False, 1, lingers
-        self._enough: asyncio.Future[None] | None = None
 
     async def ask(self, question: Q) -> A:
         """Return the answer, or raise it when it is an exception. Raises Overloaded, Stopping."""
@@ -168,20 +170,12 @@ class LoopGatherer(Generic[Q, A]):
             raise Overloaded.now()
         answer: asyncio.Future[A] = self._loop.create_future()
         self._queue.append(Waiting(question, answer))
-        if self._enough is not None and not self._few:
-            self._come()
+        if not self._few:
+            self._enough.set()
         if self._task is None or self._task.done():
-            run, of_nobody = (
-                self._run(),
-                contextvars.Context(),
-            )  # not of the caller who happens to begin
-            self._task = asyncio.Task(run, loop=self._loop, context=of_nobody, **AT_ONCE)
+            of_nobody = contextvars.Context()  # not of the caller who happens to begin
+            self._task = asyncio.Task(self._run(), loop=self._loop, context=of_nobody, **AT_ONCE)
         return await answer
-
-    @property
-    def room(self) -> int:
-        """How many may queue, as for a thread."""
-        return self._pace.room
 
     def close(self) -> None:
         """Answer what is queued, then end. Waits for the loop, where it runs: to be called in another thread."""
@@ -215,15 +209,10 @@ class LoopGatherer(Generic[Q, A]):
 
     async def _more(self) -> None:
         """Wait for more, for LINGER at most."""
-        self._enough = self._loop.create_future()
-        late = self._loop.call_later(LINGER, self._come)
-        await self._enough
+        self._enough.clear()
+        late = self._loop.call_later(LINGER, self._enough.set)
+        await self._enough.wait()
         late.cancel()
-        self._enough = None
-
-    def _come(self) -> None:
-        if self._enough is not None and not self._enough.done():
-            self._enough.set_result(None)
 
     def _grouped(self) -> list[Waiting[Q, A]]:
         group, weight = list[Waiting[Q, A]](), 0

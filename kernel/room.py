@@ -99,10 +99,8 @@ class Room:
         """Write. On a server the loop does it itself and waits for it, for to wake a thread takes longer than a change; in a
         thread goes what would hold the loop up.
         """
-        from kernel.waits import in_loop
-
         if sum(len(work.commands) for work in works) <= LIGHT and not any(w.effects for w in works):
-            return await in_loop(self.writer.write, works)
+            return await database.in_loop(self.writer.write, works)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._aside, self.writer.write, works)
 

@@ -1,4 +1,4 @@
-"""Waiting for PostgreSQL: in a thread of its own, or in the event loop where `in_loop` runs the code that waits.
+"""Waiting for PostgreSQL: in a thread of its own, or in the event loop where `kernel.database.in_loop` runs it.
 
 The code is the same. In the loop it runs in a greenlet, which gives way to the loop at every wait, as SQLAlchemy's asyncio does.
 """
@@ -9,12 +9,9 @@ from typing import Any
 
 import psycopg
 from psycopg.waiting import Ready, Wait
-from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
+from sqlalchemy.util.concurrency import await_, in_greenlet
 
 LOOK = 1.0  # seconds between two looks at a socket: uvloop tells nobody that one has failed
-
-in_loop = greenlet_spawn
-"""Run a function with its arguments in the loop; what it asks of a `Connection` the loop waits for."""
 
 
 class Connection(psycopg.Connection[Any]):

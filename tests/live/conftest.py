@@ -1,5 +1,6 @@
 """Tests with real engines: one PostgreSQL and one Kafka broker a session, started when the first test asks."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from app.cluster.kafka import Broker
 from app.cluster.postgres import Postgres
@@ -14,6 +16,7 @@ from tests.live import engines
 from tests.live.engines import STRICT
 
 HERE = Path(__file__).parent
+SECONDS = 60.0  # until a story gives up; the machine may be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,3 +61,10 @@ def broker() -> Iterator[Broker]:
     """The session's Kafka; whoever kills it, or needs topics of the real names, takes `engines.some_brokers()`."""
     with engines.some_brokers() as nodes:
         yield nodes[0]
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def play(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Plays a story in a loop of each kind."""
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        yield lambda story: runner.run(asyncio.wait_for(story, SECONDS))

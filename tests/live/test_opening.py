@@ -19,7 +19,17 @@ from kernel.store import Store
 from kernel.writer import ALONE, MANY, Work, Writer
 from luoshu.platforms.v1 import platforms_pb2 as pb
 from tests.live import engines
-from tests.unit.kernel_world import NO_PACK, OFFICER, SECRET, TOY, Clock, S, command, creation
+from tests.unit.kernel_world import (
+    NO_PACK,
+    OFFICER,
+    SECRET,
+    TOY,
+    Clock,
+    S,
+    command,
+    creation,
+    schema_at,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +42,7 @@ def server() -> Iterator[Any]:
 def engine(server: Any, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
     name = f"t{abs(hash(request.node.name))}"
     server.create(name)
-    made = database.writing(server.url(name))
-    store = Store(TOY, made)
-    with made.begin() as tx:
-        store.tables.metadata.create_all(tx)
-        tx.execute(sa.insert(store.tables.head).values(id=1, position=0, commit_time=0))
+    made = database.writing(schema_at(server.url(name)))
     yield made
     made.dispose()
 

@@ -9,31 +9,25 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
-import uvloop
 
 from app.cluster.postgres import Postgres
 from kernel import database, waits
 from kernel.arrays import BytesArray, packer
-from kernel.database import Kept, Statement, fetch, finish, pause
+from kernel.database import Kept, Statement, fetch, finish, in_loop, pause
 from kernel.errors import Unsettled
 from kernel.outcome import Settled
 from kernel.room import LIGHT, Circumstances, Room
-from kernel.store import Store
-from kernel.waits import Watch, in_loop
+from kernel.waits import Watch
 from kernel.writer import Work
 from tests.live import engines
-from tests.live.on_postgres import children
-from tests.unit.kernel_world import NO_PACK, SECRET, TOY, Clock, creation
+from tests.unit.kernel_world import NO_PACK, SECRET, TOY, Clock, creation, schema_at
 
-SECONDS = 60.0  # until a test gives up; the machine may be busy
-LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 BYTES = packer(sa.LargeBinary())
 
 
@@ -42,12 +36,6 @@ def server() -> Iterator[Postgres]:
     with engines.a_postgres() as started:
         started.create("things")
         yield started
-
-
-@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])
-def play(request: pytest.FixtureRequest) -> Iterator[Any]:
-    with asyncio.Runner(loop_factory=request.param) as runner:
-        yield lambda story: runner.run(asyncio.wait_for(story, SECONDS))
 
 
 @pytest.fixture
@@ -166,7 +154,7 @@ def test_who_connects_first_elsewhere_holds_up_no_loop(server: Postgres, play: A
 
 
 def test_more_than_the_server_takes_in_is_sent_while_the_loop_goes_on(
-    server: Postgres, kept: Kept, play: Any
+    kept: Kept, play: Any
 ) -> None:
     much: list[BytesArray] = [BYTES([b"x" * 1_000_000] * 30)]  # type: ignore[list-item]
     many = "SELECT count(*) FROM unnest($1::bytea[]), pg_sleep(1)"
@@ -185,7 +173,6 @@ def test_more_than_the_server_takes_in_is_sent_while_the_loop_goes_on(
         assert time.process_time() - began < 0.5  # what can be written no more is not waited for
         assert await in_loop(pid_of, kept) == pid
 
-    assert children(server)
     play(story())
 
 
@@ -348,12 +335,8 @@ async def nobody(_: str) -> None:
 
 @asynccontextmanager
 async def a_room(server: Postgres, name: str) -> AsyncIterator[tuple[Room, sa.Engine]]:
-    url = engines.new_database(server, name)
+    url = schema_at(engines.new_database(server, name))
     other = database.writing(url)
-    tables = Store(TOY, other).tables
-    with other.begin() as tx:
-        tables.metadata.create_all(tx)
-        tx.execute(sa.insert(tables.head).values(id=1, position=0, commit_time=0))
     room = Room(TOY, Circumstances(url, SECRET, NO_PACK, Clock(), nobody))
     yield room, other
     await asyncio.to_thread(room.close)
@@ -437,7 +420,7 @@ def test_closing_answers_what_is_queued(server: Postgres, play: Any) -> None:
                 tx.execute(sa.text("SELECT * FROM journal_head FOR UPDATE"))
                 waiting = [asyncio.ensure_future(room.settle(creation())) for _ in range(9)]
                 await asyncio.sleep(0.05)
-                closing = asyncio.ensure_future(asyncio.to_thread(partial(room.close)))
+                closing = asyncio.ensure_future(asyncio.to_thread(room.close))
                 await asyncio.sleep(0.05)
             assert [type(one) for one in await asyncio.gather(*waiting)] == [Settled] * 9
             await closing

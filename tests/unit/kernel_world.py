@@ -167,7 +167,11 @@ def row(
 
 def schema(path: Path, service: Service = TOY) -> str:
     """Make a service's tables in an SQLite file; return its URL."""
-    url = f"sqlite:///{path}"
+    return schema_at(f"sqlite:///{path}", service)
+
+
+def schema_at(url: str, service: Service = TOY) -> str:
+    """Make a service's tables in an empty database; return its URL."""
     engine = database.writing(url)
     store = Store(service, engine)
     with engine.begin() as tx:

@@ -257,15 +257,19 @@ async def test_after_a_group_more_is_waited_for_until_half_as_many_have_come(
     desk.door.set()
     await asyncio.gather(alone, *five)
     began = time.monotonic()
-    await asyncio.gather(*(gatherer.ask(n) for n in (7,)), *map(ask_late, range(8, 7 + come)))
+    await asyncio.gather(gatherer.ask(7), *map(ask_late, range(8, 7 + come)))
     assert desk.groups[2:] == [list(range(7, 7 + come))]
     assert time.monotonic() - began < 1
     await asyncio.to_thread(gatherer.close)
 
 
-async def test_a_loop_that_has_ended_leaves_nothing_to_wait_for() -> None:
-    gatherer = in_the_loop(Desk())
-    assert await gatherer.ask(1) == 2
-    await asyncio.to_thread(gatherer.close)
+def test_who_closes_behind_the_loop_waits_for_nothing() -> None:
+    async def story() -> Any:
+        gatherer = in_the_loop(Desk())
+        assert await gatherer.ask(1) == 2
+        return gatherer
+
+    gatherer = asyncio.run(story())
+    gatherer.close()
     with pytest.raises(Stopping):
-        await gatherer.ask(1)
+        asyncio.run(gatherer.ask(1))
