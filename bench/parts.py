@@ -35,7 +35,7 @@ PARTS = (
     ),
     ("permission and standing", ("kernel/rights.py", "kernel/lifecycle.py")),
     ("the writer's rest: lock, group, hand-over", ("kernel/writer.py", "kernel/gather.py")),
-    ("validation: contract's rules", ("kernel/violations.py", "protovalidate/")),
+    ("validation: contract's rules", ("kernel/rules.py", "kernel/violations.py", "protovalidate/")),
     (
         "identity, command, answer",
         ("kernel/identity.py", "kernel/commands.py", "kernel/servicer.py", "kernel/room.py"),

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import protovalidate
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from app import migrate
@@ -32,6 +31,7 @@ from kernel.outcome import Command
 from kernel.pack import load
 from kernel.personal import Vault
 from kernel.registry import Resource
+from kernel.rules import Rules
 from kernel.store import Store
 from kernel.writer import Work, Writer
 from luoshu.platforms.v1 import platforms_pb2 as pb
@@ -134,7 +134,7 @@ def _writer() -> Iterator[Writer]:
 
 def of_rows(messages: Sequence[pb.ImportPlatformsRequest]) -> dict[str, float]:
     """Return part → CPU seconds of an imported row, in one thread."""
-    clock, validator, commands = _Clock(), protovalidate.Validator(), Commands(KEY)
+    clock, rules, commands = _Clock(), Rules(), Commands(KEY)
     with _writer() as writer:
         resource = writer.store.service.by_collection["platforms"]
         save = writer.store.save
@@ -143,7 +143,7 @@ def of_rows(messages: Sequence[pb.ImportPlatformsRequest]) -> dict[str, float]:
         )  # type: ignore[method-assign]
         for raw in [message.SerializeToString() for message in messages]:
             request = clock.run("parsed", pb.ImportPlatformsRequest.FromString, raw)
-            clock.run("validated", validator.collect_violations, request)
+            clock.run("validated", rules.broken, request)
             made = clock.run("made a command", _commands, commands, resource, request)
             (settled,) = clock.run("decided", writer.write, [Work(made)])
             if isinstance(settled, Exception):
@@ -175,7 +175,7 @@ class _Clock:
 def _parts() -> Iterator[dict[str, Callable[[Before], float]]]:
     """Part → what does it many times and returns the CPU seconds of a create."""
     with _writer() as writer:
-        commands, validator = Commands(KEY), protovalidate.Validator()
+        commands, rules = Commands(KEY), Rules()
         resource = writer.store.service.by_collection["platforms"]
 
         def command() -> Command:
@@ -184,7 +184,7 @@ def _parts() -> Iterator[dict[str, Callable[[Before], float]]]:
 
         def made(raw: bytes) -> Command:
             request = pb.CreatePlatformRequest.FromString(raw)
-            validator.collect_violations(request, fail_fast=True)
+            rules.broken(request)
             return commands.create(resource, request, APPLICANT)
 
         def call(before: Before) -> float:

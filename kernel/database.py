@@ -316,21 +316,12 @@ def send(tx: sa.Connection, statements: Sequence[Statement]) -> None:
 def finish(tx: sa.Connection, statements: Sequence[Statement]) -> None:
     """The same, and commit: PostgreSQL in the same trip."""
     if statements and is_postgres(tx.engine):
-        statements = [*statements, COMMIT]
         if not tx.in_transaction():
-            _whole(tx, statements)
+            _in_one_trip(tx, statements, whole=True)
             return
+        statements = [*statements, COMMIT]
     send(tx, statements)
     tx.commit()
-
-
-def _whole(tx: sa.Connection, statements: Sequence[Statement]) -> None:
-    """Run a transaction that one trip begins and commits. SQLAlchemy hears of it where it fails: to roll back is its."""
-    try:
-        _in_one_trip(tx, statements)
-    except BaseException:
-        tx.begin()
-        raise
 
 
 def fetch(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[Any]]:
@@ -381,16 +372,18 @@ def _one_by_one(tx: sa.Connection, statements: Sequence[Statement]) -> Iterator[
 
 
 def _in_one_trip(
-    tx: sa.Connection, statements: Sequence[Statement], *, waits: bool = True
+    tx: sa.Connection, statements: Sequence[Statement], *, waits: bool = True, whole: bool = False
 ) -> list[Rows]:
-    """Return the rows that statements find; none yet where nobody `waits`. Errors are SQLAlchemy's."""
+    """Return the rows that statements find; none yet where nobody `waits`. `whole`: they are a transaction of their own, which
+    SQLAlchemy need not hear of. Errors are SQLAlchemy's.
+    """
     import psycopg
 
     from kernel import trip
 
     try:
         if waits:
-            return trip.take(_pipe(tx), statements)
+            return trip.take(_pipe(tx), statements, whole=whole)
         trip.set_out(_pipe(tx), statements)
     except psycopg.Error as error:
         raise _as_told(error, psycopg.Error, tx) from error

@@ -1,29 +1,82 @@
 """The metrics of a process: each declared once, its help says what a rise means."""
 
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CALL = ("grpc_type", "grpc_service", "grpc_method")
 
-STARTED = Counter(
-    "grpc_server_started", "Calls begun; far above handled: calls hang.", CALL, registry=REGISTRY
-)
-HANDLED = Counter(
-    "grpc_server_handled",
-    "Calls answered, by status; INTERNAL or UNAVAILABLE rising: see the log of the same time.",
-    (*CALL, "grpc_code"),
-    registry=REGISTRY,
-)
-HANDLING = Histogram(
-    "grpc_server_handling_seconds",
-    "Time from a call's message to its answer; a rise: the database or the queue before it.",
-    CALL,
-    buckets=SECONDS,
-    registry=REGISTRY,
-)
+
+@dataclass(slots=True)
+class Tally:
+    """How often one method was asked, and what came of it. Counted in one thread, told in any."""
+
+    started: int = 0
+    handled: dict[str, int] = field(default_factory=dict)
+    slots: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
+    seconds: float = 0.0
+
+    def end(self, code: str, seconds: float) -> None:
+        """Count an answer with its status, and the time that it took."""
+        self.handled[code] = self.handled.get(code, 0) + 1
+        self.slots[bisect_left(SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+
+class Calls(Collector):
+    """Calls by method, under the names of grpc-ecosystem's middleware.
+
+    They are plain numbers until somebody asks: three metrics of prometheus-client's, each with its lock and its checks, take a
+    call 2 µs, a twentieth of all that a read takes.
+    """
+
+    def __init__(self) -> None:
+        self._tallies = dict[tuple[str, str, str], Tally]()
+
+    def of(self, kind: str, service: str, method: str) -> Tally:
+        """Return the tally of a method, the same for all who count it."""
+        return self._tallies.setdefault((kind, service, method), Tally())
+
+    def describe(self) -> tuple[CounterMetricFamily, CounterMetricFamily, HistogramMetricFamily]:
+        return (
+            CounterMetricFamily(
+                "grpc_server_started", "Calls begun; far above handled: calls hang.", labels=CALL
+            ),
+            CounterMetricFamily(
+                "grpc_server_handled",
+                "Calls answered, by status; INTERNAL or UNAVAILABLE rising: see the log of the same time.",
+                labels=(*CALL, "grpc_code"),
+            ),
+            HistogramMetricFamily(
+                "grpc_server_handling_seconds",
+                "Time from a call's message to its answer; a rise: the database or the queue before it.",
+                labels=CALL,
+            ),
+        )
+
+    def collect(self) -> Iterator[Metric]:
+        started, handled, handling = found = self.describe()
+        bounds = [*map(str, SECONDS), "+Inf"]
+        for method, tally in list(self._tallies.items()):
+            started.add_metric(method, tally.started)
+            for code, count in list(tally.handled.items()):
+                handled.add_metric((*method, code), count)
+            buckets = list(zip(bounds, accumulate(tally.slots), strict=True))
+            handling.add_metric(method, buckets, tally.seconds)
+        yield from found
+
+
+CALLS = Calls()
+REGISTRY.register(CALLS)
+
 POSITION = Gauge(
     "luoshu_journal_position",
     "Last position of a service's journal; flat under load: nothing is committed.",

@@ -1,6 +1,7 @@
 """The gRPC edge: admit, parse, validate, say who calls, call, answer. Only this module knows which server it is."""
 
 import asyncio
+import logging
 import re
 import time
 import traceback
@@ -11,7 +12,6 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import grpc
-import protovalidate
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
@@ -36,8 +36,9 @@ from kernel.errors import (
     Violated,
 )
 from kernel.identity import Identity
+from kernel.rules import PARTS, Rules
 from kernel.status import DETAILS_KEY, crash, status_of
-from kernel.violations import PARTS, broken, problems, room
+from kernel.violations import room
 from luoshu.journal.v1 import journal_pb2
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,7 @@ Refusal = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 """A status, its text, and the metadata that comes with it."""
 Keeper = Callable[[Any], Recorder | None]
 """A request (None where it is not at hand) → who keeps what is denied and handed out; None: whoever answers does."""
-_validator = protovalidate.Validator()
+_rules = Rules()
 
 
 def nobody(_request: Any) -> None:
@@ -143,17 +144,15 @@ class Edge:
         self._recording = set[asyncio.Task[None]]()
         self._exports = str(method.GetOptions().Extensions[journal_pb2.exports])
         self._request: Any = GetMessageClass(method.input_type)
+        _rules.expect(method.input_type)
         self._service, self._name = method.containing_service.full_name, method.name
         self._streams = method.client_streaming or method.server_streaming
-        self._labels = (_type(method), self._service, self._name)
         self._path = f"{self._service}/{self._name}"
-        self._started = metrics.STARTED.labels(*self._labels)
-        self._handling = metrics.HANDLING.labels(*self._labels)
-        self._handled: dict[grpc.StatusCode, Any] = {}
+        self._tally = metrics.CALLS.of(_type(method), self._service, self._name)
 
     def warm(self) -> None:
-        """Compile the request's rules: the first validation of a type costs 67 ms."""
-        _validator.collect_violations(self._request())
+        """Compile the request's rules, for those who call first."""
+        _rules.broken(self._request())
 
     async def unary(self, raw: bytes, context: Any) -> bytes:
         call = self._begin()
@@ -290,7 +289,7 @@ class Edge:
     def _parsed(self, raw: bytes) -> Any:
         """Raises Invalid, Violated."""
         request = self._decoded(raw)
-        found = broken(_validator, request)
+        found = _rules.broken(request)
         if found and "update_mask" in request.DESCRIPTOR.fields_by_name:
             found = _of_update(request, found)
         if found:
@@ -300,33 +299,32 @@ class Edge:
     async def _rows(self, raw: bytes) -> Rows:
         """Return rows and what is wrong with some of them; what is wrong with the rest of the request is raised."""
         request = self._decoded(raw)
-        first = problems(_validator.collect_violations(request, fail_fast=True))
+        first = _rules.first(request)
         if not first:
             return Rows(request, {})
         if not first[0].field.startswith("rows["):
             raise Violated(first)
         wrong: dict[int, Sequence[Problem]] = {}
         for index, row in enumerate(request.rows):
-            if found := broken(_validator, row):
+            if found := _rules.broken(row):
                 wrong[index] = found
                 await asyncio.sleep(0)  # many findings take long: the others come in between
         return Rows(request, wrong)
 
     def _begin(self) -> "Call":
-        self._started.inc()
+        self._tally.started += 1
         return Call(time.perf_counter())
 
     def _count(self, call: "Call", code: grpc.StatusCode) -> float:
         """Count a call that ends, and return its seconds."""
         seconds = time.perf_counter() - call.began
-        self._handling.observe(seconds)
-        if (handled := self._handled.get(code)) is None:
-            handled = self._handled[code] = metrics.HANDLED.labels(*self._labels, code.name)
-        handled.inc()
+        self._tally.end(code.name, seconds)
         return seconds
 
     def _end(self, call: "Call", code: grpc.StatusCode, **more: Any) -> None:
         seconds, caller = self._count(call, code), call.caller
+        if not log.is_enabled_for(logging.INFO):
+            return
         log.info(
             "rpc",
             method=self._path,

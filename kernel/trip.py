@@ -83,12 +83,12 @@ class Pipe:
 
     def rows(self) -> list[Rows]:
         """Return what each statement found, once it is complete. Raises psycopg.Error: of the first that failed."""
-        answers = list(zip(self._owed, self._results, strict=True))
-        self._owed, self._results = [], []
+        owed, results, self._owed, self._results = self._owed, self._results, [], []
+        answers = list(zip(owed, results, strict=False))  # behind them an end can fail that commits
         for text, result in answers:
             if text and result.status != ExecStatus.COMMAND_OK:
                 del self._prepared[text]
-        for _, result in answers:
+        for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result, self._read.encoding)
         return [self._rows(result) for text, result in answers if not text]
@@ -116,14 +116,16 @@ def set_out(pipe: Pipe, statements: Sequence[Statement]) -> None:
         raise
 
 
-def take(pipe: Pipe, statements: Sequence[Statement]) -> list[Rows]:
+def take(pipe: Pipe, statements: Sequence[Statement], *, whole: bool = False) -> list[Rows]:
     """Run statements, each after the one before, in a transaction; return the rows that each found.
 
-    The transaction begins as the server's settings have it. Raises psycopg.Error: of the first that failed; those after it were
-    not run. A link that may still have answers on the way, or has forgotten what was prepared, is closed.
+    The transaction begins as the server's settings have it. `whole`: these are all of it, and it is committed: what a pipeline
+    has up to its end is one. Raises psycopg.Error: of the first that failed; those after it were not run. A link that may still
+    have answers on the way, or has forgotten what was prepared, is closed.
     """
     begins = (
-        not pipe.driver.autocommit
+        not whole
+        and not pipe.driver.autocommit
         and not pipe.under_way
         and pipe.link.transaction_status == TransactionStatus.IDLE
     )

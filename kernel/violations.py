@@ -6,10 +6,6 @@ from typing import Any, NamedTuple
 
 from kernel.errors import Problem
 
-PARTS = 500
-"""Elements of lists in a message up to which everything wrong with it is told; of a larger one, the first. A finding keeps
-the interpreter for 0.1 ms: a message of 4 MB made for it would stop the server for two minutes."""
-
 CHINESE = {
     "required": "必填",
     "string.min_len": "长度不足，不能少于规定的字符数",
@@ -99,14 +95,6 @@ def problems(violations: Iterable[Any], message: Any = None) -> list[Problem]:
     `message`: what was looked at, so that a choice's values can be named.
     """
     return [_problem(violation.proto, message) for violation in violations]
-
-
-def broken(validator: Any, message: Any) -> list[Problem]:
-    """Return what is wrong with a message: everything, or of a large one the first."""
-    first = validator.collect_violations(message, fail_fast=True)
-    if first and room(message, PARTS) > 0:
-        return problems(validator.collect_violations(message), message)
-    return problems(first, message)
 
 
 def room(message: Any, most: int) -> int:

@@ -90,11 +90,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _demand_revealable(said: pb.BidContent) -> None:
     """Raises Failure for a content that would be refused when it is revealed, which is too late."""
-    import protovalidate
+    from kernel.rules import Rules
 
-    from kernel.violations import broken
-
-    if found := broken(protovalidate.Validator(), said):
+    if found := Rules().broken(said):
         raise Failure(
             "the content could not be revealed: " + "; ".join(f"{p.field}: {p.en}" for p in found),
             "该内容将无法开标：" + "；".join(f"{p.field}：{p.zh}" for p in found),

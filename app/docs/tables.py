@@ -2,7 +2,8 @@
 
 import inspect
 
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 from app import settings as every
 from app.cli.failures import EXITS
@@ -56,15 +57,15 @@ def settings() -> str:
 
 def metrics() -> str:
     """Return the table of every metric, in the order in which they are declared."""
-    found = [m for m in vars(declared).values() if isinstance(m, MetricWrapperBase)]
-    return "\n".join(
-        [METRICS, table(("Metric", "Kind", "Labels", "What it says"), map(_metric, found))]
-    )
+    named = vars(declared).values()
+    found = [m for m in named if hasattr(m, "describe") and not isinstance(m, type)]
+    rows = [_metric(told, collector) for collector in found for told in collector.describe()]
+    return "\n".join([METRICS, table(("Metric", "Kind", "Labels", "What it says"), rows)])
 
 
-def _metric(metric: MetricWrapperBase) -> tuple[str, str, str, str]:
-    (told,) = metric.describe()
-    labels = metric._labelnames  # noqa: SLF001 - the package tells them nowhere else
+def _metric(told: Metric, collector: Collector) -> tuple[str, str, str, str]:
+    """`told`: one of those that the collector tells; it knows its labels itself, or its collector does."""
+    labels = getattr(told if hasattr(told, "_labelnames") else collector, "_labelnames")  # noqa: B009 - the package tells them nowhere else
     suffix = "_total" if told.type == "counter" else ""
     return f"`{told.name}{suffix}`", told.type, codes(labels), told.documentation
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -13,8 +13,10 @@ from app.importing.mapping import Mapping, Rule
 from app.importing.problems import Refusal, UnfitFile, UnfitRow, UnfitValue
 from app.importing.readers import Row
 from app.importing.rules import fill, one
-from kernel.violations import broken
 from luoshu.client.contract import Kind, request_of
+
+if TYPE_CHECKING:
+    from kernel.rules import Rules
 
 MOST_ROWS = 500
 MOST_BYTES = 1_000_000
@@ -74,9 +76,7 @@ class Compiler:
 
     def _broken(self, record: Any, told: set[str]) -> Iterator[UnfitValue]:
         """Yield what else is wrong with a row that cannot be sent, as the service would tell it."""
-        from protovalidate import Validator  # slow to load, and few rows need it
-
-        for problem in broken(Validator(), record):
+        for problem in _rules().broken(record):
             column = self.column(problem.field)
             if problem.field and not told & {problem.field.split("[", 1)[0], column}:
                 yield UnfitValue(
@@ -161,3 +161,10 @@ def _set(holder: Any, name: str, value: Any) -> None:
 def _day(date: Any) -> tuple[int, int, int]:
     """Return what dates sort by; a row without one comes last, as it is true from today."""
     return (date.year or 9999, date.month, date.day)
+
+
+@lru_cache(maxsize=1)
+def _rules() -> "Rules":
+    from kernel.rules import Rules  # slow to load, and few rows need it
+
+    return Rules()

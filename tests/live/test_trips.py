@@ -121,6 +121,23 @@ def test_where_a_transaction_of_one_trip_fails_whoever_hears_of_it_can_go_on(
     assert count(engine) == 2
 
 
+def test_a_transaction_of_one_trip_that_cannot_be_committed_is_told_and_leaves_nothing(
+    engine: sa.Engine,
+) -> None:
+    later = "CREATE TABLE later (name text UNIQUE DEFERRABLE INITIALLY DEFERRED)"
+    put, read = Put(THING, postgres=True), Statement("SELECT count(*) FROM later", ())
+    twice = [Statement("INSERT INTO later VALUES ($1)", ("a",))] * 2
+    with engine.connect() as tx:
+        finish(tx, [Statement("DROP TABLE IF EXISTS later", ()), Statement(later, ())])
+        for again in range(2):  # the first prepares what is run
+            with pytest.raises(sa.exc.IntegrityError):
+                finish(tx, [*put.of([("a", "1")]), *twice])
+            finish(tx, put.of([(f"b{again}", "2")]))
+        assert fetch(tx, [COUNT, read]) == [[(2,)], [(0,)]]
+        tx.rollback()
+        finish(tx, [Statement("DROP TABLE later", ())])
+
+
 def test_a_trip_carries_more_than_the_link_takes_at_once_there_and_back(engine: sa.Engine) -> None:
     rows = [(f"n{number:03}", "长" * 50_000) for number in range(100)]
     with engine.connect() as tx:

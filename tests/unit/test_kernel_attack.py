@@ -21,9 +21,9 @@ from kernel.identity import Identity
 from kernel.personal import Vault, commit, conceal
 from kernel.rights import may_see_past
 from kernel.room import Circumstances, Room
+from kernel.rules import PARTS, Rules
 from kernel.store import Store
 from kernel.tide import Tide
-from kernel.violations import PARTS, broken
 from kernel.writer import Work
 from luoshu.journal.v1.journal_pb2 import Person
 from luoshu.platforms.v1 import platforms_pb2 as pb
@@ -31,7 +31,7 @@ from tests.unit import kernel_world as world
 
 METADATA = (("luoshu-actor", "wang"), ("luoshu-department", "DST"), ("luoshu-roles", "applicant"))
 VAULT = Vault(world.SECRET)
-validator: Any = rpc._validator
+RULES = Rules()
 
 
 def crowd(count: int) -> pb.CreatePlatformRequest:
@@ -41,15 +41,15 @@ def crowd(count: int) -> pb.CreatePlatformRequest:
 
 
 def test_a_message_made_to_break_rules_is_told_the_first_and_costs_no_minutes() -> None:
-    broken(validator, crowd(0))  # compiles the rules
+    RULES.broken(crowd(0))  # compiles the rules
     began = time.perf_counter()
-    assert len(broken(validator, crowd(500_000))) == 1
+    assert len(RULES.broken(crowd(500_000))) == 1
     assert time.perf_counter() - began < 5
 
 
 def test_a_message_of_usual_size_is_told_everything() -> None:
-    assert len(broken(validator, crowd(20))) > 2 * 20
-    assert len(broken(validator, crowd(PARTS + 1))) == 1
+    assert len(RULES.broken(crowd(20))) > 2 * 20
+    assert len(RULES.broken(crowd(PARTS + 1))) == 1
 
 
 def test_an_update_too_large_to_tell_is_not_taken_unchecked() -> None:
