@@ -25,12 +25,10 @@ class Identity:
 
     def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
         """Return who calls. Raises Unauthenticated, Invalid, Denied."""
-        said = dict[str, str | bytes]()
-        for key, value in metadata:
-            if key in KEYS:
-                if key in said:  # one reads the first, another the last
-                    raise _malformed("each key once", "每个键只能出现一次")
-                said[key] = value
+        told = [pair for pair in metadata if pair[0] in KEYS]
+        said = dict(told)
+        if len(said) < len(told):  # of two one reads the first, another the last
+            raise _malformed("each key once", "每个键只能出现一次")
         actor, trace = said.get("luoshu-actor"), said.get("traceparent")
         if not self.believes or not actor:
             raise _nobody(self.believes)

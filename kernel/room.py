@@ -107,7 +107,7 @@ class Room:
     async def write(self, work: Work) -> list[Outcome]:
         """Return the outcome of each command. References that no event told of are asked for, outside of the transaction."""
         outcomes = await self._writes.ask(work)
-        if not any(isinstance(outcome, UnknownReference) for outcome in outcomes):
+        if UnknownReference not in map(type, outcomes):
             return outcomes
         outcomes = await self._asking(work, outcomes)
         if work.effects and not any(map(crashed, outcomes)):  # they waited for the answers

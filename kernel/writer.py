@@ -231,7 +231,7 @@ def _stands_alone(batch: Batch, works: Sequence[Work]) -> bool:
 def _raise_trouble(outcomes: Sequence[Outcome]) -> None:
     """What the database could not read for a rule is no bug of the rule: nothing of the transaction is done."""
     for outcome in outcomes:
-        if isinstance(outcome, sa.exc.DBAPIError | Moved):
+        if isinstance(outcome, (sa.exc.DBAPIError, Moved)):
             raise outcome
 
 
@@ -239,7 +239,7 @@ def _denials(work: Work, outcomes: Sequence[Outcome]) -> list[Access]:
     """Return what was denied. What is refused for all commands together is told once."""
     found = dict[int, Access]()
     for command, outcome in zip(work.commands, outcomes, strict=False):  # the first requests' only
-        if isinstance(outcome, Denied | Hidden) and id(outcome) not in found:
+        if isinstance(outcome, (Denied, Hidden)) and id(outcome) not in found:
             found[id(outcome)] = denial(command, outcome)
             outcome.recorded = True
     return list(found.values())
@@ -276,7 +276,7 @@ def _by_request(batch: Batch, work: Work) -> Iterator[tuple[Batch, list[Outcome]
         outcomes = decide_all(batch, first)
     _raise_trouble(outcomes)
     yield batch, outcomes
-    if any(map(is_open, outcomes)):
+    if behind and any(map(is_open, outcomes)):
         return
     for commands in behind:
         batch = batch.fork()
