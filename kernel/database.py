@@ -215,7 +215,7 @@ class Kept:
             if ended:
                 self._connection = connection
             else:
-                if _under_way(connection):
+                if _under_way(connection) or _is_cut(connection):
                     connection.invalidate()
                 connection.close()
 
@@ -340,6 +340,12 @@ def _under_way(tx: sa.Connection) -> bool:
     """Tell whether answers to what has set out are owed: nothing but a trip can be made on such a link."""
     pipe = None if tx.invalidated else tx.info.get(PIPE)
     return pipe is not None and pipe.under_way
+
+
+def _is_cut(tx: sa.Connection) -> bool:
+    """Tell whether a trip has closed its link, which the pool does not hear of."""
+    pipe = None if tx.invalidated else tx.info.get(PIPE)
+    return pipe is not None and pipe.driver.closed
 
 
 def set_out(tx: sa.Connection, statements: Sequence[Statement]) -> None:

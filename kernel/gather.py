@@ -170,7 +170,7 @@ class LoopGatherer(Gathers[Q], Generic[Q, A]):
             raise Overloaded.now()
         answer: asyncio.Future[A] = self._loop.create_future()
         self._queue.append(Waiting(question, answer))
-        if not self._few:
+        if self._lingers and not self._few:
             self._enough.set()
         if self._task is None or self._task.done():
             of_nobody = contextvars.Context()  # not of the caller who happens to begin

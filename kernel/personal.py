@@ -21,6 +21,7 @@ from kernel.errors import Invalid
 from luoshu.journal.v1 import journal_pb2
 
 PREFIX = "pc1:"
+_PREFIX = PREFIX.encode()
 NONCE = 12  # bytes
 
 
@@ -186,7 +187,7 @@ def _identity(plain: dict[str, str]) -> str:
 
 def names_persons(body: bytes) -> bool:
     """Tell whether a record's bytes may hold a commitment; where they hold none, nothing has to be revealed or concealed."""
-    return PREFIX.encode() in body
+    return _PREFIX in body
 
 
 def names_somebody(record: Any) -> bool:

@@ -123,12 +123,10 @@ def take(pipe: Pipe, statements: Sequence[Statement], *, whole: bool = False) ->
     has up to its end is one. Raises psycopg.Error: of the first that failed; those after it were not run. A link that may still
     have answers on the way, or has forgotten what was prepared, is closed.
     """
-    begins = (
-        not whole
-        and not pipe.driver.autocommit
-        and not pipe.under_way
-        and pipe.link.transaction_status == TransactionStatus.IDLE
-    )
+    idle = not pipe.under_way and pipe.link.transaction_status == TransactionStatus.IDLE
+    if whole and not idle:
+        raise psycopg.ProgrammingError("a whole transaction cannot begin within another")
+    begins = idle and not whole and not pipe.driver.autocommit
     asked = [BEGIN, *statements] if begins else statements
     given = packed(asked)
     try:

@@ -138,6 +138,35 @@ def test_a_transaction_of_one_trip_that_cannot_be_committed_is_told_and_leaves_n
         finish(tx, [Statement("DROP TABLE later", ())])
 
 
+def test_a_link_that_has_forgotten_what_was_prepared_is_let_go_in_silence(
+    engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    put, kept = Put(THING, postgres=True), Kept(engine)
+    with kept.transaction() as tx:
+        finish(tx, put.of([("a", "1")]))
+        tx.exec_driver_sql("DEALLOCATE ALL")
+        tx.commit()
+    with pytest.raises(sa.exc.DBAPIError), kept.transaction() as tx:
+        finish(tx, put.of([("b", "2")]))
+    with kept.transaction() as tx:
+        finish(tx, put.of([("c", "3")]))
+    kept.leave()
+    assert (count(engine), caplog.records) == (2, [])
+
+
+def test_a_transaction_of_one_trip_does_not_begin_within_another(engine: sa.Engine) -> None:
+    put = Put(THING, postgres=True)
+    with engine.connect() as tx:
+        link = tx.connection.driver_connection
+        assert link is not None
+        link.execute("SELECT 1")  # psycopg begins, and SQLAlchemy does not know
+        with pytest.raises(sa.exc.ProgrammingError, match="within another"):
+            finish(tx, put.of([("a", "1")]))
+        link.rollback()
+        finish(tx, put.of([("b", "2")]))
+    assert count(engine) == 1
+
+
 def test_a_trip_carries_more_than_the_link_takes_at_once_there_and_back(engine: sa.Engine) -> None:
     rows = [(f"n{number:03}", "长" * 50_000) for number in range(100)]
     with engine.connect() as tx:

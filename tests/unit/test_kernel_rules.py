@@ -1,14 +1,17 @@
 """The contract's rules, checked on messages of protovalidate's own library: what they say of protobuf's is the same."""
 
+import time
 from typing import Any
 
+import protobuf
 import protovalidate
 import pytest
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from kernel.rules import PARTS, Rules
+from kernel.rules import PARTS, READS, SMALL, Rules
 from kernel.violations import problems, room
+from luoshu.platforms.v1 import platforms_pb2 as pb
 from tests.hostile.fuzz import METHODS
 from tests.hostile.malice import Malice
 
@@ -50,10 +53,30 @@ def test_of_whatever_bytes_can_be_read_the_same_is_said() -> None:
     assert read > MANY / 5
 
 
+def test_a_message_is_checked_as_one_of_their_own_library() -> None:
+    for method in METHODS:
+        message = GetMessageClass(method.input_type)()
+        assert isinstance(RULES._theirs(message), protobuf.Message) == READS
+
+
+def test_a_message_that_is_large_is_asked_where_it_is() -> None:
+    large = pb.BatchCreatePlatformsRequest(requests=[pb.CreatePlatformRequest()] * SMALL)
+    assert RULES._theirs(large) is large
+    began = time.perf_counter()
+    assert [problem.code for problem in RULES.first(large)] == ["REPEATED_MAX_ITEMS"]
+    assert time.perf_counter() - began < 1
+
+
+def test_a_library_that_is_not_compiled_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernel.rules.READS", False)
+    message = pb.GetPlatformRequest(name="x")
+    assert RULES._theirs(message) is message
+    assert _same(message)
+
+
 def test_a_field_unknown_that_only_protobuf_reads_is_no_crash() -> None:
     message = _read(GetMessageClass(METHODS[0].input_type), b"\xf8\x3e" + b"\xff" * 9 + b"\x11")
-    with pytest.raises(ValueError, match="varint"):
-        RULES._reader(message.DESCRIPTOR)(message.SerializeToString())
+    assert RULES._theirs(message) is message
     _same(message)
 
 
