@@ -13,16 +13,18 @@ SOON = 0.001  # seconds: uvloop's time goes in such steps, and what ends within 
 class Limits:
     """The limits of what waits in one event loop. One timer runs for all, to the nearest.
 
-    Hardly any limit is ever reached, and to set and stop a timer for each takes longer than all else about it.
+    Hardly any limit is ever reached, and to set and stop a timer for each takes longer than all else about it. What is over is
+    ended as `asyncio.timeout` ends it, whose object for each takes as long again.
     """
 
     def __init__(self) -> None:
-        self._ends = dict[asyncio.Timeout, float]()
+        self._ends = dict["asyncio.Task[Any]", float]()
         self._nearest = NEVER
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
 
     async def in_time(self, run: Coroutine[Any, Any, T], limit: Callable[[], float]) -> T:
-        """Return what a coroutine returns. Raises TimeoutError: it waited for more than `limit` seconds in all.
+        """Return what a coroutine returns, in a task that waits for nothing else. Raises TimeoutError: it waited for more than
+        `limit` seconds in all.
 
         What has its answer at once is not timed: to start a clock takes as long as to look up a row.
         """
@@ -30,35 +32,43 @@ class Limits:
             waits_for = run.send(None)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        async with asyncio.timeout(None) as timeout:
-            try:
-                self._start(timeout, limit())
-                return await _rest(run, waits_for)
-            finally:
-                self._ends.pop(timeout, None)
+        task = self._start(limit())
+        cancelled = task.cancelling()  # by others, before
+        try:
+            return await _rest(run, waits_for)
+        except asyncio.CancelledError as error:
+            if task not in self._ends and task.cancelling() <= cancelled + 1:
+                raise TimeoutError from error
+            raise
+        finally:
+            if self._ends.pop(task, None) is None:  # it was over
+                task.uncancel()
 
-    def _start(self, timeout: asyncio.Timeout, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + seconds
-        if seconds <= 0:
-            timeout.reschedule(ends)
-            return
-        self._ends[timeout] = ends
+    def _start(self, seconds: float) -> "asyncio.Task[Any]":
+        """Start the clock of the task that runs."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine is awaited in one
+        ends = self._ends[task] = loop.time() + seconds
         if ends < self._nearest:
             self._set(loop, ends)
+        return task
 
     def _set(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._nearest, self._timer = when, loop.call_at(when, self._look, loop)
+        if when <= loop.time():
+            self._timer = loop.call_soon(self._look, loop)  # before whoever is late goes on
+        else:
+            self._timer = loop.call_at(when, self._look, loop)
+        self._nearest = when
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is over, and set the timer to what is next."""
         self._nearest, self._timer = NEVER, None
         now = loop.time()
-        for timeout in [one for one, ends in self._ends.items() if ends < now + SOON]:
-            del self._ends[timeout]
-            timeout.reschedule(now)
+        for task in [one for one, ends in self._ends.items() if ends < now + SOON]:
+            del self._ends[task]
+            task.cancel()
         if self._ends:
             self._set(loop, min(self._ends.values()))
 

@@ -183,3 +183,51 @@ def timers() -> Iterator[list[asyncio.TimerHandle]]:
 
     with patch.object(Limits, "_set", sets):
         yield made
+
+
+async def test_who_is_told_of_an_end_is_nobody_who_was_cancelled_and_can_go_on() -> None:
+    async def story() -> str:
+        with pytest.raises(TimeoutError):
+            await Limits().in_time(asyncio.sleep(1), lambda: 0.01)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(1):
+            return "here"
+
+    assert await asyncio.create_task(story()) == "here"
+
+
+async def test_what_answers_in_spite_of_its_end_is_heard() -> None:
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            return "here"
+        return "late"
+
+    async def story() -> tuple[str, int]:
+        answer = await Limits().in_time(stubborn(), lambda: 0.01)
+        task = asyncio.current_task()
+        assert task is not None
+        return answer, task.cancelling()
+
+    assert await asyncio.create_task(story()) == ("here", 0)
+
+
+@pytest.mark.parametrize("first", ["limit", "cancel"])
+async def test_where_a_limit_and_a_cancellation_meet_it_is_cancelled(first: str) -> None:
+    kept = Limits()
+    task = asyncio.create_task(kept.in_time(asyncio.sleep(1), lambda: 1))
+    await asyncio.sleep(0)
+    (running,) = kept._ends
+    kept._ends[running] = 0
+    loop = asyncio.get_running_loop()
+    meet = [lambda: kept._look(loop), lambda: task.cancel()]
+    for step in meet if first == "limit" else reversed(meet):
+        step()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    assert not kept._ends
