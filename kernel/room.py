@@ -281,7 +281,7 @@ def _knowing(work: Work, asked: tuple[Reference, ...]) -> Work:
 
 def accepted(outcomes: Sequence[Outcome]) -> list[Settled]:
     """Return outcomes none of which is a refusal. Raises the first that is."""
-    settled = list[Settled]()
+    settled: list[Settled] = []
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

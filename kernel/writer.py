@@ -237,7 +237,7 @@ def _raise_trouble(outcomes: Sequence[Outcome]) -> None:
 
 def _denials(work: Work, outcomes: Sequence[Outcome]) -> list[Access]:
     """Return what was denied. What is refused for all commands together is told once."""
-    found = dict[int, Access]()
+    found: dict[int, Access] = {}
     for command, outcome in zip(work.commands, outcomes, strict=False):  # the first requests' only
         if isinstance(outcome, (Denied, Hidden)) and id(outcome) not in found:
             found[id(outcome)] = denial(command, outcome)
