@@ -135,7 +135,8 @@ def _busy(found: Rounds, ours: str = DEFAULT, other: str = PER_REQUEST) -> str:
     mine, theirs = found.cpu(ours), found.cpu(other)
     return (
         f"{ours} takes {mine:,.0f} µs of CPU in its process for what takes {other} {theirs:,.0f} µs, "
-        f"and is busy with it for {found.rate(ours) * mine / 1e6:.2f} of a core"
+        f"and is busy with it for {found.rate(ours) * mine / 1e6:.2f} of a core; the rest of that one waits, "
+        "as the callers do, for the group that the database is at"
     )
 
 
