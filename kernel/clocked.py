@@ -20,7 +20,7 @@ class Limits:
     def __init__(self) -> None:
         self._ends = dict["asyncio.Task[Any]", float]()
         self._nearest = NEVER
-        self._timer: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def in_time(self, run: Coroutine[Any, Any, T], limit: Callable[[], float]) -> T:
         """Return what a coroutine returns, in a task that waits for nothing else. Raises TimeoutError: it waited for more than
@@ -48,29 +48,32 @@ class Limits:
         """Start the clock of the task that runs."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine is awaited in one
+        assert task not in self._ends  # noqa: S101 - the inner of two limits would end the outer's
         ends = self._ends[task] = loop.time() + seconds
-        if ends < self._nearest:
+        if seconds <= 0:
+            loop.call_soon(self._end, task)  # before it goes on
+        elif ends < self._nearest:
             self._set(loop, ends)
         return task
 
     def _set(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if when <= loop.time():
-            self._timer = loop.call_soon(self._look, loop)  # before whoever is late goes on
-        else:
-            self._timer = loop.call_at(when, self._look, loop)
-        self._nearest = when
+        self._nearest, self._timer = when, loop.call_at(when, self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is over, and set the timer to what is next."""
         self._nearest, self._timer = NEVER, None
         now = loop.time()
         for task in [one for one, ends in self._ends.items() if ends < now + SOON]:
-            del self._ends[task]
-            task.cancel()
+            self._end(task)
         if self._ends:
             self._set(loop, min(self._ends.values()))
+
+    def _end(self, task: "asyncio.Task[Any]") -> None:
+        """End what is over, unless it has its answer."""
+        if self._ends.pop(task, None) is not None:
+            task.cancel()
 
 
 @types.coroutine

@@ -142,6 +142,35 @@ def test_what_is_over_when_it_comes_ends_before_it_goes_on(run: Any) -> None:
     run(story())
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_what_is_over_when_it_comes_ends_though_another_is_overdue(run: Any) -> None:
+    async def story() -> None:
+        kept = Limits()
+        other = asyncio.create_task(kept.in_time(asyncio.sleep(1), lambda: 0.01))
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 - the loop stands still
+        for late in (0, -1, 0):
+            with pytest.raises(TimeoutError):
+                await kept.in_time(asyncio.sleep(0), lambda late=late: late)
+        with pytest.raises(TimeoutError):
+            await other
+        assert not kept._ends
+
+    run(story())
+
+
+async def test_a_limit_within_a_limit_is_refused() -> None:
+    kept = Limits()
+    inner = kept.in_time(asyncio.sleep(1), lambda: 1)
+
+    async def outer() -> None:
+        await asyncio.sleep(0)
+        await inner
+
+    with pytest.raises(AssertionError):
+        await kept.in_time(outer(), lambda: 1)
+
+
 async def test_a_look_after_what_has_answered_meanwhile_leaves_other_limits_as_they_are() -> None:
     kept = Limits()
     for _ in range(3):
