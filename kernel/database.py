@@ -338,14 +338,19 @@ def fetch(tx: sa.Connection, statements: Sequence[Statement]) -> list[Sequence[A
 
 def _under_way(tx: sa.Connection) -> bool:
     """Tell whether answers to what has set out are owed: nothing but a trip can be made on such a link."""
-    pipe = None if tx.invalidated else tx.info.get(PIPE)
+    pipe = _its_pipe(tx)
     return pipe is not None and pipe.under_way
 
 
 def _is_cut(tx: sa.Connection) -> bool:
     """Tell whether a trip has closed its link, which the pool does not hear of."""
-    pipe = None if tx.invalidated else tx.info.get(PIPE)
+    pipe = _its_pipe(tx)
     return pipe is not None and pipe.driver.closed
+
+
+def _its_pipe(tx: sa.Connection) -> Any:
+    """Return the pipe that trips have made for a connection, if one has and the connection is there."""
+    return None if tx.invalidated else tx.info.get(PIPE)
 
 
 def set_out(tx: sa.Connection, statements: Sequence[Statement]) -> None:

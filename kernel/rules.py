@@ -18,8 +18,6 @@ from kernel.violations import problems, room
 PARTS = 500
 """Elements of lists in a message up to which everything wrong with it is told; of a larger one, the first. A finding keeps
 the interpreter for 0.1 ms: a message of 4 MB made for it would stop the server for two minutes."""
-
-
 SMALL = 16 * 1024
 """Bytes up to which a message is read a second time. A larger one could be made to hold the loop up for more than 10 ms: what
 is read has an object for each of its messages, where protobuf makes those only that are asked for.
@@ -48,17 +46,18 @@ class Rules:
 
     def first(self, message: Any) -> list[Problem]:
         """Return what is found wrong first, if anything is."""
-        return problems(self._found(message, fail_fast=True), message)
+        return problems(self._first(self._theirs(message)), message)
 
     def broken(self, message: Any) -> list[Problem]:
         """Return what is wrong with a message: everything, or of a large one the first."""
-        first = self._found(message, fail_fast=True)
-        if first and room(message, PARTS) > 0:
-            return problems(self._found(message, fail_fast=False), message)
-        return problems(first, message) if first else []
+        theirs = self._theirs(message)
+        found = self._first(theirs)
+        if found and room(message, PARTS) > 0:
+            found = self._validator.collect_violations(theirs)
+        return problems(found, message)
 
-    def _found(self, message: Any, *, fail_fast: bool) -> Any:
-        return self._validator.collect_violations(self._theirs(message), fail_fast=fail_fast)
+    def _first(self, theirs: Any) -> Any:
+        return self._validator.collect_violations(theirs, fail_fast=True)
 
     def _theirs(self, message: Any) -> Any:
         """Return a message as one of protovalidate's own library, where that is the shorter way."""

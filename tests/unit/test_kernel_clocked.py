@@ -200,20 +200,6 @@ async def test_what_does_not_hear_of_its_end_is_told_once_and_holds_up_nobody() 
         await late
 
 
-@contextmanager
-def timers() -> Iterator[list[asyncio.TimerHandle]]:
-    """The timers that are set to look after limits."""
-    made, set_ = list[asyncio.TimerHandle](), Limits._set
-
-    def sets(kept: Limits, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        set_(kept, loop, when)
-        assert kept._timer is not None
-        made.append(kept._timer)
-
-    with patch.object(Limits, "_set", sets):
-        yield made
-
-
 async def test_who_is_told_of_an_end_is_nobody_who_was_cancelled_and_can_go_on() -> None:
     async def story() -> str:
         with pytest.raises(TimeoutError):
@@ -259,3 +245,17 @@ async def test_where_a_limit_and_a_cancellation_meet_it_is_cancelled(first: str)
         await task
     assert task.cancelled()
     assert not kept._ends
+
+
+@contextmanager
+def timers() -> Iterator[list[asyncio.TimerHandle]]:
+    """The timers that are set to look after limits."""
+    made, set_ = list[asyncio.TimerHandle](), Limits._set
+
+    def sets(kept: Limits, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        set_(kept, loop, when)
+        assert kept._timer is not None
+        made.append(kept._timer)
+
+    with patch.object(Limits, "_set", sets):
+        yield made
