@@ -13,11 +13,14 @@ from pathlib import Path
 
 import structlog
 
+from kernel.copier import NAME
+
 log = structlog.get_logger(__name__)
 
 STAY = 1.0  # seconds on one processor before another may be had
 LOOSE = 0.02  # seconds in which the system may choose: meanwhile it moves a busy thread to where there is room
-APART = "_poll_wrapper"  # grpcio's thread that waits, without the interpreter, for answers to calls of our own
+APART = ("_poll_wrapper", NAME)
+"""Of threads that do their work without the interpreter: grpcio's waits for answers to calls of our own."""
 TASKS = Path("/proc/self/task")
 RAN = 36  # field of a thread's `stat`, counted behind its name: the processor it ran on last (proc_pid_stat(5))
 
@@ -53,7 +56,11 @@ def _allowed() -> set[int]:
 
 
 def _interpreters() -> list[int]:
-    return [t.native_id for t in threading.enumerate() if t.native_id and APART not in t.name]
+    return [
+        t.native_id
+        for t in threading.enumerate()
+        if t.native_id and not any(name in t.name for name in APART)
+    ]
 
 
 def _all() -> Iterable[int]:

@@ -18,6 +18,7 @@ from kernel.access_store import AccessJournal
 from kernel.case import Reference
 from kernel.columns import microseconds
 from kernel.commands import Commands
+from kernel.copier import Copier, can_copy
 from kernel.database import Glances
 from kernel.errors import DomainError, Silent, UnknownReference
 from kernel.gather import Gatherer, LoopGatherer
@@ -71,6 +72,8 @@ class Room:
         self.service, self.pack, self._ask = service, c.pack, c.ask
         self.writing, self._reading = database.writing(c.url), database.reading(c.url)
         self.store, self.vault = Store(service, self.writing), Vault(c.secret)
+        copies = not self.store.postgres and can_copy()
+        self._copier = Copier(self.writing, service.name) if copies else None
         self.tide, self.tokens, self.commands = Tide(), Tokens(c.secret), Commands(c.secret)
         self.lists = Lists(self.store, self.tokens)
         self.writer = Writer(self.store, self.writing, c.pack, self.vault, c.clock)
@@ -210,6 +213,8 @@ class Room:
         if head > self._woken:
             self._woken = head
             self.tide.rise()
+            if self._copier is not None:
+                self._copier.reach(head)
 
     def has_its_secret(self) -> bool:
         """Tell whether the database was written with this secret, as far as it can tell."""
@@ -265,6 +270,8 @@ class Room:
         self._writes.close()
         self._aside.shutdown()
         self.writer.leave()
+        if self._copier is not None:
+            self._copier.close()
         if self._reader is not None:
             self._reader.close()
         self._tails.close()

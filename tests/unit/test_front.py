@@ -452,7 +452,7 @@ async def lingering(port: int, goes_on: asyncio.Event) -> AsyncIterator[int]:
 
     async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = socket.socket()
-        there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)
         there.connect(("127.0.0.1", port))
         back, forth = await asyncio.open_connection(sock=there)
         always = asyncio.Event()

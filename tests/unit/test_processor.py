@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from app import processor, serve
 from app.processor import stay_together
 from app.settings import Settings
+from kernel.copier import NAME
 
 ALL = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
 pytestmark = pytest.mark.skipif(len(ALL) < 2, reason="one processor is all there is")
@@ -92,10 +93,20 @@ async def test_the_system_may_choose_anew_from_time_to_time(worker: int) -> None
 async def test_the_thread_that_waits_for_calls_goes_where_it_likes() -> None:
     server = grpc.aio.server()
     await server.start()
-    *_, waits = [t.native_id for t in threading.enumerate() if processor.APART in t.name]
+    *_, waits = [t.native_id for t in threading.enumerate() if "_poll_wrapper" in t.name]
     async with together():
         assert where() != where(waits or 0) == ALL
     await server.stop(None)
+
+
+async def test_the_thread_that_copies_a_log_goes_where_it_likes() -> None:
+    done = threading.Event()
+    copies = threading.Thread(target=done.wait, name=f"platforms-{NAME}")
+    copies.start()
+    async with together():
+        assert where() != where(copies.native_id or 0) == ALL
+    done.set()
+    copies.join()
 
 
 async def test_what_fails_is_told_once_and_tried_again(
