@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from app import migrate
 from app.catalogue import registry
+from app.cluster.postgres import Postgres
 from bench import threads
 from bench.creators import postgres
 from bench.results import Line, at_least
@@ -25,19 +26,29 @@ from kernel.tables import Tables, tables_of
 from luoshu.journal.v1 import journal_pb2
 from luoshu.platforms.v1 import platforms_pb2_grpc
 
-ROWS, ROUNDS, AHEAD = 20_000, 3, 4
+ROWS, ROUNDS, DATABASES = 20_000, 3, 3
 
 
 def lines() -> Iterator[Line]:
+    """Rounds on one database and on the next: of one the figures depend on where its pages came to lie."""
     with postgres() as server:
-        server.create(SERVICE, "copied")
-        for name in (SERVICE, "copied"):
-            migrate.upgrade(SERVICE, server.url(name))
-        with served(database=server.url(SERVICE)) as service:
-            found = [
-                _round(service, n, server.url(SERVICE), server.url("copied")) for n in range(ROUNDS)
-            ]
+        found = [rates for n in range(DATABASES) for rates in _on_postgres(server, n)]
     yield _line("COPY, PostgreSQL", found, 0.3)
+    found = [rates for _ in range(DATABASES) for rates in _on_sqlite()]
+    yield _line("executemany, SQLite", found, 0.25)
+
+
+def _on_postgres(server: Postgres, number: int) -> list[tuple[float, float]]:
+    names = [f"{name}{number}" for name in (SERVICE, "copied")]
+    server.create(*names)
+    ours, theirs = map(server.url, names)
+    for url in (ours, theirs):
+        migrate.upgrade(SERVICE, url)
+    with served(database=ours) as service:
+        return [_round(service, n, ours, theirs) for n in range(ROUNDS)]
+
+
+def _on_sqlite() -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory(prefix="luoshu-bench-") as folder:
         copied = f"sqlite:///{folder}/copied.sqlite3"
         migrate.upgrade(SERVICE, copied)
@@ -45,8 +56,7 @@ def lines() -> Iterator[Line]:
         ours.mkdir()
         with served(folder=ours) as service:
             url = f"sqlite:///{ours}/{SERVICE}.sqlite3"
-            found = [_round(service, n, url, copied) for n in range(ROUNDS)]
-    yield _line("executemany, SQLite", found, 0.25)
+            return [_round(service, n, url, copied) for n in range(ROUNDS)]
 
 
 def _line(other: str, found: list[tuple[float, float]], goal: float) -> Line:
