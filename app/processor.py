@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 STAY = 1.0  # seconds on one processor before another may be had
 LOOSE = 0.02  # seconds in which the system may choose: meanwhile it moves a busy thread to where there is room
 APART = ("_poll_wrapper", NAME)
-"""Of threads that do their work without the interpreter: grpcio's waits for answers to calls of our own."""
+"""In names of threads that work without the interpreter: grpcio's waits for answers to calls of our own, others copy a log."""
 TASKS = Path("/proc/self/task")
 RAN = 36  # field of a thread's `stat`, counted behind its name: the processor it ran on last (proc_pid_stat(5))
 
