@@ -75,6 +75,10 @@ Refusal = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 """A status, its text, and the metadata that comes with it."""
 Keeper = Callable[[Any], Recorder | None]
 """A request (None where it is not at hand) → who keeps what is denied and handed out; None: whoever answers does."""
+MOST_ROWS = 500
+"""Rows of a message, as each contract has it: what is above is told of the request, and the rows are not looked at."""
+AT_A_TIME = 0.005
+"""Seconds for which a message's rows are looked at in one go."""
 _rules = Rules()
 
 
@@ -93,9 +97,10 @@ def named(field: str, recorders: Mapping[str, Recorder]) -> Keeper:
 
 
 class Rows(NamedTuple):
-    """One message of an import: the rows, and by index what the contract's rules say against some of them."""
+    """One message of an import: what it says beside its rows, these, and by index what the contract's rules say against some."""
 
     request: Any
+    rows: Sequence[Any]
     wrong: Mapping[int, Sequence[Problem]]
 
 
@@ -297,19 +302,25 @@ class Edge:
         return request
 
     async def _rows(self, raw: bytes) -> Rows:
-        """Return rows and what is wrong with some of them; what is wrong with the rest of the request is raised."""
+        """Return rows and what is wrong with some of them; what is wrong with the rest of the request is raised.
+
+        Each row is looked at by itself: it is small enough to be read by the rules' own library, and others come in between.
+        """
         request = self._decoded(raw)
-        first = _rules.first(request)
-        if not first:
-            return Rows(request, {})
-        if not first[0].field.startswith("rows["):
-            raise Violated(first)
+        rows = list(request.rows)
+        if len(rows) <= MOST_ROWS:
+            request.ClearField("rows")
+        if found := _rules.first(request):
+            raise Violated(found)
         wrong: dict[int, Sequence[Problem]] = {}
-        for index, row in enumerate(request.rows):
+        until = time.perf_counter() + AT_A_TIME
+        for index, row in enumerate(rows):
             if found := _rules.broken(row):
                 wrong[index] = found
-                await asyncio.sleep(0)  # many findings take long: the others come in between
-        return Rows(request, wrong)
+            if time.perf_counter() > until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + AT_A_TIME
+        return Rows(request, rows, wrong)
 
     def _begin(self) -> "Call":
         self._tally.started += 1

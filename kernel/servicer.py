@@ -131,13 +131,13 @@ class Servicer:
         return answer
 
     def _prepared(self, message: Rows, caller: Caller) -> Prepared:
-        request, wrong = message
+        request, rows, wrong = message
         refused: dict[int, Outcome] = {
             index: Violated([self._of_record(problem) for problem in found])
             for index, found in wrong.items()
         }
         commands = dict[int, Command]()
-        for index, row in enumerate(request.rows):
+        for index, row in enumerate(rows):
             if index in wrong:
                 continue
             try:
@@ -146,7 +146,7 @@ class Servicer:
                 )
             except DomainError as error:
                 refused[index] = error
-        return Prepared(request.rows, commands, refused)
+        return Prepared(rows, commands, refused)
 
     def _of_record(self, problem: Problem) -> Problem:
         """What the contract says of a row is told as the rules tell it: by the path within the record."""

@@ -128,6 +128,29 @@ def test_a_wrong_row_is_refused_with_field_code_and_both_languages(
         assert any("\u4e00" <= sign <= "\u9fff" for sign in problem.text_zh)
 
 
+@pytest.mark.parametrize(
+    ("count", "wrong", "field"), [(1, {"source": "Not a source"}, "source"), (501, {}, "rows")]
+)
+def test_what_is_wrong_with_a_message_beside_its_rows_is_told_of_it(
+    registries: Running, sample: Sample, count: int, wrong: dict[str, str], field: str
+) -> None:
+    before = registries.head(sample.service.name)
+    feed = sample.rows(*[sample.row(key()) for _ in range(count)], **wrong)
+    told = refusal(lambda: registries.feed(f"Import{sample.plural}", sample.importer, [feed]))
+    assert (told.code, [where for where, _ in told.problems]) == ("INVALID_ARGUMENT", [field])
+    assert registries.head(sample.service.name) == before
+
+
+def test_a_wrong_row_is_found_wherever_it_stands(registries: Running, sample: Sample) -> None:
+    wrong = (0, 99, 100, 250)
+    rows = [
+        sample.row(key(), sample.history(title="长" * 1000) if n in wrong else None)
+        for n in range(251)
+    ]
+    results = sample.enter(registries, *rows, validate_only=True)
+    assert [n for n, result in enumerate(results) if result.outcome == REFUSED] == [*wrong]
+
+
 def test_a_dry_run_answers_and_changes_nothing(registries: Running, sample: Sample) -> None:
     rows = [sample.row(key()), sample.row(key(), sample.history(title="\0"))]
     before = registries.head(sample.service.name)

@@ -8,9 +8,11 @@ from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from app.catalogue import REGISTRIES
+from app.importing import batches
 from buf.validate import validate_pb2
 from kernel.personal import personal_fields
 from kernel.registry import Resource, Service
+from kernel.rpc import MOST_ROWS
 from kernel.servicer import rpc_name
 from tests.unit.contract_files import Element, elements
 
@@ -223,6 +225,10 @@ def test_batches_imports_and_watches_have_their_shape(service: Service, resource
     rows = method(service, f"Import{resource.plural}")
     assert (rows.client_streaming, rows.server_streaming) == (True, True)
     assert shape(rows.input_type) == {"source": 1, "rows": 2, "validate_only": 3}
+    # An import's rows are looked at one by one: of them all together there is nothing else to ask.
+    most = validate_pb2.RepeatedRules(max_items=MOST_ROWS)
+    assert rules(rows.input_type.fields_by_name["rows"]) == validate_pb2.FieldRules(repeated=most)
+    assert batches.MOST_ROWS == MOST_ROWS
 
 
 @resources

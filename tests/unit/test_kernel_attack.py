@@ -52,6 +52,22 @@ def test_a_message_of_usual_size_is_told_everything() -> None:
     assert len(RULES.broken(crowd(PARTS + 1))) == 1
 
 
+async def test_others_come_in_between_the_rows_of_a_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rpc, "AT_A_TIME", 0)
+    edge = rpc.Edge(
+        rpc.Gate(Identity(True)), world.TOY.contract.methods_by_name["ImportPlatforms"], None
+    )
+    sent = pb.ImportPlatformsRequest(source="old", rows=[pb.ImportPlatformsRequest.Row()] * 20)
+    reading, turns = asyncio.ensure_future(edge._rows(sent.SerializeToString())), 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 20
+    assert [*reading.result().wrong] == [*range(20)]
+
+
 def test_an_update_too_large_to_tell_is_not_taken_unchecked() -> None:
     edge = rpc.Edge(
         rpc.Gate(Identity(True)), world.TOY.contract.methods_by_name["UpdatePlatform"], None

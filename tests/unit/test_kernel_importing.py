@@ -46,7 +46,7 @@ class Register:
             rows = [
                 pb.ImportPlatformsRequest.Row(key=t, platform=pb.Platform(title=t)) for t in some
             ]
-            yield Rows(pb.ImportPlatformsRequest(source="old", rows=rows), {})
+            yield Rows(pb.ImportPlatformsRequest(source="old"), rows, {})
 
     async def entered(self) -> list[str]:
         lines = await self.room.read(self.room.store.told, 0, 1000)
