@@ -76,7 +76,10 @@ class Room:
         self._copier = Copier(self.writing, service.name) if copies else None
         self.tide, self.tokens, self.commands = Tide(), Tokens(c.secret), Commands(c.secret)
         self.lists = Lists(self.store, self.tokens)
-        self.writer = Writer(self.store, self.writing, c.pack, self.vault, c.clock)
+        self._others = 0  # works that are no import's and not done yet
+        self.writer = Writer(
+            self.store, self.writing, c.pack, self.vault, c.clock, lambda: self._others > 0
+        )
         self.access = AccessJournal(service.name, self.store.access, self.read, Tide())
         self.source, self.mark, self._clock = service.name, self.commands.mark, c.clock
         self._woken = 0
@@ -109,13 +112,23 @@ class Room:
 
     async def write(self, work: Work) -> list[Outcome]:
         """Return the outcome of each command. References that no event told of are asked for, outside of the transaction."""
-        outcomes = await self._writes.ask(work)
+        outcomes = await self._put(work)
         if UnknownReference not in map(type, outcomes):
             return outcomes
         outcomes = await self._asking(work, outcomes)
         if work.effects and not any(map(crashed, outcomes)):  # they waited for the answers
-            await self._writes.ask(Work(effects=work.effects))
+            await self._put(Work(effects=work.effects))
         return outcomes
+
+    async def _put(self, work: Work) -> list[Outcome]:
+        """Have work written. As long as any but an import's waits, that of an import ends with the message that it is at."""
+        if work.ends:
+            return await self._writes.ask(work)
+        self._others += 1
+        try:
+            return await self._writes.ask(work)
+        finally:
+            self._others -= 1
 
     async def _asking(self, work: Work, outcomes: list[Outcome]) -> list[Outcome]:
         for _ in range(REFERENCES):
@@ -134,23 +147,23 @@ class Room:
         open_ = [work.atomic or isinstance(outcome, UnknownReference) for outcome in outcomes]
         commands = _knowing(work, asked).commands
         again = tuple(c for c, o in zip(commands, open_, strict=False) if o)
-        answers = iter(await self._writes.ask(Work(again, work.atomic)))
+        answers = iter(await self._put(Work(again, work.atomic)))
         return [next(answers) if o else old for o, old in zip(open_, outcomes, strict=True)]
 
     async def record(self, *said: Access) -> None:
         """Keep access events: with what else is to be written at the moment."""
         if said:
-            await self._writes.ask(Work(access=said))
+            await self._put(Work(access=said))
 
     async def sweep(self) -> None:
         """End the minutes of denials that are over, where there are any."""
         if await self.read(self.store.access.over, microseconds(self._clock())):
-            await self._writes.ask(Work(sweep=True))
+            await self._put(Work(sweep=True))
 
     async def in_turn(self, work: Callable[[sa.Connection], T]) -> T:
         """Run `work(connection)` in a transaction that holds the journal's head. It must not raise but for the database."""
         done = list[T]()
-        await self._writes.ask(Work(effects=lambda tx: done.append(work(tx))))
+        await self._put(Work(effects=lambda tx: done.append(work(tx))))
         self.access.rise(await self.access.head())
         return done[-1]
 
@@ -239,7 +252,7 @@ class Room:
 
     async def tick(self) -> None:
         """Tell the day in the journal, if nothing told it yet."""
-        await self._writes.ask(Work(tick=True))
+        await self._put(Work(tick=True))
 
     async def look_out(self) -> None:
         """Wake those who wait when another process has written: at its notice, or at the next look."""

@@ -36,7 +36,7 @@ from kernel.writer import Work
 from luoshu.journal.v1 import journal_pb2
 
 NEWEST = 2**62
-TOGETHER = 3  # messages of an import that are written at once: more are faster, and longer in the way of others
+TOGETHER = 6  # messages of an import that are written at once, where nobody else waits: more are faster, and hold more memory
 ENTERED = journal_pb2.IMPORT_OUTCOME_ENTERED
 ALREADY_PRESENT = journal_pb2.IMPORT_OUTCOME_ALREADY_PRESENT
 

@@ -70,6 +70,7 @@ class Work:
 class Writer:
     """Used by one thread. `pack`: gives the policy of the day; `clock`: the time in UTC.
 
+    `hurried`: tells whether others wait; then requests of one stream that are not begun are left for the next transaction.
     `lines`: what the last transaction wrote into the journal, where that was little.
     """
 
@@ -78,6 +79,7 @@ class Writer:
     pack: Pack
     vault: Vault
     clock: Clock
+    hurried: Callable[[], bool] = lambda: False
     position: int = field(default=0, init=False)
     access_position: int = field(default=0, init=False)
     lines: Sequence[JournalRow] = field(default=(), init=False)
@@ -155,7 +157,7 @@ class Writer:
             if work.tick:
                 batch.tick()
             outcomes.append([])
-            for going_on, settled in _by_request(batch, work):
+            for going_on, settled in _by_request(batch, work, self.hurried):
                 batch = going_on
                 outcomes[-1] += settled
                 if opening.expected is None and batch.unsent >= MANY:
@@ -267,8 +269,12 @@ def crashed(outcome: Outcome) -> bool:
     return isinstance(outcome, Exception) and not isinstance(outcome, DomainError)
 
 
-def _by_request(batch: Batch, work: Work) -> Iterator[tuple[Batch, list[Outcome]]]:
-    """Yield the batch to go on with and a request's outcomes, for all of them or up to the first behind which one is open."""
+def _by_request(
+    batch: Batch, work: Work, hurried: Callable[[], bool]
+) -> Iterator[tuple[Batch, list[Outcome]]]:
+    """Yield the batch to go on with and a request's outcomes, for all of them, up to the first behind which one is open, or to
+    where others wait.
+    """
     first, *behind = work.requests
     if work.atomic:
         batch, outcomes = decide_together(batch, first)
@@ -279,6 +285,8 @@ def _by_request(batch: Batch, work: Work) -> Iterator[tuple[Batch, list[Outcome]
     if behind and any(map(is_open, outcomes)):
         return
     for commands in behind:
+        if hurried():
+            return
         batch = batch.fork()
         outcomes = decide_all(batch, commands)
         _raise_trouble(outcomes)

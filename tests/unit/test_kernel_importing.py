@@ -1,6 +1,7 @@
 """An import: rows enter in the order sent, and whatever happens in the middle, what was sent again enters once."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,16 @@ from kernel.errors import OwnerSilent, Unsettled
 from kernel.outcome import Command, Settled
 from kernel.room import Circumstances, Room
 from kernel.rpc import Rows
-from kernel.servicer import ALREADY_PRESENT, ENTERED, Servicer
+from kernel.servicer import ALREADY_PRESENT, ENTERED, TOGETHER, Servicer
 from luoshu.journal.v1 import journal_pb2
 from luoshu.platforms.v1 import platforms_pb2 as pb
-from tests.unit.kernel_world import IMPORTER, NO_PACK, PLATFORM, SECRET, TOY, Clock, schema
+from tests.unit.kernel_world import IMPORTER, NO_PACK, OWNER, PLATFORM, SECRET, TOY, Clock, schema
 
 REFUSED = journal_pb2.IMPORT_OUTCOME_REFUSED
 Titles = tuple[tuple[str, ...], ...]
 """The titles of the rows, by message."""
-SENT: Titles = tuple((f"甲{n}", f"乙{n}") for n in range(6))
-"""Three messages are written together: 0 to 2, 3 to 5."""
+SENT: Titles = tuple((f"甲{n:02}", f"乙{n:02}") for n in range(2 * TOGETHER))
+"""The first half of the messages is written together, and the second."""
 
 
 class Register:
@@ -101,16 +102,67 @@ async def test_rows_enter_in_the_order_sent_with_fewer_commits_than_messages(
         save(tx, batch, **more)
 
     monkeypatch.setattr(register.room.writer.store, "save", counted)
-    assert await told(register.send(SENT)) == [[ENTERED, ENTERED]] * 6
+    assert await told(register.send(SENT)) == [[ENTERED, ENTERED]] * len(SENT)
     assert await register.entered() == flat(SENT)
-    assert commits == [6, 6]
+    assert commits == [2 * TOGETHER] * 2
+
+
+async def test_others_wait_for_the_message_that_is_being_written_and_for_no_other(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, decide, created = register.room, Batch.decide, list[asyncio.Future[Settled]]()
+    loop = asyncio.get_running_loop()
+    request = pb.CreatePlatformRequest(platform=pb.Platform(title="新"), request_id="new-1")
+
+    def create() -> None:
+        command = room.commands.create(PLATFORM, request, OWNER)
+        created.append(asyncio.ensure_future(room.settle(command)))
+
+    def beside(batch: Batch, command: Command) -> Settled:
+        if command.given.title == "甲02":
+            loop.call_soon_threadsafe(create)
+            until = time.monotonic() + 10
+            while not room.writer.hurried() and time.monotonic() < until:
+                time.sleep(0.001)
+        return decide(batch, command)
+
+    monkeypatch.setattr(Batch, "decide", beside)
+    assert await told(register.send(SENT)) == [[ENTERED, ENTERED]] * len(SENT)
+    await created[0]
+    ahead = flat(SENT[:3])
+    assert await register.entered() == [*ahead, "新", *flat(SENT)[len(ahead) :]]
+    assert not room.writer.hurried()
+
+
+async def test_an_import_is_no_other_to_an_import(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, seen = Batch.decide, set[bool]()
+
+    def beside(batch: Batch, command: Command) -> Settled:
+        seen.add(register.room.writer.hurried())
+        return decide(batch, command)
+
+    monkeypatch.setattr(Batch, "decide", beside)
+    other = tuple((f"丙{n:02}",) for n in range(len(SENT)))
+    both = await asyncio.gather(told(register.send(SENT)), told(register.send(other)))
+    assert both == [[[ENTERED] * 2] * len(SENT), [[ENTERED]] * len(other)]
+    assert seen == {False}
 
 
 @pytest.mark.parametrize(
     ("error", "said", "answered"),
     [
-        (sa.exc.OperationalError("COMMIT", {}, RuntimeError("disk I/O error")), Unsettled, 3),
-        (sa.exc.IntegrityError("INSERT", {}, RuntimeError("UNIQUE")), sa.exc.IntegrityError, 4),
+        (
+            sa.exc.OperationalError("COMMIT", {}, RuntimeError("disk I/O error")),
+            Unsettled,
+            TOGETHER,
+        ),
+        (
+            sa.exc.IntegrityError("INSERT", {}, RuntimeError("UNIQUE")),
+            sa.exc.IntegrityError,
+            TOGETHER + 1,
+        ),
     ],
     ids=["the database itself", "a row that spoils the commit"],
 )
@@ -118,12 +170,12 @@ async def test_what_fails_in_the_middle_ends_the_stream_where_the_answers_end(
     register: Register, error: Exception, said: type[Exception], answered: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        register.fail(patch, "甲4", error)
+        register.fail(patch, SENT[TOGETHER + 1][0], error)
         answers = await told_before(register.send(SENT), said)
     assert answers == [[ENTERED, ENTERED]] * answered
     assert await register.entered() == flat(SENT[:answered])
     again = await told(register.send(SENT))
-    assert again == [[ALREADY_PRESENT] * 2] * answered + [[ENTERED] * 2] * (6 - answered)
+    assert again == [[ALREADY_PRESENT] * 2] * answered + [[ENTERED] * 2] * (len(SENT) - answered)
     assert await register.entered() == flat(SENT)
 
 
