@@ -13,6 +13,7 @@ import pytest
 
 from app.catalogue import REGISTRIES
 from app.cluster.plan import Plan, load
+from app.cluster.ports import is_free
 from app.cluster.postgres import Postgres
 from app.cluster.supervisor import Cluster
 from app.demo.spread import behind
@@ -100,9 +101,15 @@ def stopped_and_started(plan: Plan, names: Sequence[str], writer: Writer) -> Non
         time.sleep(BETWEEN)
         cluster.stop(name)
         time.sleep(BETWEEN)
+        until(lambda n=name: are_free(plan, n), f"the ports of {name}", SECONDS)  # type: ignore[misc]
         cluster.start(name)
         before = writer.written
         until(lambda b=before: writer.written > b, f"writes to go on after {name}", SECONDS)  # type: ignore[misc]
+
+
+def are_free(plan: Plan, name: str) -> bool:
+    """Tell whether nobody has its ports: the system may have given one to somebody's connection while it was down."""
+    return all(is_free(port) for of, port in plan.ports.items() if f"{of}-".startswith(f"{name}-"))
 
 
 def demand_nothing_lost(plan: Plan, journal: ClientJournal) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from kernel.errors import DomainError
+from kernel.rpc import Rows
 from services.audit.sealing import seal_next
 from tests.sim.disk import disk
 from tests.sim.kept import newest_checkpoint
@@ -160,5 +161,5 @@ async def _answer(behaviour: Any, call: Call) -> Any:
     return answer_of(call.rpc, answer) if isinstance(answer, bytes) else answer
 
 
-async def _rows(request: Any) -> AsyncIterator[Any]:
-    yield request, {}
+async def _rows(request: Any) -> AsyncIterator[Rows]:
+    yield Rows(request, request.rows, {})

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from kernel import database, rpc
 from kernel.case import Caller, Role
 from kernel.decision import Decision
 from kernel.edit import apply_mask
-from kernel.errors import Invalid, NotFound, Silent, Stopping
+from kernel.errors import Invalid, NotFound, Silent, Stopping, Violated
 from kernel.filter import _fits
 from kernel.gather import Gatherer
 from kernel.identity import Identity
@@ -52,13 +53,29 @@ def test_a_message_of_usual_size_is_told_everything() -> None:
     assert len(RULES.broken(crowd(PARTS + 1))) == 1
 
 
+def import_edge() -> rpc.Edge:
+    method = world.TOY.contract.methods_by_name["ImportPlatforms"]
+    return rpc.Edge(rpc.Gate(Identity(True)), method, None)
+
+
+async def test_a_million_rows_in_a_message_are_refused_before_they_are_looked_at() -> None:
+    edge, raw = import_edge(), b"\x0a\x03old" + b"\x12\x00" * 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(Violated) as wrong:
+            await edge._rows(raw)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [(p.field, p.code) for p in wrong.value.problems] == [("rows", "REPEATED_MAX_ITEMS")]
+    assert peak < 2 * len(raw)
+
+
 async def test_others_come_in_between_the_rows_of_a_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rpc, "AT_A_TIME", 0)
-    edge = rpc.Edge(
-        rpc.Gate(Identity(True)), world.TOY.contract.methods_by_name["ImportPlatforms"], None
-    )
+    edge = import_edge()
     sent = pb.ImportPlatformsRequest(source="old", rows=[pb.ImportPlatformsRequest.Row()] * 20)
     reading, turns = asyncio.ensure_future(edge._rows(sent.SerializeToString())), 0
     while not reading.done():

@@ -134,6 +134,17 @@ async def test_others_wait_for_the_message_that_is_being_written_and_for_no_othe
     assert not room.writer.hurried()
 
 
+async def test_who_has_gone_is_not_waited_for(register: Register) -> None:
+    request = pb.CreatePlatformRequest(platform=pb.Platform(title="新"), request_id="new-1")
+    command = register.room.commands.create(PLATFORM, request, OWNER)
+    leaving = asyncio.ensure_future(register.room.settle(command))
+    await asyncio.sleep(0)
+    assert register.room.writer.hurried()
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert not register.room.writer.hurried()
+
+
 async def test_an_import_is_no_other_to_an_import(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
